@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Operations: what happened besides data, in order with it.
+ *
+ * A block of operations is the data block of an entry with ENTRY_OP, image id 0, block number 0
+ * and all dirty bits. It holds operations one behind the other, each an 8-byte aligned TLV; the
+ * first with type 0, or the end of the block, ends the block, and all behind it is zero. An
+ * operation never spans two blocks. An unknown type whose MUST bit is set refuses the mount; without
+ * it, it is skipped.
+ */
+#ifndef LCFS_ONDISK_OP_FORMAT_H
+#define LCFS_ONDISK_OP_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/byteorder.h"
+#include "lcfs/ondisk/version.h"
+
+#define OP_MUST 0x8000u /* in type: whoever does not know the type must refuse */
+
+enum op_type {
+	OP_END = 0,
+	OP_BIND = 1,       /* image: from here on id means the file of `stamp`, `identity` and `path` */
+	OP_SIZE = 2,       /* arg0: new size in bytes, not smaller than before */
+	OP_TRUNCATE = 3,   /* arg0: new size in bytes, smaller than before */
+	OP_PUNCH = 4,      /* arg0: offset, arg1: length in bytes; reads as zeros from here on */
+	OP_RENAME = 5,     /* path: old name, path2: new name; of a directory: of all below it */
+	OP_EXCHANGE = 6,   /* path, path2: the two names (or trees) change places */
+	OP_UNBIND = 7,     /* image: the id means nothing from here on, all its entries are dead */
+	OP_CLEAN = 8,      /* arg0: clean_lsn: data and operations up to it are in the backing file; stamp */
+	OP_TOUCH = 9,      /* the backing file is about to be changed by us; stamp is that before it */
+	OP_INTENT = 10,    /* arg0: enum op_intent; path: a name of the image that is about to go */
+	OP_DONE = 11,      /* the namespace operation announced by OP_INTENT has happened (arg0: 1) or not (0) */
+	OP_STATE = 12,     /* arg0: sticky state, arg1: errno */
+	OP_ATTACH = 13,    /* arg0: mode */
+	OP_INVALIDATE = 14,/* reserved: arg0 offset, arg1 length: the backing file is newer there */
+	OP_DROP = 15,      /* reserved: arg0 offset, arg1 length: the admin discards dirty data */
+	OP_CHECKPOINT = 16,/* reserved: path: name of a position in the log */
+	OP_TYPE_LAST = OP_CHECKPOINT,
+};
+
+enum op_intent {
+	OP_INTENT_UNLINK = 1,      /* the last name of the image goes */
+	OP_INTENT_RENAME_OVER = 2, /* another file takes its last name */
+};
+
+#define OP_PATH_MAX 1536u /* bytes, relative to the backing directory, no leading or trailing slash */
+#define OP_HANDLE_MAX 128u
+
+/* What the backing file looked like right after our last own change of it. */
+struct op_stamp_disk {
+	le64_t size;     /* 0 */
+	le64_t mtime_ns; /* 8: nanoseconds since 1970, signed */
+	le64_t ctime_ns; /* 16 */
+};
+
+/* How a backing file is known again. */
+struct op_identity_disk {
+	le64_t ino;                     /* 0 */
+	le64_t btime_ns;                /* 8: 0 = unknown */
+	uint8_t fsid[16];               /* 16: filesystem id, not st_dev */
+	le32_t handle_type;             /* 32 */
+	le16_t handle_bytes;            /* 36: 0 = none */
+	uint8_t strength;               /* 38: enum identity_strength */
+	uint8_t reserved;               /* 39 */
+	uint8_t handle[OP_HANDLE_MAX];  /* 40 */
+};
+
+enum identity_strength {
+	IDENTITY_WEAK = 0,   /* path, size and mtime only */
+	IDENTITY_INODE = 1,  /* inode, filesystem and ctime */
+	IDENTITY_HANDLE = 2, /* and a file handle */
+};
+
+struct op_disk {
+	le16_t type;       /* 0: enum op_type, with OP_MUST */
+	le16_t bytes;      /* 2: whole length with this header, multiple of 8 */
+	le32_t image;      /* 4: image id, 0 where the operation names none */
+	le64_t arg0;       /* 8 */
+	le64_t arg1;       /* 16 */
+	le16_t path_bytes; /* 24 */
+	le16_t path2_bytes;/* 26 */
+	uint8_t has_stamp; /* 28: 0/1: a struct op_stamp_disk follows */
+	uint8_t has_identity; /* 29: 0/1: a struct op_identity_disk follows (behind the stamp) */
+	uint8_t reserved[2];  /* 30 */
+	/* stamp, identity, path, path2 follow, then zeros up to `bytes` */
+};
+
+_Static_assert(sizeof(struct op_stamp_disk) == 24, "format size");
+_Static_assert(sizeof(struct op_identity_disk) == 168, "format size");
+_Static_assert(sizeof(struct op_disk) == 32, "format size");
+_Static_assert(sizeof(struct op_disk) + sizeof(struct op_stamp_disk) + sizeof(struct op_identity_disk) +
+		       2 * OP_PATH_MAX <= BLOCK_BYTES, "any operation fits a block");
+
+#endif
