@@ -52,13 +52,14 @@ static inline must_check bool checked_mul_u64(uint64_t a, uint64_t b, uint64_t *
 #define align_paste_(a, b) align_paste__(a, b)
 
 /* The names are unique, so that min(a, min(b, c)) shadows nothing. */
-#define align_pick_(op, a, b, x, y) ({                                                   \
-	__typeof__(a) x = (a);                                                           \
-	__typeof__(b) y = (b);                                                           \
-	static_assert(__builtin_types_compatible_p(__typeof__(x), __typeof__(y)),        \
-		      "min/max of different types: use min_t/max_t");                    \
-	x op y ? x : y;                                                                  \
-})
+#define align_pick_(op, a, b, x, y)                                                       \
+	({                                                                                \
+		__typeof__(a) x = (a);                                                    \
+		__typeof__(b) y = (b);                                                    \
+		static_assert(__builtin_types_compatible_p(__typeof__(x), __typeof__(y)), \
+			      "min/max of different types: use min_t/max_t");             \
+		x op y ? x : y;                                                           \
+	})
 #define align_pick_uniq_(op, a, b, n) \
 	align_pick_(op, a, b, align_paste_(pick_x_, n), align_paste_(pick_y_, n))
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bit sets in an array of 64-bit words that the caller owns; bit n is bit n % 64 of word n / 64. Bits at and beyond
- * nbits in the last word are never looked at. No locking.
+ * Bit sets in an array of 64-bit words that the caller owns; bit n is bit n % 64 of word n / 64.
+ * Bits at and beyond nbits in the last word are never looked at. No locking.
  */
 #ifndef COMMON_BITMAP_H
 #define COMMON_BITMAP_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Little-endian integers as they stand on a device. They are structs, so that a missing conversion does not compile;
- * they are the one place where a struct has a typedef, because they are used as scalars.
+ * Little-endian integers as they stand on a device. They are structs, so that a missing conversion
+ * does not compile; they are the one place where a struct has a typedef, because they are used as
+ * scalars.
  */
 #ifndef COMMON_BYTEORDER_H
 #define COMMON_BYTEORDER_H

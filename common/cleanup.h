@@ -21,11 +21,12 @@ void cleanup_fd(const int *fd);
 #define CLEANUP_FD __attribute__((cleanup(cleanup_fd)))
 
 /* Returns the pointer in var and leaves NULL there. */
-#define steal_ptr(var) ({              \
-	__typeof__(var) stolen_ = (var); \
-	(var) = NULL;                  \
-	stolen_;                       \
-})
+#define steal_ptr(var)                           \
+	({                                       \
+		__typeof__(var) stolen_ = (var); \
+		(var) = NULL;                    \
+		stolen_;                         \
+	})
 
 /* Returns the descriptor in *fd and leaves -1 there. */
 static inline must_check int steal_fd(int *fd)

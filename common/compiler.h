@@ -15,9 +15,10 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* An assertion with its own text as the reason; size_assert() belongs right after a struct whose bytes are stored. */
+/* The condition is the message. size_assert() stands right after a struct whose bytes are stored. */
 #define build_assert(cond) static_assert(cond, #cond)
-#define size_assert(type, bytes) static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")
+#define size_assert(type, bytes) \
+	static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")
 #define offset_assert(type, member, bytes) \
 	static_assert(offsetof(type, member) == (bytes), #type "." #member " is not at " #bytes)
 
@@ -28,11 +29,13 @@
 #define array_size(a) (sizeof(a) / sizeof((a)[0]) + build_assert_zero(is_array_(a)))
 
 /* The struct that holds *ptr as its member. */
-#define container_of(ptr, type, member) ({                                                           \
-	static_assert(__builtin_types_compatible_p(__typeof__(*(ptr)), __typeof__(((type *)0)->member)) || \
-		      __builtin_types_compatible_p(__typeof__(*(ptr)), void),                        \
-		      "container_of: pointer and member differ in type");                            \
-	(type *)(void *)((char *)(ptr) - offsetof(type, member));                                    \
-})
+#define container_of(ptr, type, member)                                                        \
+	({                                                                                     \
+		static_assert(__builtin_types_compatible_p(__typeof__(*(ptr)),                 \
+							   __typeof__(((type *)0)->member)) || \
+				      __builtin_types_compatible_p(__typeof__(*(ptr)), void),  \
+			      "container_of: pointer and member differ in type");              \
+		(type *)(void *)((char *)(ptr) - offsetof(type, member));                      \
+	})
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Intrusive doubly linked list. A head and a node are the same struct; both are initialised by list_init() before
- * use, and a node that is on no list points to itself. No locking: the owner's lock covers the list.
+ * Intrusive doubly linked list. A head and a node are the same struct; both are initialised by
+ * list_init() before use, and a node that is on no list points to itself. No locking: the owner's
+ * lock covers the list.
  */
 #ifndef COMMON_LIST_H
 #define COMMON_LIST_H
@@ -87,22 +88,23 @@ static inline struct list *list_pop_head_(struct list *head)
 #define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
 
 /* Takes the first entry off the list and returns it, or returns NULL. */
-#define list_pop_head(head, type, member) ({                           \
-	struct list *popped_ = list_pop_head_(head);                     \
-	popped_ ? list_entry(popped_, type, member) : (type *)NULL;      \
-})
+#define list_pop_head(head, type, member)                                   \
+	({                                                                  \
+		struct list *popped_ = list_pop_head_(head);                \
+		popped_ ? list_entry(popped_, type, member) : (type *)NULL; \
+	})
 
 #define list_next_entry_(pos, member) list_entry((pos)->member.next, __typeof__(*(pos)), member)
 
 /* The body must not take pos off the list. */
-#define list_for_each_entry(pos, head, member)                                    \
-	for (pos = list_first_entry(head, __typeof__(*(pos)), member);            \
-	     &pos->member != (head); pos = list_next_entry_(pos, member))
+#define list_for_each_entry(pos, head, member)                                                 \
+	for (pos = list_first_entry(head, __typeof__(*(pos)), member); &pos->member != (head); \
+	     pos = list_next_entry_(pos, member))
 
 /* The body may take pos, and only pos, off the list and free it; tmp is the entry after it. */
-#define list_for_each_entry_safe(pos, tmp, head, member)                          \
-	for (pos = list_first_entry(head, __typeof__(*(pos)), member),            \
-	    tmp = list_next_entry_(pos, member);                                  \
+#define list_for_each_entry_safe(pos, tmp, head, member)               \
+	for (pos = list_first_entry(head, __typeof__(*(pos)), member), \
+	    tmp = list_next_entry_(pos, member);                       \
 	     &pos->member != (head); pos = tmp, tmp = list_next_entry_(tmp, member))
 
 #endif

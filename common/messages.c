@@ -22,9 +22,10 @@ enum sink {
 	SINK_UNSET, /* standard error, not yet looked at */
 };
 
-static const char *program = "lcfs";			/* const once threads run */
-static void (*callback)(enum msg_level, const char *, void *); /* const while the sink is SINK_CALLBACK */
-static void *callback_arg;				/* as callback */
+static const char *program = "lcfs"; /* const once threads run */
+/* Both const while the sink is SINK_CALLBACK. */
+static void (*callback)(enum msg_level, const char *, void *);
+static void *callback_arg;
 static _Atomic int current_sink = SINK_UNSET;
 static _Atomic int current_level = MSG_INFO;
 
@@ -43,7 +44,7 @@ bool msg_is_enabled(enum msg_level level)
 	return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
 }
 
-/* JOURNAL_STREAM names the journal's stream; standard error may have been redirected since it was set. */
+/* JOURNAL_STREAM names the journal's stream; standard error may have been redirected since. */
 static bool stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -136,7 +137,8 @@ static enum sink sink_in_use(void)
 	int sink = atomic_load(&current_sink);
 
 	/* If another thread sets a sink meanwhile, that one counts, and sink has it. */
-	if (sink == SINK_UNSET && atomic_compare_exchange_strong(&current_sink, &sink, stderr_sink()))
+	if (sink == SINK_UNSET &&
+	    atomic_compare_exchange_strong(&current_sink, &sink, stderr_sink()))
 		sink = atomic_load(&current_sink);
 	return (enum sink)sink;
 }

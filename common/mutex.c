@@ -2,11 +2,13 @@
 /*
  * A mutex that knows its rank and its owner.
  *
- * A thread stores its own identity as owner after it has locked, and NULL before it unlocks. So a relaxed load is
- * enough to ask "is it me?": who reads its own identity wrote it itself, and whatever else is read means "not me".
+ * A thread stores its own identity as owner after it has locked, and NULL before it unlocks. So a
+ * relaxed load is enough to ask "is it me?": who reads its own identity wrote it itself, and
+ * whatever else is read means "not me".
  *
- * With PARANOID each thread keeps the mutexes it holds as a list. Every new one has a higher rank than the one before
- * it, so the list stays sorted whatever the order of unlocking, and a look at its top is the whole check.
+ * With PARANOID each thread keeps the mutexes it holds as a list. Every new one has a higher rank
+ * than the one before it, so the list stays sorted whatever the order of unlocking, and a look at
+ * its top is the whole check.
  */
 #include "common/mutex.h"
 
@@ -46,8 +48,8 @@ static void order_check(const struct mutex *m)
 {
 	if (!held_top || held_top->rank < m->rank)
 		return;
-	msg_err("bug: mutex %s (rank %u) locked while %s (rank %u) is held", m->name, m->rank, held_top->name,
-		held_top->rank);
+	msg_err("bug: mutex %s (rank %u) locked while %s (rank %u) is held", m->name, m->rank,
+		held_top->name, held_top->rank);
 	abort();
 }
 

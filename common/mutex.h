@@ -2,9 +2,10 @@
 /*
  * A mutex that knows its rank and its owner.
  *
- * Ranks are the lock order: a thread takes a mutex only if its rank is higher than that of every mutex it holds, and
- * this is checked at each lock where PARANOID is defined. Ownership is always checked: to lock a mutex again, to
- * unlock or wait on one that another thread holds, or to destroy a held one, ends the program with a message.
+ * Ranks are the lock order: a thread takes a mutex only if its rank is higher than that of every
+ * mutex it holds, and this is checked at each lock where PARANOID is defined. Ownership is always
+ * checked: to lock a mutex again, to unlock or wait on one that another thread holds, or to destroy
+ * a held one, ends the program with a message.
  */
 #ifndef COMMON_MUTEX_H
 #define COMMON_MUTEX_H
@@ -35,7 +36,7 @@ noreturn_ void mutex_fail_not_held(const struct mutex *m);
 /* Its address is what tells threads apart. */
 extern _Thread_local char mutex_thread_key;
 
-/* Ends the program unless the calling thread holds m. Cheap enough for every *_locked() function. */
+/* Ends the program unless the calling thread holds m. Cheap enough for each *_locked() function. */
 static inline void mutex_assert_held(const struct mutex *m)
 {
 	if (unlikely(atomic_load_explicit(&m->owner, memory_order_relaxed) != &mutex_thread_key))
@@ -57,9 +58,10 @@ static inline void mutex_scope_leave_(struct mutex *const *m)
 #define mutex_paste_(a, b) mutex_paste__(a, b)
 
 /* Holds m to the end of the scope. */
-#define LOCK_SCOPE(m)                                                                \
-	__attribute__((cleanup(mutex_scope_leave_), unused)) struct mutex *const     \
-		mutex_paste_(lock_scope_, __COUNTER__) = mutex_scope_enter_(m)
+#define lock_scope_(name, m)                                                            \
+	__attribute__((cleanup(mutex_scope_leave_), unused)) struct mutex *const name = \
+		mutex_scope_enter_(m)
+#define LOCK_SCOPE(m) lock_scope_(mutex_paste_(lock_scope_, __COUNTER__), m)
 
 /* A condition variable on the monotonic clock. */
 struct cond {

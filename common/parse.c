@@ -13,8 +13,9 @@ struct unit {
 };
 
 /*
- * The digits at the start of text. Returns the rest, or NULL if there is no digit. A number too large for 64 bits
- * sets *overflow and is still read to its end, so that "-ERANGE" is said of numbers only and not of garbage.
+ * The digits at the start of text. Returns the rest, or NULL if there is no digit. A number too
+ * large for 64 bits sets *overflow and is still read to its end, so that "-ERANGE" is said of
+ * numbers only and not of garbage.
  */
 static const char *parse_digits(const char *text, uint64_t *value, bool *overflow)
 {
@@ -31,8 +32,8 @@ static const char *parse_digits(const char *text, uint64_t *value, bool *overflo
 }
 
 /* A number with one of the n units behind it. */
-static must_check int parse_with_unit(const char *text, const struct unit *units, size_t n, uint64_t min_value,
-				      uint64_t max_value, uint64_t *out)
+static must_check int parse_with_unit(const char *text, const struct unit *units, size_t n,
+				      uint64_t min_value, uint64_t max_value, uint64_t *out)
 {
 	uint64_t value;
 	bool overflow;
@@ -62,8 +63,9 @@ int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	return parse_with_unit(text, &none, 1, min, max, out);
 }
 
-#define SIZE_UNIT(letter, shift) \
-	{ letter, UINT64_C(1) << (shift) }, { letter "B", UINT64_C(1) << (shift) }, \
+#define SIZE_UNITS(letter, shift)                     \
+	{ letter, UINT64_C(1) << (shift) },           \
+	{ letter "B", UINT64_C(1) << (shift) },       \
 	{ letter "iB", UINT64_C(1) << (shift) }
 
 int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -71,11 +73,11 @@ int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	static const struct unit units[] = {
 		{ "", 1 },
 		{ "B", 1 },
-		SIZE_UNIT("K", 10),
-		SIZE_UNIT("M", 20),
-		SIZE_UNIT("G", 30),
-		SIZE_UNIT("T", 40),
-		SIZE_UNIT("P", 50),
+		SIZE_UNITS("K", 10),
+		SIZE_UNITS("M", 20),
+		SIZE_UNITS("G", 30),
+		SIZE_UNITS("T", 40),
+		SIZE_UNITS("P", 50),
 	};
 
 	return parse_with_unit(text, units, array_size(units), min, max, out);

@@ -30,7 +30,7 @@ for lcfs_flag in $2; do
 done
 ])
 
-# LCFS_SANITIZER(NAME, -fsanitize ARGUMENT, HELP): --enable-NAME, with enable_NAME left as yes or no.
+# LCFS_SANITIZER(NAME, -fsanitize ARGUMENT, HELP): --enable-NAME; enable_NAME is yes or no then.
 AC_DEFUN([LCFS_SANITIZER], [
 AC_ARG_ENABLE([$1], [AS_HELP_STRING([--enable-$1], [$3])], [], [enable_$1=no])
 AS_IF([test "x$enable_$1" = xyes], [

@@ -10,6 +10,7 @@
 #include "common/bitmap.h"
 #include "common/byteorder.h"
 #include "common/checksum.h"
+#include "common/checksum_variants.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/compiler.h"
@@ -188,7 +189,8 @@ START_TEST(bitmap_finds_what_a_plain_search_finds)
 		for (size_t from = 0; from <= nbits; from++) {
 			size_t want = (from + 36) / 37 * 37;
 
-			ck_assert_uint_eq(bitmap_find_next_zero(map, nbits, from), min(want, nbits));
+			ck_assert_uint_eq(bitmap_find_next_zero(map, nbits, from),
+					  min(want, nbits));
 		}
 	}
 }
@@ -210,7 +212,8 @@ START_TEST(bitmap_set_clear_and_test_touch_one_bit)
 }
 END_TEST
 
-/* The values stand in caches on disk: they must never change, whatever the compiler, the CPU or xxHash's version. */
+/* The values stand in caches on disk: they must never change, whatever the compiler, the CPU or
+ * xxHash's version. */
 START_TEST(checksums_have_the_values_of_the_format)
 {
 	static unsigned char block[CHECKSUM_BLOCK_SIZE + 1];
@@ -220,8 +223,33 @@ START_TEST(checksums_have_the_values_of_the_format)
 		block[i] = (unsigned char)(i * 131 >> 3);
 	ck_assert_uint_eq(checksum64(block, CHECKSUM_BLOCK_SIZE, 0), UINT64_C(0x0e6e0796ab5608ab));
 	ck_assert_uint_eq(checksum64(block + 1, 1000, 0), UINT64_C(0xa1b3a280e1416309));
-	ck_assert_uint_eq(checksum64(block + 1, 1000, UINT64_C(0x123456789abcdef0)), UINT64_C(0x28ff571cdbf3d9b8));
+	ck_assert_uint_eq(checksum64(block + 1, 1000, UINT64_C(0x123456789abcdef0)),
+			  UINT64_C(0x28ff571cdbf3d9b8));
 	ck_assert_uint_eq(checksum_block(block), 0xab5608ab);
+}
+END_TEST
+
+START_TEST(every_checksum_variant_gives_the_same_value)
+{
+	static unsigned char buf[2 * CHECKSUM_BLOCK_SIZE];
+	uint32_t rnd = 1;
+
+	for (size_t i = 0; i < sizeof(buf); i++) {
+		rnd = rnd * 1664525 + 1013904223;
+		buf[i] = (unsigned char)(rnd >> 24);
+	}
+	for (size_t len = 0; len < sizeof(buf) - 64; len += 1 + len / 8) {
+		for (size_t offset = 0; offset < 64; offset += 13) {
+			uint64_t seed = len * UINT64_C(0x9e3779b97f4a7c15);
+			uint64_t base = checksum64_base(buf + offset, len, seed);
+
+			ck_assert_uint_eq(checksum64(buf + offset, len, seed), base);
+#ifdef HAVE_CHECKSUM_AVX2
+			if (__builtin_cpu_supports("avx2"))
+				ck_assert_uint_eq(checksum64_avx2(buf + offset, len, seed), base);
+#endif
+		}
+	}
 }
 END_TEST
 
@@ -249,8 +277,10 @@ static Suite *base_suite(void)
 	CHECK_CASE(s, "align", rounding_is_right_at_the_edges, zero_is_no_power_of_two,
 		   min_and_max_evaluate_once_and_nest, checked_arithmetic_tells_of_overflow);
 	CHECK_CASE(s, "clock", clocks_run);
-	CHECK_CASE(s, "bitmap", bitmap_finds_what_a_plain_search_finds, bitmap_set_clear_and_test_touch_one_bit);
-	CHECK_CASE(s, "checksum", checksums_have_the_values_of_the_format, block_checksum_sees_each_bit);
+	CHECK_CASE(s, "bitmap", bitmap_finds_what_a_plain_search_finds,
+		   bitmap_set_clear_and_test_touch_one_bit);
+	CHECK_CASE(s, "checksum", checksums_have_the_values_of_the_format,
+		   every_checksum_variant_gives_the_same_value, block_checksum_sees_each_bit);
 	return s;
 }
 

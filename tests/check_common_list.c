@@ -117,7 +117,8 @@ static Suite *list_suite(void)
 {
 	Suite *s = suite_create("list");
 
-	CHECK_CASE(s, "list", items_keep_the_order_of_adding, a_deleted_node_is_unlinked_and_may_be_deleted_again,
+	CHECK_CASE(s, "list", items_keep_the_order_of_adding,
+		   a_deleted_node_is_unlinked_and_may_be_deleted_again,
 		   pop_takes_from_the_head_until_null, splice_moves_all_to_the_end,
 		   the_safe_loop_survives_deleting_each_entry);
 	return s;

@@ -74,7 +74,8 @@ START_TEST(the_journal_gets_level_prefixes)
 
 	capture_begin();
 	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
-	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
 	msg_to_stderr();
 	msg_warn("a");
@@ -244,11 +245,14 @@ static Suite *messages_suite(void)
 	Suite *s = suite_create("messages");
 
 	CHECK_CASE(s, "stderr", a_line_has_program_level_and_text, less_urgent_messages_are_dropped,
-		   the_journal_gets_level_prefixes, a_redirected_stderr_is_not_taken_for_the_journal,
+		   the_journal_gets_level_prefixes,
+		   a_redirected_stderr_is_not_taken_for_the_journal,
 		   control_characters_cannot_forge_a_line, a_long_message_is_cut_to_one_line,
-		   errno_is_kept_and_can_be_printed, a_failing_write_keeps_errno, lines_of_threads_are_never_mixed);
+		   errno_is_kept_and_can_be_printed, a_failing_write_keeps_errno,
+		   lines_of_threads_are_never_mixed);
 	CHECK_CASE(s, "callback", a_callback_gets_level_and_bare_text);
-	CHECK_CASE(s, "ratelimit", a_flood_is_cut_to_the_burst, a_new_window_tells_how_many_were_left_out);
+	CHECK_CASE(s, "ratelimit", a_flood_is_cut_to_the_burst,
+		   a_new_window_tells_how_many_were_left_out);
 	return s;
 }
 

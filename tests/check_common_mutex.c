@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The ranked mutex, built here with PARANOID whatever the configuration. Each misuse must end the program; in the
- * child that libcheck forks for a test that is SIGABRT.
+ * The ranked mutex, built here with PARANOID whatever the configuration. Each misuse must end the
+ * program; in the child that libcheck forks for a test that is SIGABRT.
  */
 #include "common/mutex.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What every libcheck program shares: main. Include it once, last, and end the file with CHECK_MAIN(). */
+/* What every libcheck program shares. Include it once; the file ends with CHECK_MAIN(). */
 #ifndef TESTS_CHECK_MAIN_H
 #define TESTS_CHECK_MAIN_H
 
@@ -19,7 +19,8 @@ static inline int check_run(Suite *suite)
 }
 
 /* The test case name of suite, with the tests that follow as arguments. */
-static inline void check_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t n)
+static inline void check_add_case(Suite *suite, const char *name, const TTest *const *tests,
+				  size_t n)
 {
 	TCase *tc = tcase_create(name);
 
@@ -28,13 +29,13 @@ static inline void check_add_case(Suite *suite, const char *name, const TTest *c
 	suite_add_tcase(suite, tc);
 }
 
-#define CHECK_CASE(suite, name, ...)                                                        \
-	check_add_case(suite, name, (const TTest *const[]){ __VA_ARGS__ },                  \
+#define CHECK_CASE(suite, name, ...)                                       \
+	check_add_case(suite, name, (const TTest *const[]){ __VA_ARGS__ }, \
 		       sizeof((const TTest *const[]){ __VA_ARGS__ }) / sizeof(TTest *))
 
-#define CHECK_MAIN(make_suite)          \
-	int main(void)                      \
-	{                                   \
+#define CHECK_MAIN(make_suite)                  \
+	int main(void)                          \
+	{                                       \
 		return check_run(make_suite()); \
 	}
 
