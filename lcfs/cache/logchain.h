@@ -55,7 +55,8 @@ struct logchain_pos logchain_start(struct logchain *c);
 struct logchain_pos logchain_behind(const struct logchain *c, const struct record_disk *h);
 /*
  * Finds the record that follows *pos and moves *pos behind it. Returns 1 with *h, valid until the
- * next call; 0 when none follows; -EUCLEAN with text when the log is refused; or the device's error.
+ * next call; 0 when none follows; -EUCLEAN with text when the log is refused; or the device's
+ * error.
  */
 int logchain_next(struct logchain *c, struct logchain_pos *pos,
 		  const struct record_disk **h) must_check;

@@ -13,7 +13,8 @@
 #include "common/align.h"
 #include "lcfs/cache/logkeep.h"
 
-#define CHUNK_BYTES (256u << 10)
+#define CHUNK_BYTES_MIN (8u << 10) /* holds at least one header */
+#define CHUNK_BYTES_MAX (256u << 10)
 #define HEAD_BYTES offsetof(struct record_disk, key)
 #define ENTRY_BYTES (sizeof(le64_t) + sizeof(le32_t) + 2u)
 
@@ -23,8 +24,6 @@ struct logkeep_chunk {
 	uint32_t used;
 	_Alignas(8) uint8_t data[];
 };
-
-#define CHUNK_ROOM (CHUNK_BYTES - (uint32_t)sizeof(struct logkeep_chunk))
 
 static uint32_t packed_bytes(uint32_t nr_entries)
 {
@@ -39,13 +38,20 @@ static void drop_oldest(struct logkeep *k)
 	if (!k->oldest)
 		k->newest = NULL;
 	k->first_lsn = k->oldest ? k->oldest->first_lsn : UINT64_MAX;
-	k->bytes -= CHUNK_BYTES;
+	k->bytes -= k->chunk_bytes;
 	free(c);
 }
 
 void logkeep_init(struct logkeep *k, uint64_t max_bytes)
 {
-	*k = (struct logkeep){ .max_bytes = max_bytes, .first_lsn = UINT64_MAX };
+	uint64_t quarter = max_bytes / 4;
+
+	*k = (struct logkeep){
+		.max_bytes = max_bytes,
+		.chunk_bytes = max_t(uint32_t, CHUNK_BYTES_MIN,
+				     min_t(uint64_t, CHUNK_BYTES_MAX, quarter)),
+		.first_lsn = UINT64_MAX,
+	};
 }
 
 void logkeep_clear(struct logkeep *k)
@@ -58,15 +64,15 @@ static int add_chunk(struct logkeep *k, uint64_t lsn)
 {
 	struct logkeep_chunk *c;
 
-	while (k->oldest && k->bytes + CHUNK_BYTES > k->max_bytes)
+	while (k->oldest && k->bytes + k->chunk_bytes > k->max_bytes)
 		drop_oldest(k);
-	c = malloc(CHUNK_BYTES);
+	c = malloc(k->chunk_bytes);
 	if (!c)
 		return -ENOMEM;
 	c->newer = NULL;
 	c->first_lsn = lsn;
 	c->used = 0;
-	k->bytes += CHUNK_BYTES;
+	k->bytes += k->chunk_bytes;
 	if (k->newest)
 		k->newest->newer = c;
 	else
@@ -89,7 +95,7 @@ int logkeep_add(struct logkeep *k, const struct record_disk *h)
 	int ret;
 
 	assert(nr <= RECORD_ENTRIES_MAX);
-	if (!k->newest || CHUNK_ROOM - k->newest->used < bytes) {
+	if (!k->newest || k->chunk_bytes - sizeof(*k->newest) - k->newest->used < bytes) {
 		ret = add_chunk(k, le64_get(h->lsn));
 		if (ret)
 			return ret;

@@ -17,6 +17,7 @@ struct logkeep_chunk;
 struct logkeep {
 	struct logkeep_chunk *oldest, *newest;
 	uint64_t bytes, max_bytes;
+	uint32_t chunk_bytes;
 	uint64_t first_lsn; /* of the oldest that is kept; UINT64_MAX when none is */
 };
 

@@ -3,9 +3,9 @@
  * The one walker of the log: recovery, fsck.lcfs and dump.lcfs all see the log through it.
  *
  * It starts at the tail the super block names, follows the chain record by record, and decides
- * where the log ends and whether that is an ordinary torn end or damage. Reads only; blocking; works
- * on any bytes. Memory, for the duration of the walk: one segment, one block for each segment of the
- * pool, and LOGSCAN_KEEP_BYTES at most for headers.
+ * where the log ends and whether that is an ordinary torn end or damage. Reads only; blocking;
+ * works on any bytes. Memory, for the duration of the walk: one segment, one block for each segment
+ * of the pool, and LOGSCAN_KEEP_BYTES at most for headers.
  */
 #ifndef LCFS_CACHE_LOGSCAN_H
 #define LCFS_CACHE_LOGSCAN_H
