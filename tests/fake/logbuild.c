@@ -257,6 +257,20 @@ void logbuild_rot(struct logbuild *b, const struct logbuild_record *r, uint32_t 
 	b->mem->bytes[logbuild_byte(b, r->segment, r->offset) + byte] ^= 0xff;
 }
 
+struct record_disk *logbuild_at(const struct logbuild *b, uint64_t segment, uint32_t offset)
+{
+	return (void *)(b->mem->bytes + logbuild_byte(b, segment, offset));
+}
+
+void logbuild_seal(const struct logbuild *b, uint64_t segment, uint32_t offset)
+{
+	struct record_disk *h = logbuild_at(b, segment, offset);
+	uint64_t address = logbuild_byte(b, segment, offset) >> BLOCK_SHIFT;
+
+	h->checksum = le64_make(0);
+	h->checksum = le64_make(checksum64(h, sizeof(*h), record_seed(b->sb.key, address)));
+}
+
 const struct logbuild_record *logbuild_find(const struct logbuild *b, uint64_t segment,
 					    uint32_t offset, uint64_t checksum)
 {

@@ -79,6 +79,10 @@ void logbuild_undo_all(struct logbuild *b, const struct logbuild_record *r);
 /* Inverts a byte of the record where it stands. */
 void logbuild_rot(struct logbuild *b, const struct logbuild_record *r, uint32_t byte);
 
+/* The header that stands there, to be changed; then sealed, so that only its contents are wrong. */
+struct record_disk *logbuild_at(const struct logbuild *b, uint64_t segment, uint32_t offset);
+void logbuild_seal(const struct logbuild *b, uint64_t segment, uint32_t offset);
+
 /* The record that was last written there, whole, with this checksum; NULL: none. */
 const struct logbuild_record *logbuild_find(const struct logbuild *b, uint64_t segment,
 					    uint32_t offset, uint64_t checksum);
