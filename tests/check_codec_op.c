@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Operations: round trips, what is refused and what is skipped, the end of a block, half written ones. */
+/* Operations: round trips, refusals, what is skipped, the end of a block, half written ones. */
 #include <errno.h>
 #include <string.h>
 
@@ -167,7 +167,9 @@ START_TEST(what_would_be_refused_is_not_written)
 		{ .type = OP_UNBIND, .image = IMAGE_ID_MAX + 1 },
 		{ .type = OP_SIZE, .image = 1, .arg0 = IMAGE_BYTES_MAX + 1 },
 		{ .type = OP_CHECKPOINT, .path = "/x", .path_bytes = 2 },
-		{ .type = OP_UNBIND, .image = 1, .has_identity = true,
+		{ .type = OP_UNBIND,
+		  .image = 1,
+		  .has_identity = true,
 		  .identity = { .handle_bytes = OP_HANDLE_MAX + 1 } },
 	};
 	uint8_t zero[BLOCK_BYTES] = { 0 };
@@ -201,12 +203,12 @@ START_TEST(a_path_over_the_limit_is_not_written)
 }
 END_TEST
 
-#define GIVES(reason, type, field, value)                                              \
-	do {                                                                           \
-		append_sample(type);                                                   \
-		block.d.field = (value);                                               \
+#define GIVES(reason, type, field, value)                                                   \
+	do {                                                                                \
+		append_sample(type);                                                        \
+		block.d.field = (value);                                                    \
 		ck_assert_msg(read_first() == (reason), #type " " #field " " #value ": %s", \
-			      format_reason_text(read_first()));                       \
+			      format_reason_text(read_first()));                            \
 	} while (0)
 
 START_TEST(unknown_types_are_skipped_unless_they_must_be_understood)
@@ -218,9 +220,9 @@ START_TEST(unknown_types_are_skipped_unless_they_must_be_understood)
 	for (size_t i = 0; i < array_size(types); i++) {
 		uint32_t pos = append(&(struct op){ .type = OP_UNBIND, .image = 7 });
 
-		ck_assert_int_eq(
-			op_append(block.bytes, &pos, &(struct op){ .type = OP_UNBIND, .image = 8 }),
-			0);
+		ck_assert_int_eq(op_append(block.bytes, &pos,
+					   &(struct op){ .type = OP_UNBIND, .image = 8 }),
+				 0);
 		memset(block.bytes + 4, 0xff, sizeof(block.d) - 4); /* whatever it means */
 		block.d.type = le16_make(types[i]);
 		pos = 0;
@@ -289,8 +291,9 @@ END_TEST
 
 START_TEST(a_position_outside_or_askew_is_an_error)
 {
-	static const uint32_t bad[] = { 1, 4, BLOCK_BYTES - 1, BLOCK_BYTES + 8, UINT32_MAX - 7,
-					UINT32_MAX };
+	static const uint32_t bad[] = {
+		1, 4, BLOCK_BYTES - 1, BLOCK_BYTES + 8, UINT32_MAX - 7, UINT32_MAX
+	};
 	enum format_reason why;
 	struct op op;
 
@@ -390,7 +393,8 @@ START_TEST(an_operation_has_the_parts_that_its_type_needs)
 				 needs[type] & identities ? FORMAT_BAD_OP : FORMAT_OK);
 		cut = op;
 		cut.path2_bytes = 0;
-		ck_assert_int_eq(op_check(&cut), needs[type] & paths2 ? FORMAT_BAD_PATH : FORMAT_OK);
+		ck_assert_int_eq(op_check(&cut),
+				 needs[type] & paths2 ? FORMAT_BAD_PATH : FORMAT_OK);
 		cut.path_bytes = 0;
 		ck_assert_int_eq(op_check(&cut),
 				 needs[type] & (paths | paths2) ? FORMAT_BAD_PATH : FORMAT_OK);
@@ -434,11 +438,12 @@ END_TEST
 
 START_TEST(only_relative_paths_without_tricks_are_valid)
 {
-	static const char *const good[] = { "a", "a/b", "...", "a/...", "..a", "a/..b/c", ".a",
-					    "a.", " ", "\xff\xfe" };
-	static const char *const bad[] = { "",	  "/",	  "/a",	   "a/",   "a//b", ".",	 "..",
-					   "./a", "../a", "a/.",   "a/..", "a/./b", "a/../b",
-					   "//" };
+	static const char *const good[] = { "a",       "a/b", "...", "a/...", "..a",
+					    "a/..b/c", ".a",  "a.",  " ",     "\xff\xfe" };
+	static const char *const bad[] = {
+		"",    "/",    "/a",  "a/",   "a//b",  ".",	 "..",
+		"./a", "../a", "a/.", "a/..", "a/./b", "a/../b", "//",
+	};
 	char longest[OP_PATH_MAX + 1];
 
 	for (size_t i = 0; i < array_size(good); i++)

@@ -93,8 +93,7 @@ START_TEST(a_header_as_user_data_does_not_verify)
 		memcpy(&forged, h, sizeof(forged));
 		forged.address = le64_make(at);
 		record_finish(&forged, SAMPLE_KEY + 1);
-		ck_assert_int_eq(record_verify(&forged, uuid, SAMPLE_KEY, at),
-				 FORMAT_BAD_CHECKSUM);
+		ck_assert_int_eq(record_verify(&forged, uuid, SAMPLE_KEY, at), FORMAT_BAD_CHECKSUM);
 	}
 	/* sealed for its place, but written for another: a refusal, not an end */
 	h->address = le64_make(ADDRESS + 1);
@@ -122,14 +121,13 @@ START_TEST(a_header_of_another_cache_is_absent)
 }
 END_TEST
 
-#define GIVES(why, field, value)                                       \
-	do {                                                           \
-		make_sample();                                         \
-		h->field = (value);                                    \
-		seal();                                                \
-		ck_assert_msg(verify() == (why), #field ": %s, not %s",  \
-			      format_reason_text(verify()),            \
-			      format_reason_text(why));                \
+#define GIVES(why, field, value)                                                      \
+	do {                                                                          \
+		make_sample();                                                        \
+		h->field = (value);                                                   \
+		seal();                                                               \
+		ck_assert_msg(verify() == (why), #field ": %s, not %s",               \
+			      format_reason_text(verify()), format_reason_text(why)); \
 	} while (0)
 
 START_TEST(what_this_version_does_not_know_is_refused)

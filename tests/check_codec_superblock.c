@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The super block: what comes back, what is absent, what is refused, and how a device is laid out. */
+/* The super block: what comes back, is absent or refused, and how a device is laid out. */
 #include <errno.h>
 #include <string.h>
 
@@ -105,14 +105,14 @@ START_TEST(what_is_not_accepted_changes_nothing)
 }
 END_TEST
 
-#define REFUSED(why, field, value)                                                           \
-	do {                                                                                 \
-		encode_sample();                                                             \
-		block.d.field = (value);                                                     \
-		seal();                                                                      \
-		ck_assert_msg(decode() == (why), #field " = " #value ": %s",                 \
-			      format_reason_text(decode()));                                 \
-		ck_assert(format_is_refusal(why));                                           \
+#define REFUSED(why, field, value)                                           \
+	do {                                                                 \
+		encode_sample();                                             \
+		block.d.field = (value);                                     \
+		seal();                                                      \
+		ck_assert_msg(decode() == (why), #field " = " #value ": %s", \
+			      format_reason_text(decode()));                 \
+		ck_assert(format_is_refusal(why));                           \
 	} while (0)
 
 START_TEST(what_this_version_does_not_know_is_refused)
@@ -300,10 +300,8 @@ START_TEST(the_table_area_follows_the_size)
 	static const struct {
 		uint64_t device, table;
 	} cases[] = {
-		{ UINT64_C(64) << 20, 256 << 10 },
-		{ UINT64_C(128) << 20, 256 << 10 },
-		{ UINT64_C(256) << 20, 512 << 10 },
-		{ UINT64_C(1) << 40, 64 << 20 },
+		{ UINT64_C(64) << 20, 256 << 10 },     { UINT64_C(128) << 20, 256 << 10 },
+		{ UINT64_C(256) << 20, 512 << 10 },    { UINT64_C(1) << 40, 64 << 20 },
 		{ CACHE_BLOCKS_MAX * 4096, 64 << 20 },
 	};
 
@@ -371,9 +369,9 @@ static Suite *make_suite(void)
 {
 	Suite *s = suite_create("codec_superblock");
 
-	CHECK_CASE(s, "codec", what_was_decoded_encodes_to_the_same_bytes, a_label_may_fill_its_field,
-		   every_flipped_bit_makes_a_copy_absent, a_copy_at_another_address_is_absent,
-		   what_is_not_accepted_changes_nothing);
+	CHECK_CASE(s, "codec", what_was_decoded_encodes_to_the_same_bytes,
+		   a_label_may_fill_its_field, every_flipped_bit_makes_a_copy_absent,
+		   a_copy_at_another_address_is_absent, what_is_not_accepted_changes_nothing);
 	CHECK_CASE(s, "refusals", what_this_version_does_not_know_is_refused,
 		   unknown_compat_and_ro_compat_features_are_the_callers, reserved_bytes_are_zero,
 		   contradictory_geometry_is_refused, table_areas_out_of_place_are_refused,

@@ -94,13 +94,13 @@ START_TEST(a_header_at_another_address_is_absent)
 }
 END_TEST
 
-#define HEADER_GIVES(why, field, value)                                  \
-	do {                                                             \
-		make_sample();                                           \
-		header->field = (value);                                 \
-		seal_header();                                           \
-		ck_assert_msg(decode_header() == (why), #field ": %s",   \
-			      format_reason_text(decode_header()));      \
+#define HEADER_GIVES(why, field, value)                                \
+	do {                                                           \
+		make_sample();                                         \
+		header->field = (value);                               \
+		seal_header();                                         \
+		ck_assert_msg(decode_header() == (why), #field ": %s", \
+			      format_reason_text(decode_header()));    \
 	} while (0)
 
 START_TEST(a_header_that_contradicts_itself_is_refused)
@@ -184,12 +184,12 @@ START_TEST(an_entry_takes_its_bytes_and_no_more)
 }
 END_TEST
 
-#define ENTRY_GIVES(why, field, value)                                      \
-	do {                                                                \
-		make_sample();                                              \
-		first->field = (value);                                     \
+#define ENTRY_GIVES(why, field, value)                                             \
+	do {                                                                       \
+		make_sample();                                                     \
+		first->field = (value);                                            \
 		ck_assert_msg(verify_payload() == (why), #field " " #value ": %s", \
-			      format_reason_text(verify_payload()));        \
+			      format_reason_text(verify_payload()));               \
 	} while (0)
 
 START_TEST(malformed_entries_are_refused)

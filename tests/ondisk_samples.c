@@ -78,8 +78,7 @@ static void sample_entry(struct sample_record *r, uint32_t i, uint64_t key, uint
 	} else {
 		for (uint32_t s = 0; s < SECTORS_PER_BLOCK; s++) {
 			if (dirty & 1u << s)
-				fill(r->data[block - 1] + s * SECTOR_BYTES, SECTOR_BYTES,
-				     key + s);
+				fill(r->data[block - 1] + s * SECTOR_BYTES, SECTOR_BYTES, key + s);
 		}
 	}
 	if (dirty)
@@ -137,7 +136,10 @@ static void sample_identity(struct op_identity *identity, uint32_t i)
 void sample_op(struct op *op, uint32_t i)
 {
 	static const struct op ops[] = {
-		{ .type = OP_BIND, ARGS(0, 0), .has_stamp = true, .has_identity = true,
+		{ .type = OP_BIND,
+		  ARGS(0, 0),
+		  .has_stamp = true,
+		  .has_identity = true,
 		  PATH("rack 1/vm1.img") },
 		{ .type = OP_SIZE, ARGS(IMAGE_BYTES_MAX, 0) },
 		{ .type = OP_TRUNCATE, ARGS(4097, 0) },
