@@ -158,6 +158,20 @@ START_TEST(an_operation_that_does_not_fit_changes_nothing)
 }
 END_TEST
 
+START_TEST(parts_that_are_not_there_are_not_looked_at)
+{
+	struct op op = { .type = OP_CHECKPOINT, .path = "x", .path_bytes = 1 }, garbage = op;
+	uint8_t clean[BLOCK_BYTES];
+
+	append(&op);
+	memcpy(clean, block.bytes, sizeof(clean));
+	memset(&garbage.stamp, 0xff, sizeof(garbage.stamp));
+	memset(&garbage.identity, 0xff, sizeof(garbage.identity));
+	append(&garbage);
+	ck_assert_mem_eq(block.bytes, clean, sizeof(clean));
+}
+END_TEST
+
 START_TEST(what_would_be_refused_is_not_written)
 {
 	struct op ops[] = {
@@ -303,6 +317,12 @@ START_TEST(a_position_outside_or_askew_is_an_error)
 
 		ck_assert_int_eq(op_next(block.bytes, &pos, &op, &why), -EINVAL);
 		ck_assert_int_eq(why, FORMAT_BAD_LENGTH);
+	}
+	for (uint32_t at = 1; at < 8; at++) {
+		uint32_t pos = at;
+
+		op = (struct op){ .type = OP_UNBIND, .image = 1 };
+		ck_assert_int_eq(op_append(block.bytes, &pos, &op), -EINVAL);
 	}
 }
 END_TEST
@@ -534,7 +554,8 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "append", operations_come_back_in_order, the_largest_operation_fits_a_block,
 		   a_block_is_filled_to_its_last_byte,
 		   an_operation_that_does_not_fit_changes_nothing,
-		   what_would_be_refused_is_not_written, a_path_over_the_limit_is_not_written);
+		   parts_that_are_not_there_are_not_looked_at, what_would_be_refused_is_not_written,
+		   a_path_over_the_limit_is_not_written);
 	CHECK_CASE(s, "refusals", unknown_types_are_skipped_unless_they_must_be_understood,
 		   a_known_type_without_its_must_bit_is_refused, wrong_lengths_are_refused,
 		   an_operation_cut_by_the_end_of_the_block_is_refused,

@@ -171,6 +171,16 @@ START_TEST(counts_agree_with_the_entries)
 }
 END_TEST
 
+START_TEST(a_record_has_an_entry)
+{
+	make_sample();
+	memset(h->key, 0, sizeof(*h) - offsetof(struct record_disk, key));
+	h->nr_entries = h->nr_blocks = le16_make(0);
+	seal();
+	ck_assert_int_eq(verify(), FORMAT_BAD_COUNT);
+}
+END_TEST
+
 START_TEST(malformed_entries_are_refused)
 {
 	/* data without an image */
@@ -294,7 +304,7 @@ static Suite *make_suite(void)
 		   a_header_as_user_data_does_not_verify, seeds_differ_by_key_and_by_address,
 		   a_header_of_another_cache_is_absent);
 	CHECK_CASE(s, "refusals", what_this_version_does_not_know_is_refused,
-		   reserved_bytes_are_zero, counts_agree_with_the_entries,
+		   reserved_bytes_are_zero, counts_agree_with_the_entries, a_record_has_an_entry,
 		   malformed_entries_are_refused, well_formed_entries_are_taken,
 		   contradictory_places_are_refused,
 		   a_record_lies_between_the_super_blocks_and_the_last_block);

@@ -219,11 +219,61 @@ START_TEST(contradictory_log_positions_are_refused)
 	REFUSED(FORMAT_BAD_LSN, table[1].table_lsn, le64_make(100));
 
 	encode_sample();
+	block.d.tail_lsn = le64_make(0);
+	block.d.durable_lsn = le64_make(UINT64_MAX);
+	seal();
+	ck_assert_int_eq(decode(), FORMAT_BAD_LSN);
+
+	encode_sample();
 	block.d.tail_lsn = le64_make(100);
 	block.d.epoch_start_lsn = le64_make(100);
 	block.d.table[0].table_lsn = le64_make(UINT64_MAX); /* not the current one */
 	seal();
 	ck_assert_int_eq(decode(), FORMAT_OK);
+}
+END_TEST
+
+START_TEST(a_device_that_was_never_mounted_is_taken)
+{
+	encode_sample();
+	block.d.tail_lsn = le64_make(1);
+	block.d.durable_lsn = le64_make(0);
+	block.d.epoch_start_lsn = le64_make(0);
+	block.d.pool_segments = le32_make(0);
+	block.d.last_migrated_segment_id = le64_make(0);
+	block.d.table_current = le32_make(SUPERBLOCK_TABLE_NONE);
+	seal();
+	ck_assert_int_eq(decode(), FORMAT_OK);
+}
+END_TEST
+
+/* Where the other numbers leave room, each limit holds by itself. */
+START_TEST(limits_of_geometry_hold_on_a_large_device)
+{
+	struct superblock sb = { 0 }, bad;
+
+	ck_assert_int_eq(superblock_layout(&sb, UINT64_C(1) << 40, SEGMENT_ORDER_MAX, 0), 0);
+	bad = sb;
+	bad.segments_start += UINT64_C(1) << 33;
+	bad.nr_segments = NR_SEGMENTS_MIN;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_OK);
+	bad.table[1].bytes = TABLE_AREA_BYTES_MAX;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_OK);
+	bad.table[1].bytes += BLOCK_BYTES;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_BAD_GEOMETRY);
+
+	bad.table[1].bytes = TABLE_AREA_BYTES_MAX;
+	bad.segments_start = UINT64_C(1) << 33;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_OK);
+	bad.segment_order = SEGMENT_ORDER_MAX + 1;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_BAD_GEOMETRY);
+	bad.segment_order = SEGMENT_ORDER_MAX;
+	bad.segments_start += BLOCK_BYTES;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_BAD_GEOMETRY);
+
+	bad = sb;
+	bad.ring_base_id = 0;
+	ck_assert_int_eq(superblock_check_geometry(&bad), FORMAT_BAD_GEOMETRY);
 }
 END_TEST
 
@@ -375,7 +425,9 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "refusals", what_this_version_does_not_know_is_refused,
 		   unknown_compat_and_ro_compat_features_are_the_callers, reserved_bytes_are_zero,
 		   contradictory_geometry_is_refused, table_areas_out_of_place_are_refused,
-		   contradictory_log_positions_are_refused, every_reason_has_its_own_text);
+		   contradictory_log_positions_are_refused,
+		   a_device_that_was_never_mounted_is_taken,
+		   limits_of_geometry_hold_on_a_large_device, every_reason_has_its_own_text);
 	CHECK_CASE(s, "layout", copies_are_ordered_by_epoch_then_generation,
 		   segments_go_round_the_ring, a_layout_passes_the_check_of_geometry,
 		   the_table_area_follows_the_size, the_smallest_device_gives_up_table_space_first,

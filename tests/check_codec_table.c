@@ -238,6 +238,23 @@ START_TEST(errors_have_an_errno_in_range)
 }
 END_TEST
 
+START_TEST(what_would_be_refused_is_not_written)
+{
+	struct table_entry e;
+	uint64_t pos = 4;
+
+	sample_table_entry(&e, 1);
+	ck_assert_int_eq(table_entry_append(table.payload, 4096, &pos, &e), -EINVAL);
+	pos = 0;
+	e.image = 0;
+	ck_assert_int_eq(table_entry_append(table.payload, 4096, &pos, &e), -EINVAL);
+	sample_table_entry(&e, 1);
+	e.identity.handle_bytes = OP_HANDLE_MAX + 1;
+	ck_assert_int_eq(table_entry_append(table.payload, 4096, &pos, &e), -EINVAL);
+	ck_assert_uint_eq(pos, 0);
+}
+END_TEST
+
 START_TEST(wrong_lengths_are_refused)
 {
 	uint32_t bytes;
@@ -413,9 +430,10 @@ static Suite *make_suite(void)
 		   a_header_that_contradicts_itself_is_refused);
 	CHECK_CASE(s, "entries", entries_come_back_in_order, an_entry_takes_its_bytes_and_no_more,
 		   malformed_entries_are_refused, errors_have_an_errno_in_range,
-		   wrong_lengths_are_refused, an_entry_cut_by_the_end_of_the_payload_is_refused,
-		   padding_is_zero, paths_are_checked_on_both_ways,
-		   only_an_unbound_image_may_have_no_path, too_many_punches_are_refused);
+		   what_would_be_refused_is_not_written, wrong_lengths_are_refused,
+		   an_entry_cut_by_the_end_of_the_payload_is_refused, padding_is_zero,
+		   paths_are_checked_on_both_ways, only_an_unbound_image_may_have_no_path,
+		   too_many_punches_are_refused);
 	CHECK_CASE(s, "payload", the_payload_is_what_the_header_says,
 		   a_payload_has_no_blocks_to_spare, a_table_may_be_empty);
 	return s;
