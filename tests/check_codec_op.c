@@ -265,7 +265,7 @@ END_TEST
 
 START_TEST(wrong_lengths_are_refused)
 {
-	for (unsigned int bytes = 0; bytes <= UINT16_MAX; bytes++) {
+	for (unsigned int bytes = 0; bytes <= UINT16_MAX; bytes += bytes < 4200 ? 1 : 999) {
 		append_sample(OP_RENAME);
 		if (bytes == le16_get(block.d.bytes))
 			continue;
