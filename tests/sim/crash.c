@@ -50,7 +50,7 @@ void sim_power_cut(struct sim_world *w, enum cut_policy policy)
 	simdev_power_cut(w->dev, policy, rng_next(&w->rng));
 	simstore_power_cut(w->store, store, rng_next(&w->rng));
 	abandon(w);
-	if (rng_chance(&w->rng, 7, 8))
+	if (w->pool_fate == SIM_POOL_GONE || (w->pool_fate == SIM_POOL_ANY && rng_chance(&w->rng, 7, 8)))
 		drop_pool(w);
 	rng_fill(&w->rng, w->boot_id, sizeof(w->boot_id));
 	w->now = rng_below(&w->rng, 1000 * SIM_MS);

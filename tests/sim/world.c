@@ -166,7 +166,8 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 		w->image[i].index = i;
 		if (rng_chance(&w->rng, 1, 2))
 			size = align_up(size, rng_chance(&w->rng, 1, 2) ? ORACLE_BLOCK : SECTOR_BYTES);
-		sim_image_create(w, &w->image[i], min(size, blocks * ORACLE_BLOCK));
+		size = conf->image_bytes ? conf->image_bytes : min(size, blocks * ORACLE_BLOCK);
+		sim_image_create(w, &w->image[i], size);
 	}
 	return w;
 }

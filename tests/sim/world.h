@@ -35,6 +35,7 @@ struct sim_conf {
 	uint64_t seed;
 	uint32_t segment_order, nr_segments;
 	uint32_t nr_images, image_blocks; /* each image can have so many blocks of 4 KiB */
+	uint64_t image_bytes;             /* size of the plain files at first; 0: any */
 	struct cache_conf cache;
 };
 
@@ -98,6 +99,9 @@ struct sim_action {
 	uint64_t ticket;          /* of a flush or sync */
 };
 
+/* What a power cut does to the pool. */
+enum sim_pool_fate { SIM_POOL_ANY, SIM_POOL_GONE, SIM_POOL_STALE };
+
 enum sim_crash { SIM_POWER_CUT, SIM_DAEMON_DEATH };
 
 struct sim_world {
@@ -109,6 +113,7 @@ struct sim_world {
 	struct oracle *oracle;
 	struct cache *cache;      /* NULL while there is none */
 
+	enum sim_pool_fate pool_fate;
 	uint8_t *pool, *pool_at_death;
 	uint64_t pool_bytes;
 	uint8_t boot_id[FORMAT_UUID_BYTES];
