@@ -23,6 +23,7 @@ static void abandon(struct sim_world *w)
 	if (w->cache)
 		cache_free(w->cache);
 	w->cache = NULL;
+	simdev_arm(w->dev, 0, 0, NULL, NULL);
 	w->is_ending = w->has_ended = w->is_faulty = false;
 	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
 		w->image[i].cached = NULL;

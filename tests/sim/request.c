@@ -189,7 +189,6 @@ static void rename_logged(struct sim_world *w, struct sim_request *r)
 	if (r->result)
 		sim_fail(w, "rename of image %u: %d", r->img->index, r->result);
 	snprintf(r->img->file->path, sizeof(r->img->file->path), "%s", r->path[1]);
-	cache_rename(w->cache, r->path[0], r->path[1], false);
 	r->img->is_busy = false;
 }
 
