@@ -25,8 +25,11 @@ int iobuf_lock(void *mem, size_t bytes)
 {
 	if (bytes == 0)
 		return 0;
+	errno = 0;
 #ifdef MADV_POPULATE_WRITE
-	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0)
+	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0 && errno != EINVAL)
+		return -errno;
+	if (errno == EINVAL)
 #endif
 		touch(mem, bytes);
 	return mlock(mem, bytes) < 0 ? -errno : 0;
