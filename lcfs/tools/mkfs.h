@@ -21,10 +21,13 @@ struct mkfs_options {
 	uint8_t uuid[FORMAT_UUID_BYTES];
 };
 
+struct cachedev;
+
 /* What is to be formatted. */
 struct mkfs_target {
 	const char *path;
-	int fd; /* locked: nobody else has it for writing */
+	struct cachedev *dev; /* holds the lock */
+	int fd;		      /* of dev */
 	bool is_block;
 	bool is_created; /* by us: removed again on failure */
 	uint64_t bytes;
