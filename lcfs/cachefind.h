@@ -8,9 +8,9 @@
 #include "common/compiler.h"
 
 /*
- * *path is the caller's to free(). A path comes back as it is, whatever is there. For UUID= and LABEL=
- * all block devices are looked at: -ENOENT if none has it, -ENOTUNIQ if several have, -EINVAL if it is no
- * UUID; with one line in text (size bytes).
+ * *path is the caller's to free(). A path comes back as it is, whatever is there. For UUID= and
+ * LABEL= all block devices are looked at: -ENOENT if none has it, -ENOTUNIQ if several have,
+ * -EINVAL if it is no UUID; with one line in text (size bytes).
  */
 int cachefind(const char *name, char **path, char *text, size_t size) must_check;
 

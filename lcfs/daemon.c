@@ -59,7 +59,10 @@ static must_check int link_send(int link, const struct link_message *m, const in
 	return sendmsg(link, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* 0, -EPIPE at the end, -EINTR after a signal. The descriptors received go to fds (room for FDS_MAX). */
+/*
+ * 0, -EPIPE at the end, -EINTR after a signal. The descriptors received go to fds (room for
+ * FDS_MAX).
+ */
 static must_check int link_receive(int link, struct link_message *m, int *fds, unsigned int *nr)
 {
 	union fds_control control;

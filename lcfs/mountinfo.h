@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is mounted where, from /proc/self/mountinfo. Nothing is touched there, so nothing can hang. */
+/*
+ * What is mounted where, from /proc/self/mountinfo. Nothing is touched there, so nothing can hang.
+ */
 #ifndef LCFS_MOUNTINFO_H
 #define LCFS_MOUNTINFO_H
 

@@ -306,10 +306,11 @@ static must_check int take_letter(struct options *o, int letter, char *text, siz
 		o->is_debug = true;
 		return 0;
 	case 's':
-		o->is_sloppy = true;
-		return 0;
 	case 'n':
 	case 'v':
+		if (!o->is_helper)
+			break;
+		o->is_sloppy = o->is_sloppy || letter == 's';
 		return 0;
 	default:
 		break;
@@ -384,7 +385,7 @@ static must_check int check_complete(const struct options *o, char *text, size_t
 	return 0;
 }
 
-int options_parse(struct options *o, int argc, char **argv, char *text, size_t size)
+int options_parse(struct options *o, int argc, const char *const *argv, char *text, size_t size)
 {
 	const char *name = argc > 0 ? argv[0] : "";
 	const char *slash = strrchr(name, '/');
@@ -477,8 +478,7 @@ void options_print_help(void)
 	for (size_t i = 0; i < array_size(mount_words); i++)
 		printf(" %s", mount_words[i].word);
 	printf("\n"
-	       "Words for others are taken and ignored: nofail, _netdev, noauto, user, x-..., and so "
-	       "on.\n"
+	       "Words for others are ignored: nofail, _netdev, noauto, user, x-..., and so on.\n"
 	       "\n"
 	       "Exit status: 0 mounted, 1 refused or failed, 2 wrong usage. See lcfs(8).\n");
 }

@@ -69,7 +69,8 @@ struct options {
  * Reads argv; what it points to must outlive *o. 0, or -EINVAL with one line in text (size bytes):
  * wrong usage; -ENOMEM. options_free() follows in either case.
  */
-int options_parse(struct options *o, int argc, char **argv, char *text, size_t size) must_check;
+int options_parse(struct options *o, int argc, const char *const *argv, char *text,
+		  size_t size) must_check;
 void options_free(struct options *o);
 
 /* The value or its default. */

@@ -22,7 +22,7 @@ static void print_help(void)
 	       "\n"
 	       "  -f, --force            overwrite what CACHE holds, dirty segments included\n"
 	       "  -L, --label=LABEL      a name for it, at most %d bytes\n"
-	       "      --segment-order=N  segments of 2^N sectors of 512 bytes, %u to %u (default %u)\n"
+	       "      --segment-order=N  segments of 2^N sectors of 512 bytes, N %u to %u (%u)\n"
 	       "  -s, --size=SIZE        size of a file, with K, M, G or T behind; it is created\n"
 	       "                         if it is not there\n"
 	       "      --uuid=UUID        its UUID (default: a random one)\n"

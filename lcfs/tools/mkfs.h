@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The parts of mkfs.lcfs. Each function says itself what is wrong, in one line; 0 or -errno tell the
- * caller only that it has been said.
+ * The parts of mkfs.lcfs. Each function says itself what is wrong, in one line; 0 or -errno tell
+ * the caller only that it has been said.
  */
 #ifndef LCFS_TOOLS_MKFS_H
 #define LCFS_TOOLS_MKFS_H
@@ -45,7 +45,9 @@ int mkfs_probe(const struct mkfs_target *t, const struct mkfs_options *o) must_c
 /* The newest valid super block, if there is one: 1, else 0, or -errno of a read. */
 int mkfs_read_superblock(const struct mkfs_target *t, struct superblock *sb) must_check;
 
-/* mkfs_format.c: lays out, wipes what was there and writes an empty cache. *sb is what was written. */
+/*
+ * mkfs_format.c: lays out, wipes what was there and writes an empty cache. *sb is what was written.
+ */
 int mkfs_layout(struct superblock *sb, const struct mkfs_target *t,
 		const struct mkfs_options *o) must_check;
 int mkfs_format(const struct mkfs_target *t, const struct superblock *sb) must_check;

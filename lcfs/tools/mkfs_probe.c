@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What does the device hold already? Three looks, the most telling first: for a cache of ours, for a
- * signature that libblkid knows, and for anything that is not zero in the first and last MiB.
+ * What does the device hold already? Three looks, the most telling first: for a cache of ours, for
+ * a signature that libblkid knows, and for anything that is not zero in the first and last MiB.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -85,7 +85,7 @@ static must_check int probe_cache(const struct mkfs_target *t)
 	if (ret < 0)
 		return ret;
 	if (refused) {
-		msg_err("%s: holds an lcfs cache that this version does not understand (%s): " ADVICE,
+		msg_err("%s: holds an lcfs cache that this version does not know (%s): " ADVICE,
 			t->path, format_reason_text(refused));
 		return -EEXIST;
 	}
