@@ -81,6 +81,15 @@ static int create_pool(uint64_t bytes)
 	return pool_create(&pool, pools, uuid, bytes, text, sizeof(text));
 }
 
+static void assert_filled(int byte)
+{
+	static char all[BYTES];
+
+	memset(all, byte, sizeof(all));
+	ck_assert_uint_eq(pool_bytes(pool), BYTES);
+	ck_assert_mem_eq(pool_memory(pool), all, BYTES);
+}
+
 /* ------------------------------------------------------------------ the ordinary way */
 
 START_TEST(a_new_one_is_zero_private_and_fully_allocated)
@@ -106,8 +115,7 @@ START_TEST(what_was_written_is_there_for_the_next)
 	pool_close(pool);
 	ck_assert_int_eq(open_pool(), 0);
 	ck_assert_uint_eq(pool_bytes(pool), BYTES);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(((char *)pool_memory(pool))[i], 0x5a);
+	assert_filled(0x5a);
 }
 END_TEST
 
@@ -125,8 +133,7 @@ START_TEST(what_a_killed_process_wrote_is_there_for_the_next)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_msg(open_pool() == 0, "%s", text);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(((char *)pool_memory(pool))[i], 0x77);
+	assert_filled(0x77);
 }
 END_TEST
 
