@@ -116,8 +116,8 @@ static bool describe_holder(const struct cachedev_conf *conf, const struct stat 
 	bool is_block = S_ISBLK(st->st_mode), is_kernel = false;
 	char who[600];
 
-	if (!(is_block ? holder_of_device(st, who, sizeof(who), &is_kernel) :
-			 holder_of_lock(st, who, sizeof(who)))) {
+	if (!(is_block ? holder_of_device(conf->path, st, who, sizeof(who), &is_kernel) :
+			 holder_of_lock(conf->path, st, who, sizeof(who)))) {
 		fail(-EBUSY, text, size,
 		     "%s: cache is still being closed: writes of a process that has ended have not "
 		     "landed yet", conf->path);

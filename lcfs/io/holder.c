@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,32 @@ static void process_text(long pid, char *text, size_t size)
 	snprintf(text, size, "pid %ld (%s)", pid, name);
 }
 
-static bool has_open(long pid, const struct stat *st)
+/* What is looked for among the descriptors of a process. */
+struct target {
+	char path[PATH_MAX];   /* resolved */
+	const struct stat *st;
+};
+
+static void target_init(struct target *t, const char *path, const struct stat *st)
+{
+	t->st = st;
+	if (!realpath(path, t->path))
+		snprintf(t->path, sizeof(t->path), "%s", path);
+}
+
+/* Is the file that a descriptor's link names the target? Only names in /dev are looked up. */
+static bool is_target(const struct target *t, const char *link)
+{
+	struct stat other;
+
+	if (strcmp(link, t->path) == 0)
+		return true;
+	return S_ISBLK(t->st->st_mode) && strncmp(link, "/dev/", 5) == 0 &&
+	       stat(link, &other) == 0 && S_ISBLK(other.st_mode) &&
+	       other.st_rdev == t->st->st_rdev;
+}
+
+static bool has_open(long pid, const struct target *t)
 {
 	char path[64];
 
@@ -127,21 +153,20 @@ static bool has_open(long pid, const struct stat *st)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		struct stat other;
+		char link[PATH_MAX];
+		ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
 
-		if (fstatat(dirfd(d), e->d_name, &other, 0) < 0)
+		if (n <= 0)
 			continue;
-		if (S_ISBLK(st->st_mode) && S_ISBLK(other.st_mode) && other.st_rdev == st->st_rdev)
-			return true;
-		if (S_ISREG(st->st_mode) && other.st_dev == st->st_dev &&
-		    other.st_ino == st->st_ino)
+		link[n] = '\0';
+		if (is_target(t, link))
 			return true;
 	}
 	return false;
 }
 
 /* Another process than this one that has it open; those of other users are seen by root only. */
-static bool find_process(const struct stat *st, char *text, size_t size)
+static bool find_process(const struct target *t, char *text, size_t size)
 {
 	CLEANUP_DIR DIR *d = opendir("/proc");
 	struct dirent *e;
@@ -149,7 +174,7 @@ static bool find_process(const struct stat *st, char *text, size_t size)
 	while (d && (e = readdir(d))) {
 		long pid = strtol(e->d_name, NULL, 10);
 
-		if (pid > 0 && pid != getpid() && has_open(pid, st)) {
+		if (pid > 0 && pid != getpid() && has_open(pid, t)) {
 			process_text(pid, text, size);
 			return true;
 		}
@@ -157,14 +182,18 @@ static bool find_process(const struct stat *st, char *text, size_t size)
 	return false;
 }
 
-bool holder_of_device(const struct stat *st, char *text, size_t size, bool *is_kernel)
+bool holder_of_device(const char *path, const struct stat *st, char *text, size_t size,
+		      bool *is_kernel)
 {
+	struct target t;
+
 	*is_kernel = true;
 	if (find_mount(st->st_rdev, text, size) || find_swap(st->st_rdev, text, size) ||
 	    find_stacked(st->st_rdev, text, size))
 		return true;
 	*is_kernel = false;
-	return find_process(st, text, size);
+	target_init(&t, path, st);
+	return find_process(&t, text, size);
 }
 
 /* The pid of the line of /proc/locks that is a flock of the file, or 0. */
@@ -186,13 +215,15 @@ static long find_flock(const struct stat *st)
 	return 0;
 }
 
-bool holder_of_lock(const struct stat *st, char *text, size_t size)
+bool holder_of_lock(const char *path, const struct stat *st, char *text, size_t size)
 {
+	struct target t;
 	long pid = find_flock(st);
 
-	if (pid > 0 && has_open(pid, st)) {
+	target_init(&t, path, st);
+	if (pid > 0 && has_open(pid, &t)) {
 		process_text(pid, text, size);
 		return true;
 	}
-	return find_process(st, text, size);
+	return find_process(&t, text, size);
 }

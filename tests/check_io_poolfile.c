@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The file of the shared RAM buffers: made safely, found again, never taken from another. */
-#include "lcfs/io/pool.h"
+#include "lcfs/io/poolfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,13 +23,13 @@ static char dir[64]; /* the parent, ours alone */
 static char pools[80];
 static char file[160];
 static char text[256];
-static struct pool *pool;
+static struct poolfile *pool;
 
 static void setup(void)
 {
 	char hex[UUID_HEX_BYTES];
 
-	strcpy(dir, "check_io_pool.XXXXXX");
+	strcpy(dir, "check_io_poolfile.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(pools, sizeof(pools), "%s/lcfs", dir);
 	uuid_hex(uuid, hex);
@@ -50,7 +50,7 @@ static void empty(const char *path)
 
 static void teardown(void)
 {
-	pool_close(pool);
+	poolfile_close(pool);
 	(void)umount2(pools, MNT_DETACH);
 	empty(pools);
 	(void)rmdir(pools);
@@ -60,7 +60,7 @@ static void teardown(void)
 
 static void create(void)
 {
-	ck_assert_msg(pool_create(&pool, pools, uuid, BYTES, text, sizeof(text)) == 0, "%s", text);
+	ck_assert_msg(poolfile_create(&pool, pools, uuid, BYTES, text, sizeof(text)) == 0, "%s", text);
 }
 
 static void assert_refused(int result, int err, const char *word)
@@ -73,12 +73,21 @@ static void assert_refused(int result, int err, const char *word)
 
 static int open_pool(void)
 {
-	return pool_open(&pool, pools, uuid, text, sizeof(text));
+	return poolfile_open(&pool, pools, uuid, text, sizeof(text));
 }
 
 static int create_pool(uint64_t bytes)
 {
-	return pool_create(&pool, pools, uuid, bytes, text, sizeof(text));
+	return poolfile_create(&pool, pools, uuid, bytes, text, sizeof(text));
+}
+
+static void assert_filled(int byte)
+{
+	static char all[BYTES];
+
+	memset(all, byte, sizeof(all));
+	ck_assert_uint_eq(poolfile_bytes(pool), BYTES);
+	ck_assert_mem_eq(poolfile_memory(pool), all, BYTES);
 }
 
 /* ------------------------------------------------------------------ the ordinary way */
@@ -89,8 +98,8 @@ START_TEST(a_new_one_is_zero_private_and_fully_allocated)
 	struct stat st;
 
 	create();
-	ck_assert_uint_eq(pool_bytes(pool), BYTES);
-	ck_assert_mem_eq(pool_memory(pool), zeros, BYTES);
+	ck_assert_uint_eq(poolfile_bytes(pool), BYTES);
+	ck_assert_mem_eq(poolfile_memory(pool), zeros, BYTES);
 	ck_assert_int_eq(stat(file, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_ge(st.st_blocks * 512, BYTES);
@@ -102,12 +111,11 @@ END_TEST
 START_TEST(what_was_written_is_there_for_the_next)
 {
 	create();
-	memset(pool_memory(pool), 0x5a, BYTES);
-	pool_close(pool);
+	memset(poolfile_memory(pool), 0x5a, BYTES);
+	poolfile_close(pool);
 	ck_assert_int_eq(open_pool(), 0);
-	ck_assert_uint_eq(pool_bytes(pool), BYTES);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(((char *)pool_memory(pool))[i], 0x5a);
+	ck_assert_uint_eq(poolfile_bytes(pool), BYTES);
+	assert_filled(0x5a);
 }
 END_TEST
 
@@ -119,14 +127,13 @@ START_TEST(what_a_killed_process_wrote_is_there_for_the_next)
 	if (child == 0) {
 		if (create_pool(BYTES))
 			_exit(1);
-		memset(pool_memory(pool), 0x77, BYTES);
+		memset(poolfile_memory(pool), 0x77, BYTES);
 		raise(SIGKILL);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_msg(open_pool() == 0, "%s", text);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(((char *)pool_memory(pool))[i], 0x77);
+	assert_filled(0x77);
 }
 END_TEST
 
@@ -134,7 +141,7 @@ START_TEST(without_one_there_is_none)
 {
 	assert_refused(open_pool(), -ENOENT, pools);
 	create();
-	ck_assert_int_eq(pool_remove(pool), 0);
+	ck_assert_int_eq(poolfile_remove(pool), 0);
 	pool = NULL;
 	ck_assert_int_eq(access(file, F_OK), -1);
 	assert_refused(open_pool(), -ENOENT, file);
@@ -143,14 +150,14 @@ END_TEST
 
 START_TEST(a_peek_sees_it_while_another_holds_it)
 {
-	struct pool *peek;
+	struct poolfile *peek;
 
 	create();
-	memset(pool_memory(pool), 9, BYTES);
-	ck_assert_int_eq(pool_peek(&peek, pools, uuid, text, sizeof(text)), 0);
-	ck_assert_uint_eq(pool_bytes(peek), BYTES);
-	ck_assert_int_eq(((char *)pool_memory(peek))[BYTES - 1], 9);
-	pool_close(peek);
+	memset(poolfile_memory(pool), 9, BYTES);
+	ck_assert_int_eq(poolfile_peek(&peek, pools, uuid, text, sizeof(text)), 0);
+	ck_assert_uint_eq(poolfile_bytes(peek), BYTES);
+	ck_assert_int_eq(((char *)poolfile_memory(peek))[BYTES - 1], 9);
+	poolfile_close(peek);
 }
 END_TEST
 
@@ -175,7 +182,7 @@ START_TEST(one_set_aside_makes_room_and_only_the_last_is_kept)
 	snprintf(old, sizeof(old), "%s.stale-1", file);
 	fd = open(old, O_CREAT | O_WRONLY, 0600);
 	close(fd);
-	ck_assert_int_eq(pool_set_aside(pool, text, sizeof(text)), 0);
+	ck_assert_int_eq(poolfile_set_aside(pool, text, sizeof(text)), 0);
 	pool = NULL;
 	ck_assert_int_eq(access(file, F_OK), -1);
 	ck_assert_int_eq(access(old, F_OK), -1);
@@ -189,15 +196,15 @@ START_TEST(the_directory_is_that_of_root_or_of_the_session)
 	char path[300];
 
 	if (geteuid() == 0) {
-		ck_assert_int_eq(pool_directory(path, sizeof(path), text, sizeof(text)), 0);
+		ck_assert_int_eq(poolfile_directory(path, sizeof(path), text, sizeof(text)), 0);
 		ck_assert_str_eq(path, "/run/lcfs");
 		ck_assert_int_eq(seteuid(65534), 0);
 	}
 	setenv("XDG_RUNTIME_DIR", "/run/user/1", 1);
-	ck_assert_int_eq(pool_directory(path, sizeof(path), text, sizeof(text)), 0);
+	ck_assert_int_eq(poolfile_directory(path, sizeof(path), text, sizeof(text)), 0);
 	ck_assert_str_eq(path, "/run/user/1/lcfs");
 	unsetenv("XDG_RUNTIME_DIR");
-	ck_assert_int_eq(pool_directory(path, sizeof(path), text, sizeof(text)), -ENOENT);
+	ck_assert_int_eq(poolfile_directory(path, sizeof(path), text, sizeof(text)), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(text, "XDG_RUNTIME_DIR"));
 	if (getuid() == 0)
 		ck_assert_int_eq(seteuid(0), 0);
@@ -213,7 +220,7 @@ START_TEST(one_in_use_is_refused_with_its_holder)
 	pid_t child;
 
 	create();
-	pool_close(pool);
+	poolfile_close(pool);
 	pool = NULL;
 	ck_assert_int_eq(pipe(ready), 0);
 	ck_assert_int_eq(pipe(hold), 0);
@@ -238,16 +245,16 @@ END_TEST
 
 START_TEST(an_existing_file_is_never_overwritten)
 {
-	struct pool *first;
+	struct poolfile *first;
 
 	create();
-	memset(pool_memory(pool), 3, BYTES);
+	memset(poolfile_memory(pool), 3, BYTES);
 	first = pool;
 	pool = NULL;
 	assert_refused(create_pool(BYTES), -EEXIST, file);
-	ck_assert_int_eq(((char *)pool_memory(first))[0], 3);
+	ck_assert_int_eq(((char *)poolfile_memory(first))[0], 3);
 	ck_assert_int_eq(access(file, F_OK), 0);
-	pool_close(first);
+	poolfile_close(first);
 }
 END_TEST
 
@@ -297,7 +304,7 @@ END_TEST
 START_TEST(a_file_that_others_can_read_is_refused)
 {
 	create();
-	pool_close(pool);
+	poolfile_close(pool);
 	pool = NULL;
 	ck_assert_int_eq(chmod(file, 0640), 0);
 	assert_refused(open_pool(), -EPERM, file);
@@ -309,7 +316,7 @@ START_TEST(a_file_with_a_second_name_is_refused)
 	char second[200];
 
 	create();
-	pool_close(pool);
+	poolfile_close(pool);
 	pool = NULL;
 	snprintf(second, sizeof(second), "%s.2", file);
 	ck_assert_int_eq(link(file, second), 0);
@@ -324,7 +331,7 @@ START_TEST(another_owners_file_or_directory_is_refused)
 		return;
 	}
 	create();
-	pool_close(pool);
+	poolfile_close(pool);
 	pool = NULL;
 	ck_assert_int_eq(chown(file, 65534, (gid_t)-1), 0);
 	assert_refused(open_pool(), -EPERM, file);
@@ -336,7 +343,7 @@ END_TEST
 START_TEST(a_file_of_an_impossible_size_is_refused)
 {
 	create();
-	pool_close(pool);
+	poolfile_close(pool);
 	pool = NULL;
 	ck_assert_int_eq(truncate(file, 5000), 0);
 	assert_refused(open_pool(), -EINVAL, "size");
@@ -356,8 +363,8 @@ START_TEST(too_small_a_filesystem_is_an_error_and_leaves_nothing)
 	assert_refused(create_pool(BYTES), -ENOSPC, "fewer buffers");
 	ck_assert_int_eq(access(file, F_OK), -1);
 	ck_assert_int_eq(create_pool(256 << 10), 0);
-	ck_assert(pool_is_in_ram(pool));
-	memset(pool_memory(pool), 1, 256 << 10);
+	ck_assert(poolfile_is_in_ram(pool));
+	memset(poolfile_memory(pool), 1, 256 << 10);
 }
 END_TEST
 
@@ -367,7 +374,7 @@ START_TEST(a_file_with_holes_is_filled_before_it_is_used)
 	int fd;
 
 	create();
-	pool_close(pool);
+	poolfile_close(pool);
 	pool = NULL;
 	ck_assert_int_eq(unlink(file), 0);
 	fd = open(file, O_CREAT | O_RDWR, 0600);
@@ -401,7 +408,7 @@ static Suite *make_suite(void)
 		too_small_a_filesystem_is_an_error_and_leaves_nothing,
 		a_file_with_holes_is_filled_before_it_is_used,
 	};
-	Suite *suite = suite_create("io pool");
+	Suite *suite = suite_create("io poolfile");
 	TCase *tc = tcase_create("file");
 
 	tcase_add_checked_fixture(tc, setup, teardown);

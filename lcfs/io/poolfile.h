@@ -10,8 +10,8 @@
  * Who opens or creates one holds the lock of the cache device already, so that two do not meet here but
  * by mistake. One thread.
  */
-#ifndef LCFS_IO_POOL_H
-#define LCFS_IO_POOL_H
+#ifndef LCFS_IO_POOLFILE_H
+#define LCFS_IO_POOLFILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,45 +20,45 @@
 #include "common/compiler.h"
 #include "lcfs/io/uuid.h"
 
-struct pool;
+struct poolfile;
 
 /*
  * The directory: its path goes to path (size bytes). Nothing is made. -ENOENT when there is none to be
  * had (not root and XDG_RUNTIME_DIR is not set), -ENAMETOOLONG; with one line in text.
  */
-int pool_directory(char *path, size_t path_size, char *text, size_t size) must_check;
+int poolfile_directory(char *path, size_t path_size, char *text, size_t size) must_check;
 
 /*
- * All below: dir NULL stands for pool_directory(). -errno with one line in text (size bytes).
+ * All below: dir NULL stands for poolfile_directory(). -errno with one line in text (size bytes).
  * -EBUSY: another process holds it; -EPERM: directory or file is not the caller's own, private one.
  */
 
 /* The existing file: -ENOENT if there is none. Contents as the last owner left them. */
-int pool_open(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
+int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
 	      size_t size) must_check;
 /* The same for reading only, without the lock, neither faulted in nor locked: to see what stands there. */
-int pool_peek(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
+int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
 	      size_t size) must_check;
 /*
  * A new file of so many bytes (rounded up to 4096), all zero. Makes the directory. -EEXIST if there is one: open it,
  * and set it aside when it is stale. -ENOSPC: it does not fit.
  */
-int pool_create(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES], uint64_t bytes,
+int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], uint64_t bytes,
 		char *text, size_t size) must_check;
 
-void *pool_memory(const struct pool *p); /* aligned to 4096; read only after pool_peek() */
-uint64_t pool_bytes(const struct pool *p);
-const char *pool_path(const struct pool *p);
+void *poolfile_memory(const struct poolfile *p); /* aligned to 4096; read only after poolfile_peek() */
+uint64_t poolfile_bytes(const struct poolfile *p);
+const char *poolfile_path(const struct poolfile *p);
 /* 0, or why it is not locked in RAM (-errno): worth a warning. */
-int pool_lock_error(const struct pool *p);
+int poolfile_lock_error(const struct poolfile *p);
 /* Is the filesystem it lies on kept in RAM? Else the disk below slows each write: worth a warning. */
-bool pool_is_in_ram(const struct pool *p);
+bool poolfile_is_in_ram(const struct poolfile *p);
 
 /* Unmaps and unlocks; the file stays for the next. NULL is allowed. */
-void pool_close(struct pool *p);
+void poolfile_close(struct poolfile *p);
 /* The same, and the file goes away: after a clean end only. */
-int pool_remove(struct pool *p) must_check;
+int poolfile_remove(struct poolfile *p) must_check;
 /* The same, and the file is renamed to NAME.stale-SECONDS; those set aside earlier are removed. */
-int pool_set_aside(struct pool *p, char *text, size_t size) must_check;
+int poolfile_set_aside(struct poolfile *p, char *text, size_t size) must_check;
 
 #endif

@@ -7,7 +7,7 @@
  * one name, mode 0600, own. A lock that is got on a file that has been renamed or removed meanwhile is
  * no lock: it is looked up again.
  */
-#include "lcfs/io/pool.h"
+#include "lcfs/io/poolfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,7 +34,7 @@
 #define STALE ".stale-"
 #define LOOKUPS 10
 
-struct pool {
+struct poolfile {
 	int dir_fd, fd;
 	char path[512];       /* for messages */
 	char name[UUID_HEX_BYTES + sizeof(SUFFIX)];
@@ -57,7 +57,7 @@ static int fail(int err, char *text, size_t size, const char *format, ...)
 
 /* ------------------------------------------------------------------ directory */
 
-int pool_directory(char *path, size_t path_size, char *text, size_t size)
+int poolfile_directory(char *path, size_t path_size, char *text, size_t size)
 {
 	const char *run = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
 
@@ -89,15 +89,15 @@ static int open_directory(const char *path, bool may_create, char *text, size_t 
 	return steal_fd(&fd);
 }
 
-static int pool_new(struct pool **out, const char *dir, const uint8_t *uuid, bool may_create,
+static int poolfile_new(struct poolfile **out, const char *dir, const uint8_t *uuid, bool may_create,
 		    char *text, size_t size)
 {
 	char standard[400], hex[UUID_HEX_BYTES];
-	struct pool *p;
+	struct poolfile *p;
 	int err = 0;
 
 	if (!dir)
-		err = pool_directory(standard, sizeof(standard), text, size);
+		err = poolfile_directory(standard, sizeof(standard), text, size);
 	if (err)
 		return err;
 	p = calloc(1, sizeof(*p));
@@ -111,7 +111,7 @@ static int pool_new(struct pool **out, const char *dir, const uint8_t *uuid, boo
 	p->dir_fd = open_directory(dir, may_create, text, size);
 	if (p->dir_fd < 0) {
 		err = p->dir_fd;
-		pool_close(p);
+		poolfile_close(p);
 		return err;
 	}
 	*out = p;
@@ -120,7 +120,7 @@ static int pool_new(struct pool **out, const char *dir, const uint8_t *uuid, boo
 
 /* ------------------------------------------------------------------ file */
 
-static int check_private(const struct pool *p, const struct stat *st, char *text, size_t size)
+static int check_private(const struct poolfile *p, const struct stat *st, char *text, size_t size)
 {
 	if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || (st->st_mode & 077) ||
 	    st->st_nlink != 1)
@@ -131,7 +131,7 @@ static int check_private(const struct pool *p, const struct stat *st, char *text
 }
 
 /* Opens what the name leads to, and locks it. */
-static int open_locked(struct pool *p, char *text, size_t size)
+static int open_locked(struct poolfile *p, char *text, size_t size)
 {
 	char who[64];
 	struct stat st, now;
@@ -148,7 +148,7 @@ static int open_locked(struct pool *p, char *text, size_t size)
 		return err;
 	if (flock(p->fd, LOCK_EX | LOCK_NB) < 0) {
 		err = -errno;
-		if (!holder_of_lock(&st, who, sizeof(who)))
+		if (!holder_of_lock(p->path, &st, who, sizeof(who)))
 			snprintf(who, sizeof(who), "another process");
 		return fail(err == -EWOULDBLOCK ? -EBUSY : err, text, size, "%s: held by %s",
 			    p->path, err == -EWOULDBLOCK ? who : strerror(-err));
@@ -162,7 +162,7 @@ static int open_locked(struct pool *p, char *text, size_t size)
 	return 0;
 }
 
-static int open_existing(struct pool *p, char *text, size_t size)
+static int open_existing(struct poolfile *p, char *text, size_t size)
 {
 	int err = -EAGAIN;
 
@@ -194,7 +194,7 @@ static int allocate(int fd, uint64_t bytes)
 	return 0;
 }
 
-static int create_file(struct pool *p, uint64_t bytes, char *text, size_t size)
+static int create_file(struct poolfile *p, uint64_t bytes, char *text, size_t size)
 {
 	int err;
 
@@ -225,7 +225,7 @@ static bool is_ram_filesystem(int fd)
 		(unsigned long)fs.f_type == HUGETLBFS_MAGIC);
 }
 
-static int map(struct pool *p, bool is_writable, char *text, size_t size)
+static int map(struct poolfile *p, bool is_writable, char *text, size_t size)
 {
 	int prot = PROT_READ | (is_writable ? PROT_WRITE : 0);
 
@@ -245,23 +245,23 @@ static int map(struct pool *p, bool is_writable, char *text, size_t size)
 }
 
 /* Hands the pool over, or ends it. */
-static int finish(struct pool **out, struct pool *p, int err)
+static int finish(struct poolfile **out, struct poolfile *p, int err)
 {
 	if (err)
-		pool_close(p);
+		poolfile_close(p);
 	else
 		*out = p;
 	return err;
 }
 
-int pool_open(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
+int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
 	      size_t size)
 {
-	struct pool *p;
+	struct poolfile *p;
 	int err;
 
 	*out = NULL;
-	err = pool_new(&p, dir, uuid, false, text, size);
+	err = poolfile_new(&p, dir, uuid, false, text, size);
 	if (err)
 		return err;
 	err = open_existing(p, text, size);
@@ -276,15 +276,15 @@ int pool_open(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES]
 	return finish(out, p, err);
 }
 
-int pool_peek(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
+int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
 	      size_t size)
 {
-	struct pool *p;
+	struct poolfile *p;
 	struct stat st;
 	int err;
 
 	*out = NULL;
-	err = pool_new(&p, dir, uuid, false, text, size);
+	err = poolfile_new(&p, dir, uuid, false, text, size);
 	if (err)
 		return err;
 	p->fd = openat(p->dir_fd, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -298,14 +298,14 @@ int pool_peek(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES]
 	return finish(out, p, err);
 }
 
-int pool_create(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTES], uint64_t bytes,
+int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], uint64_t bytes,
 		char *text, size_t size)
 {
-	struct pool *p;
+	struct poolfile *p;
 	int err;
 
 	*out = NULL;
-	err = pool_new(&p, dir, uuid, true, text, size);
+	err = poolfile_new(&p, dir, uuid, true, text, size);
 	if (err)
 		return err;
 	err = create_file(p, align_up(bytes, 4096), text, size);
@@ -319,32 +319,32 @@ int pool_create(struct pool **out, const char *dir, const uint8_t uuid[UUID_BYTE
 
 /* ------------------------------------------------------------------ use and end */
 
-void *pool_memory(const struct pool *p)
+void *poolfile_memory(const struct poolfile *p)
 {
 	return p->mem;
 }
 
-uint64_t pool_bytes(const struct pool *p)
+uint64_t poolfile_bytes(const struct poolfile *p)
 {
 	return p->bytes;
 }
 
-const char *pool_path(const struct pool *p)
+const char *poolfile_path(const struct poolfile *p)
 {
 	return p->path;
 }
 
-int pool_lock_error(const struct pool *p)
+int poolfile_lock_error(const struct poolfile *p)
 {
 	return p->lock_error;
 }
 
-bool pool_is_in_ram(const struct pool *p)
+bool poolfile_is_in_ram(const struct poolfile *p)
 {
 	return p->is_in_ram;
 }
 
-void pool_close(struct pool *p)
+void poolfile_close(struct poolfile *p)
 {
 	if (!p)
 		return;
@@ -357,16 +357,16 @@ void pool_close(struct pool *p)
 	free(p);
 }
 
-int pool_remove(struct pool *p)
+int poolfile_remove(struct poolfile *p)
 {
 	int err = unlinkat(p->dir_fd, p->name, 0) < 0 ? -errno : 0;
 
-	pool_close(p);
+	poolfile_close(p);
 	return err;
 }
 
 /* Removes what was set aside before, but for `keep`. */
-static void remove_stale(const struct pool *p, const char *keep)
+static void remove_stale(const struct poolfile *p, const char *keep)
 {
 	char prefix[sizeof(p->name) + sizeof(STALE)];
 	int fd = openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -382,7 +382,7 @@ static void remove_stale(const struct pool *p, const char *keep)
 		closedir(d);
 }
 
-int pool_set_aside(struct pool *p, char *text, size_t size)
+int poolfile_set_aside(struct poolfile *p, char *text, size_t size)
 {
 	char name[sizeof(p->name) + sizeof(STALE) + 24];
 	int err = 0;
@@ -394,6 +394,6 @@ int pool_set_aside(struct pool *p, char *text, size_t size)
 			   strerror(errno));
 	else
 		remove_stale(p, name);
-	pool_close(p);
+	poolfile_close(p);
 	return err;
 }
