@@ -15,7 +15,7 @@
 
 #include "common/cleanup.h"
 #include "lcfs/cachefind.h"
-#include "lcfs/io/pool.h"
+#include "lcfs/io/poolfile.h"
 #include "lcfs/mountinfo.h"
 
 static int fail(int err, char *text, size_t size, const char *format, ...) printf_like(4, 5);
@@ -153,7 +153,7 @@ static must_check int check_outside(const struct places *p, const char *what, co
 static must_check int check_pool(const struct places *p, char *text, size_t size)
 {
 	char path[PATH_MAX];
-	int err = pool_directory(path, sizeof(path), text, size);
+	int err = poolfile_directory(path, sizeof(path), text, size);
 
 	return err ? err : check_outside(p, "the directory of the RAM buffers", path, text, size);
 }

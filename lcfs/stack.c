@@ -19,7 +19,7 @@
 #include "lcfs/image/engine.h"
 #include "lcfs/image/image.h"
 #include "lcfs/io/cachedev.h"
-#include "lcfs/io/pool.h"
+#include "lcfs/io/poolfile.h"
 #include "lcfs/io/uuid.h"
 #include "lcfs/stopper.h"
 
@@ -136,18 +136,18 @@ static must_check int open_directory(struct stack *s, const struct places *p,
 
 /* ------------------------------------------------------------------ RAM buffers */
 
-static void warn_of_pool(const struct pool *pool)
+static void warn_of_pool(const struct poolfile *pool)
 {
-	int err = pool_lock_error(pool);
+	int err = poolfile_lock_error(pool);
 
 	if (err)
 		msg_warn("%s: the RAM buffers are not locked in memory (%s): raise the limit of "
 			 "locked memory (ulimit -l)",
-			 pool_path(pool), strerror(-err));
-	if (!pool_is_in_ram(pool))
+			 poolfile_path(pool), strerror(-err));
+	if (!poolfile_is_in_ram(pool))
 		msg_warn("%s: the RAM buffers are on a disk, which slows each write: mount a tmpfs "
 			 "there",
-			 pool_path(pool));
+			 poolfile_path(pool));
 }
 
 /* Buffers that are not of the mount that wrote the log are no part of it. */
@@ -157,11 +157,11 @@ static must_check int drop_stale_pool(struct stack *s, const uint8_t *boot_id)
 	int err;
 
 	if (!s->pool ||
-	    cache_pool_is_valid(pool_memory(s->pool), pool_bytes(s->pool), &s->sb, boot_id))
+	    cache_pool_is_valid(poolfile_memory(s->pool), poolfile_bytes(s->pool), &s->sb, boot_id))
 		return 0;
 	msg_warn("%s: these RAM buffers are not those of the last mount of this cache: set aside",
-		 pool_path(s->pool));
-	err = pool_set_aside(s->pool, text, sizeof(text));
+		 poolfile_path(s->pool));
+	err = poolfile_set_aside(s->pool, text, sizeof(text));
 	s->pool = NULL;
 	if (err)
 		msg_err("%s", text);
@@ -173,7 +173,7 @@ static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct 
 {
 	struct cache_pool_layout layout;
 	char text[TEXT_MAX];
-	int err = pool_open(&s->pool, NULL, s->sb.cache_uuid, text, sizeof(text));
+	int err = poolfile_open(&s->pool, NULL, s->sb.cache_uuid, text, sizeof(text));
 
 	if (err && err != -ENOENT) {
 		msg_err("%s", text);
@@ -184,14 +184,14 @@ static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct 
 		return err;
 	cache_pool_layout(&s->sb, conf->pool_buffers, &layout);
 	if (!s->pool) {
-		err = pool_create(&s->pool, NULL, s->sb.cache_uuid, layout.bytes, text,
+		err = poolfile_create(&s->pool, NULL, s->sb.cache_uuid, layout.bytes, text,
 				  sizeof(text));
 		if (err)
 			msg_err("%s", text);
 		return err;
 	}
 	/* What is in them decides about their size: another one has to wait for a clean start. */
-	while (conf->pool_buffers > 2 && layout.bytes > pool_bytes(s->pool))
+	while (conf->pool_buffers > 2 && layout.bytes > poolfile_bytes(s->pool))
 		cache_pool_layout(&s->sb, --conf->pool_buffers, &layout);
 	return 0;
 }
@@ -233,8 +233,8 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 	if (err)
 		return err;
 	warn_of_pool(s->pool);
-	err = cache_open(&s->cache, cachedev_blkdev(s->dev), pool_memory(s->pool),
-			 pool_bytes(s->pool), &conf, &info, &report);
+	err = cache_open(&s->cache, cachedev_blkdev(s->dev), poolfile_memory(s->pool),
+			 poolfile_bytes(s->pool), &conf, &info, &report);
 	if (err)
 		msg_err("%s: %s", p->cache, report.error);
 	else
@@ -336,9 +336,9 @@ int stack_close(struct stack *s)
 		cache_free(s->cache);
 	/* The buffers are part of the log until the cache is marked clean. */
 	if (s->pool && was_attached && !err)
-		err = pool_remove(s->pool);
+		err = poolfile_remove(s->pool);
 	else
-		pool_close(s->pool);
+		poolfile_close(s->pool);
 	cachedev_close(s->dev);
 	*s = (struct stack){ 0 };
 	return err;

@@ -16,7 +16,7 @@
 
 struct stack {
 	struct cachedev *dev;
-	struct pool *pool;
+	struct poolfile *pool;
 	struct imagedir *dir;
 	struct cache *cache;
 	struct ctlfs *ctl;

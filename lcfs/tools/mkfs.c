@@ -159,14 +159,20 @@ static void print_result(const struct mkfs_options *o, const struct superblock *
 static must_check int make_cache(struct mkfs_target *t, const struct mkfs_options *o,
 				 struct superblock *sb)
 {
+	struct superblock former;
+	bool had_cache = false;
 	int err = mkfs_probe(t, o);
 
+	if (!err && !t->is_created)
+		had_cache = mkfs_read_superblock(t, &former) == 1;
 	if (!err)
 		err = mkfs_layout(sb, t, o);
 	if (!err)
 		err = mkfs_target_allocate(t, o);
 	if (!err)
 		err = mkfs_format(t, sb);
+	if (!err && had_cache)
+		mkfs_drop_buffers(&former);
 	return err;
 }
 

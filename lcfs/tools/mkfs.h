@@ -44,6 +44,8 @@ void mkfs_target_close(struct mkfs_target *t, bool is_complete);
 int mkfs_probe(const struct mkfs_target *t, const struct mkfs_options *o) must_check;
 /* The newest valid super block, if there is one: 1, else 0, or -errno of a read. */
 int mkfs_read_superblock(const struct mkfs_target *t, struct superblock *sb) must_check;
+/* What a killed daemon left in RAM of a cache that is no more. */
+void mkfs_drop_buffers(const struct superblock *sb);
 
 /*
  * mkfs_format.c: lays out, wipes what was there and writes an empty cache. *sb is what was written.

@@ -17,6 +17,8 @@
 #include "common/align.h"
 #include "common/cleanup.h"
 #include "common/messages.h"
+#include "lcfs/cache/cache.h"
+#include "lcfs/io/poolfile.h"
 #include "lcfs/io/uuid.h"
 #include "lcfs/tools/mkfs.h"
 
@@ -74,12 +76,50 @@ static void describe_cache(const struct superblock *sb, char *text, size_t size)
 		 sb->label[0] ? ", label \"" : "", sb->label, sb->label[0] ? "\"" : "");
 }
 
+/*
+ * What a killed daemon left of it in RAM. The path goes to path, or "" if there is nothing.
+ */
+static void find_buffers(const struct superblock *sb, char *path, size_t size)
+{
+	uint8_t boot_id[UUID_BYTES];
+	struct poolfile *p = NULL;
+	char text[512];
+
+	path[0] = '\0';
+	if (uuid_boot(boot_id) < 0 ||
+	    poolfile_peek(&p, NULL, sb->cache_uuid, text, sizeof(text)) < 0)
+		return;
+	if (cache_pool_is_valid(poolfile_memory(p), poolfile_bytes(p), sb, boot_id))
+		snprintf(path, size, "%s", poolfile_path(p));
+	poolfile_close(p);
+}
+
+static must_check int say_dirty(const struct mkfs_target *t, const struct superblock *sb)
+{
+	char cache[256], buffers[512];
+
+	describe_cache(sb, cache, sizeof(cache));
+	find_buffers(sb, buffers, sizeof(buffers));
+	if (buffers[0])
+		msg_err("%s: holds %s whose daemon died, and %s has what it had in RAM: mount and "
+			"drain it, or " ADVICE,
+			t->path, cache, buffers);
+	else if (!(sb->state & SUPERBLOCK_CLEAN))
+		msg_err("%s: holds %s that was not unmounted in order and may hold data that is "
+			"nowhere else: mount and drain it, or " ADVICE,
+			t->path, cache);
+	else
+		msg_err("%s: holds %s with dirty segments from number %" PRIu64 " on: mount and "
+			"drain it, or " ADVICE,
+			t->path, cache, sb->last_migrated_segment_id + 1);
+	return -EEXIST;
+}
+
 /* 1: a cache of ours without dirty data, 0: none of ours, -EEXIST: one that must not be lost. */
 static must_check int probe_cache(const struct mkfs_target *t)
 {
 	enum format_reason refused;
 	struct superblock sb;
-	char text[256];
 	int ret = read_copies(t, &sb, &refused);
 
 	if (ret < 0)
@@ -91,19 +131,8 @@ static must_check int probe_cache(const struct mkfs_target *t)
 	}
 	if (!ret)
 		return 0;
-	describe_cache(&sb, text, sizeof(text));
-	if (!(sb.state & SUPERBLOCK_CLEAN)) {
-		msg_err("%s: holds %s that was not unmounted in order and may hold data that is "
-			"nowhere else: mount and drain it, or " ADVICE,
-			t->path, text);
-		return -EEXIST;
-	}
-	if (sb.tail_lsn <= sb.durable_lsn) {
-		msg_err("%s: holds %s with dirty segments from number %" PRIu64 " on: mount and "
-			"drain it, or " ADVICE,
-			t->path, text, sb.last_migrated_segment_id + 1);
-		return -EEXIST;
-	}
+	if (!(sb.state & SUPERBLOCK_CLEAN) || sb.tail_lsn <= sb.durable_lsn)
+		return say_dirty(t, &sb);
 	return 1;
 }
 
@@ -188,6 +217,16 @@ static must_check int probe_zeros(const struct mkfs_target *t, uint64_t off, uin
 		}
 	}
 	return err;
+}
+
+void mkfs_drop_buffers(const struct superblock *sb)
+{
+	struct poolfile *p;
+	char text[512];
+
+	if (poolfile_open(&p, NULL, sb->cache_uuid, text, sizeof(text)) == 0 &&
+	    poolfile_remove(p) < 0)
+		msg_warn("the RAM buffers of the former cache could not be removed");
 }
 
 int mkfs_probe(const struct mkfs_target *t, const struct mkfs_options *o)
