@@ -2,9 +2,9 @@
 # shellcheck shell=sh
 # What the tests of whole programs share: sourced by tests/t-*.sh, first thing.
 #
-# Each test gets a directory of its own in $tmp, and runs under a limit of time. What is made is taken
-# away again in the opposite order, however the test ends: cleanup_fn is called right where a thing
-# is made.
+# Each test gets a directory of its own in $tmp, and runs under a limit of time. What is made is
+# taken away again in the opposite order, however the test ends: cleanup_fn is called right where a
+# thing is made.
 
 : "${top_srcdir:?is set by make check}" "${top_builddir:?is set by make check}"
 
@@ -17,7 +17,9 @@ if [ "${test_is_limited:-}" != "$$" ] && [ "${test_is_limited:-}" != yes ]; then
 fi
 
 LCFS=$top_builddir/lcfs/lcfs
+lcfs_exe=$(readlink -f "$LCFS")
 MKFS=$top_builddir/lcfs/tools/mkfs.lcfs
+# shellcheck disable=SC2034
 VERIFIER=$top_builddir/tests/verifier
 
 # ---------------------------------------------------------------- ends
@@ -173,13 +175,12 @@ is_gone()
 	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
-# The process whose command line has the mount point $1 as its last word.
+# The lcfs processes that have the mount point $1 in their command line.
 daemon_of()
 {
-	for dir in /proc/[0-9]*; do
-		case $(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null) in
-		*lcfs*" $1 ") echo "${dir#/proc/}" ;;
-		esac
+	for process in /proc/[0-9]*; do
+		[ "$(readlink "$process/exe" 2>/dev/null)" = "$lcfs_exe" ] || continue
+		! grep -zqxF -e "$1" "$process/cmdline" 2>/dev/null || echo "${process#/proc/}"
 	done
 }
 

@@ -37,7 +37,7 @@ done
 
 has_blkid=yes
 "$MKFS" --version >/dev/null
-grep -aq 'libblkid cannot look' "$MKFS" "$(dirname "$MKFS")/.libs/mkfs.lcfs" 2>/dev/null || has_blkid=no
+grep -aq 'libblkid cannot look' "$MKFS" || has_blkid=no
 
 # name TEXT: what libblkid would say, or else that there is data.
 name()
