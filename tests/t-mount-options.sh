@@ -51,7 +51,8 @@ umount_lcfs "$mnt"
 
 # Each knob, given as an option, is what its file says; without the option it has its default.
 values='allow_migrate=0 force_migrate=1 barrier_deadline_ms=7 commit_super_block_interval=9
-flush_current_buffer_interval=11 nr_max_batched_migration=13 update_interval=15 migrate_threshold=17'
+flush_current_buffer_interval=11 nr_max_batched_migration=13
+update_interval=15 migrate_threshold=17'
 # shellcheck disable=SC2086
 standard_mount "$(echo $values | tr ' ' ',')"
 for value in $values; do

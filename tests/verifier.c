@@ -2,7 +2,7 @@
 /*
  * A writer that knows what must be there after a crash of the filesystem it writes to.
  *
- *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files of so many sectors
+ *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
  *	verifier write [-d] [-u] [-t SECONDS] JOURNAL FILE...
  *	                          write, one thread a file, until the time is over (status 0) or the
  *	                          filesystem dies below it (status 0 too: that is what it is for);
@@ -11,9 +11,9 @@
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
  * The journal is a file on another filesystem, mapped and shared, so that it outlives this process
- * too. For each sector it has the version that was last acknowledged; 0 stands for zeros. A version's
- * 512 bytes follow from seed, file, sector and version. What was in flight at the end may be there or
- * not, but not one part of a 4 KiB block and not the other; check notes what it finds.
+ * too. For each sector it has the version that was last acknowledged; 0 stands for zeros. A
+ * version's 512 bytes follow from seed, file, sector and version. What was in flight at the end may
+ * be there or not, but not one part of a 4 KiB block and not the other; check notes what it finds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +126,8 @@ static void describe(const struct run *r, const uint8_t *buf, uint64_t sector)
 /* ------------------------------------------------------------------ check */
 
 /*
- * The sectors of one block that were in flight: all old or all new. Returns whether, and notes which.
+ * The sectors of one block that were in flight: all old or all new. Returns whether, and notes
+ * which.
  */
 static bool settle_block(struct run *r, const uint8_t *buf, uint64_t first, uint64_t count)
 {
