@@ -30,7 +30,7 @@ struct blkdev_ops {
 
 struct blkdev {
 	const struct blkdev_ops *ops;
-	uint64_t bytes; /* const after open, a multiple of 4096: the rest of an odd size is unused */
+	uint64_t bytes; /* const after open, a multiple of 4096: an odd rest is unused */
 };
 
 static inline int must_check blkdev_read(struct blkdev *d, void *buf, uint64_t len, uint64_t off)

@@ -52,7 +52,7 @@ struct cachedev_info {
 	uint64_t bytes;	       /* as the device has it; blkdev->bytes is rounded down to 4096 */
 	uint32_t sector_bytes; /* smallest direct write */
 	bool is_block;
-	bool is_direct; /* false: the filesystem of the file has none, the page cache lies between */
+	bool is_direct; /* false: its filesystem has none, the page cache lies between */
 	uint32_t major, minor; /* of the block device, or of the filesystem of the file */
 };
 void cachedev_info(const struct cachedev *d, struct cachedev_info *info);
