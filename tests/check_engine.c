@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The engine on a core of paper: each test issues actions by hand and says what follows each; the
- * functions of the core that the engine calls are here. What the engine makes of the real core is in
- * check_engine_core.c.
+ * functions of the core that the engine calls are here. What the engine makes of the real core is
+ * in check_engine_core.c.
  */
 #include "lcfs/image/engine.h"
 
@@ -18,33 +18,15 @@
 
 #include "common/align.h"
 #include "common/clock.h"
-#include "common/mutex.h"
 #include "tests/check_main.h"
+#include "tests/fake/papercore.h"
 
 #define BLOCK 4096u
 
-/* ------------------------------------------------------------------ the core of paper */
-
-struct cache {
-	struct mutex lock;
-	struct cond changed;
-	_Atomic uint64_t deadline;
-	unsigned int encoded[2048];     /* log thread: arg of each ENCODE */
-	unsigned int nr_encoded;        /* log thread */
-	pthread_t encode_thread;        /* log thread */
-	unsigned int nr_completed;      /* lock */
-	unsigned int nr_requests;       /* lock: RESUME and DONE seen */
-	unsigned int nr_ticks;          /* lock */
-	unsigned int nr_samples;        /* lock */
-	int last_sample;                /* lock */
-	int shutdown_error;
-	struct action *shutdown;
-};
-
 struct cache_image {
 	int fd;
-	bool is_hung;         /* lock */
-	unsigned int nr_in;   /* lock: backing calls that are out */
+	bool is_hung;	       /* lock */
+	unsigned int nr_in;    /* lock: backing calls that are out */
 	unsigned int nr_ended; /* lock */
 };
 
@@ -53,65 +35,6 @@ static struct cache_image image[3];
 static struct engine *engine;
 static int log_fd;
 static _Alignas(BLOCK) char data[64 * BLOCK], back[64 * BLOCK];
-
-void cache_complete(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob)
-{
-	LOCK_SCOPE(&c->lock);
-
-	a->complete(c, a, result, now, ob);
-	c->nr_completed++;
-	cond_broadcast(&c->changed);
-}
-
-void cache_encode(struct cache *c, struct action *a)
-{
-	c->encode_thread = pthread_self();
-	if (c->nr_encoded < array_size(c->encoded))
-		c->encoded[c->nr_encoded] = (unsigned int)a->arg;
-	c->nr_encoded++;
-}
-
-int cache_work(unused_ struct cache *c, struct action *a)
-{
-	return (int)a->arg;
-}
-
-void cache_tick(struct cache *c, uint64_t now, unused_ struct outbox *ob)
-{
-	LOCK_SCOPE(&c->lock);
-
-	ck_assert_uint_le(atomic_load(&c->deadline), now);
-	atomic_store(&c->deadline, UINT64_MAX);
-	c->nr_ticks++;
-	cond_broadcast(&c->changed);
-}
-
-uint64_t cache_deadline(struct cache *c)
-{
-	return atomic_load(&c->deadline);
-}
-
-void cache_governor(struct cache *c, int percent, unused_ uint64_t now, unused_ struct outbox *ob)
-{
-	LOCK_SCOPE(&c->lock);
-
-	c->nr_samples++;
-	c->last_sample = percent;
-	cond_broadcast(&c->changed);
-}
-
-uint64_t cache_knob_get(unused_ struct cache *c, enum cache_knob k)
-{
-	ck_assert_int_eq(k, KNOB_UPDATE_INTERVAL);
-	return 1;
-}
-
-void cache_shutdown(struct cache *c, struct action *act, unused_ uint64_t now, struct outbox *ob)
-{
-	act->type = ACTION_DONE;
-	act->arg = (uint64_t)c->shutdown_error;
-	outbox_add(ob, act);
-}
 
 /* ------------------------------------------------------------------ what the layer above gives */
 
@@ -161,7 +84,9 @@ static int busy_percent(unused_ void *ctx)
 }
 
 static const struct engine_ops ops = {
-	.backing_fd = backing_fd, .backing_call = backing_call, .request = request,
+	.backing_fd = backing_fd,
+	.backing_call = backing_call,
+	.request = request,
 	.busy_percent = busy_percent,
 };
 
@@ -181,10 +106,7 @@ static void setup(void)
 {
 	struct engine_conf conf = { .cache = &core, .ops = &ops };
 
-	memset(&core, 0, sizeof(core));
-	mutex_init(&core.lock, 10, "core");
-	cond_init(&core.changed);
-	atomic_store(&core.deadline, UINT64_MAX);
+	papercore_init(&core);
 	for (size_t i = 0; i < array_size(image); i++)
 		image[i] = (struct cache_image){ .fd = temp_file() };
 	for (size_t i = 0; i < sizeof(data); i++)
@@ -208,13 +130,9 @@ static void teardown(void)
 	close_files();
 }
 
-/* Waits until *counter (under the core's lock) is at least n. */
 static void wait_for(const unsigned int *counter, unsigned int n)
 {
-	LOCK_SCOPE(&core.lock);
-
-	while (*counter < n)
-		cond_wait(&core.changed, &core.lock);
+	papercore_wait(&core, counter, n);
 }
 
 static int last_result; /* lock */
@@ -528,12 +446,13 @@ struct stream {
 static struct stream streams[64];
 
 /* Each stream is a chain of actions of all types, with a request at its end. */
-static void stream_next(unused_ struct cache *c, struct action *a, int result,
-			unused_ uint64_t now, struct outbox *ob)
+static void stream_next(unused_ struct cache *c, struct action *a, int result, unused_ uint64_t now,
+			struct outbox *ob)
 {
 	static const enum action_type types[] = {
-		ACTION_ENCODE, ACTION_LOG_WRITE, ACTION_FLUSH, ACTION_DEV_READ, ACTION_BACK_CHECK,
-		ACTION_BACK_WRITE, ACTION_WORK, ACTION_DEV_WRITE, ACTION_BACK_SYNC, ACTION_BACK_READ,
+		ACTION_ENCODE,	   ACTION_LOG_WRITE,  ACTION_FLUSH, ACTION_DEV_READ,
+		ACTION_BACK_CHECK, ACTION_BACK_WRITE, ACTION_WORK,  ACTION_DEV_WRITE,
+		ACTION_BACK_SYNC,  ACTION_BACK_READ,
 	};
 	struct stream *s = container_of(a, struct stream, act);
 	unsigned int n = s->number;

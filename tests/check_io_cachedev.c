@@ -60,7 +60,10 @@ static void tell(void *ctx, const char *line)
 static int open_path(const char *path, unsigned int wait_ms)
 {
 	struct cachedev_conf conf = {
-		.path = path, .wait_ms = wait_ms, .waiting = tell, .ctx = &nr_told,
+		.path = path,
+		.wait_ms = wait_ms,
+		.waiting = tell,
+		.ctx = &nr_told,
 	};
 
 	return cachedev_open(&dev, &conf, text, sizeof(text));
@@ -119,7 +122,10 @@ static void let_go_when_told(void *ctx, const char *line)
 static void is_held_and_let_go(const char *path)
 {
 	struct cachedev_conf conf = {
-		.path = path, .wait_ms = 60000, .waiting = let_go_when_told, .ctx = &nr_told,
+		.path = path,
+		.wait_ms = 60000,
+		.waiting = let_go_when_told,
+		.ctx = &nr_told,
 	};
 	char pid[32];
 

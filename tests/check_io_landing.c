@@ -4,7 +4,7 @@
  *
  *	process      direct writes in flight to a slow device, killed, reaped
  *	device       ........ they land, one after the other ........|
- *	successor    open: busy ... busy ... busy ...                 open, reads: nothing moves any more
+ *	successor    open: busy ... busy ... busy ...                 open: all is at rest
  *
  * The device is a loop device that the process may write a few times a second only (a control group
  * slows the process, not the device, and what it has submitted stays slowed after its death).
@@ -30,7 +30,7 @@
 #define BYTES (16u << 20)
 #define WRITES 8u
 #define WRITES_PER_SECOND "8"
-#define PLACE(i) ((uint64_t)(i) * 64 * 1024)
+#define PLACE(i) ((uint64_t)(i)*64 * 1024)
 
 static char dir[] = "check_io_landing.XXXXXX";
 static char file[80], mnt[80], group[200];
@@ -63,10 +63,10 @@ static void give_up(int status, const char *format, ...)
 
 #define FAIL(...) give_up(1, __VA_ARGS__)
 #define SKIP(...) give_up(77, __VA_ARGS__)
-#define CHECK(cond)                                                              \
-	do {                                                                     \
-		if (!(cond))                                                     \
-			FAIL("%s:%d: not so: %s", __FILE__, __LINE__, #cond);    \
+#define CHECK(cond)                                                           \
+	do {                                                                  \
+		if (!(cond))                                                  \
+			FAIL("%s:%d: not so: %s", __FILE__, __LINE__, #cond); \
 	} while (0)
 
 /* ------------------------------------------------------------------ the slow device */
@@ -151,11 +151,18 @@ static void write_until_killed(const char *path, bool no_uring, int ready)
 	    loop_open(&loop, &loop_conf))
 		_exit(1);
 	for (unsigned int i = 0; i < WRITES; i++) {
-		ops[i] = (struct loop_op){ .fd = cachedev_fd(dev), .is_write = true, .iov = &iov,
-					   .nr_iov = 1, .off = PLACE(i), .done = set_done };
+		ops[i] = (struct loop_op){ .fd = cachedev_fd(dev),
+					   .is_write = true,
+					   .iov = &iov,
+					   .nr_iov = 1,
+					   .off = PLACE(i),
+					   .done = set_done };
 		loop_start(loop, &ops[i]);
 	}
-	/* The first has landed, so the others have been submitted; with threads, as many as there are. */
+	/*
+	 * The first has landed, so the others have been submitted; with threads, as many as
+	 * there are.
+	 */
 	while (loop_run(loop, UINT64_MAX) == 0)
 		;
 	if (write(ready, "", 1) != 1)
@@ -281,9 +288,10 @@ static bool make_file(char *path, size_t size)
 	char command[200];
 	int fd;
 
-	snprintf(command, sizeof(command), "mke2fs -q -F -t ext4 -O ^has_journal %s >/dev/null 2>&1",
-		 loopdev.path);
-	if (system(command) != 0 || (snprintf(mnt, sizeof(mnt), "%s/mnt", dir) > 0 && mkdir(mnt, 0700)))
+	snprintf(command, sizeof(command),
+		 "mke2fs -q -F -t ext4 -O ^has_journal %s >/dev/null 2>&1", loopdev.path);
+	if (system(command) != 0 ||
+	    (snprintf(mnt, sizeof(mnt), "%s/mnt", dir) > 0 && mkdir(mnt, 0700)))
 		return false;
 	if (mount(loopdev.path, mnt, "ext4", 0, NULL) < 0)
 		return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The event loop, on a ring and on threads. The calls that the threads make are wrapped by the linker, so
- * that they can come back short or fail; what is done about that is common to both.
+ * The event loop, on a ring and on threads. The calls that the threads make are wrapped by the
+ * linker, so that they can come back short or fail; what is done about that is common to both.
  */
 #include "lcfs/io/loop.h"
 
@@ -34,8 +34,7 @@ static void faults_set(int nr, const int *outcome)
 	memcpy(faults.outcome, outcome, (size_t)nr * sizeof(*outcome));
 }
 
-#define FAULTS(...) \
-	faults_set(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
+#define FAULTS(...) faults_set(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
 
 ssize_t __real_preadv(int fd, const struct iovec *iov, int nr, off_t off);
 ssize_t __real_pwritev(int fd, const struct iovec *iov, int nr, off_t off);
@@ -149,8 +148,12 @@ static void op_init(struct op *o, bool is_write, void *mem, size_t bytes, uint64
 {
 	size_t each = align_down(bytes / (size_t)nr, BLOCK);
 
-	*o = (struct op){ .op = { .fd = fd, .is_write = is_write, .iov = o->iov, .nr_iov = nr,
-				  .off = off, .done = op_done } };
+	*o = (struct op){ .op = { .fd = fd,
+				  .is_write = is_write,
+				  .iov = o->iov,
+				  .nr_iov = nr,
+				  .off = off,
+				  .done = op_done } };
 	for (int i = 0; i < nr; i++) {
 		o->iov[i].iov_base = (char *)mem + each * (size_t)i;
 		o->iov[i].iov_len = i == nr - 1 ? bytes - each * (size_t)i : each;

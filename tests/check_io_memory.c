@@ -204,9 +204,14 @@ END_TEST
 START_TEST(what_is_no_identity_is_refused_and_changes_nothing)
 {
 	static const char *const texts[] = {
-		"", "0", "00112233-4455-6677-8899-aabbccddeef", "00112233-4455-6677-8899-aabbccddeeffa",
-		"00112233445566778899aabbccddeefg", "0011-2233-4455-6677-8899-aabbccddeeff",
-		"00112233-4455-6677-8899_aabbccddeeff", " 0112233445566778899aabbccddeeff",
+		"",
+		"0",
+		"00112233-4455-6677-8899-aabbccddeef",
+		"00112233-4455-6677-8899-aabbccddeeffa",
+		"00112233445566778899aabbccddeefg",
+		"0011-2233-4455-6677-8899-aabbccddeeff",
+		"00112233-4455-6677-8899_aabbccddeeff",
+		" 0112233445566778899aabbccddeeff",
 	};
 	uint8_t uuid[UUID_BYTES] = { 1, 2, 3 }, same[UUID_BYTES] = { 1, 2, 3 };
 

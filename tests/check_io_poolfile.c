@@ -60,7 +60,8 @@ static void teardown(void)
 
 static void create(void)
 {
-	ck_assert_msg(poolfile_create(&pool, pools, uuid, BYTES, text, sizeof(text)) == 0, "%s", text);
+	ck_assert_msg(poolfile_create(&pool, pools, uuid, BYTES, text, sizeof(text)) == 0, "%s",
+		      text);
 }
 
 static void assert_refused(int result, int err, const char *word)

@@ -18,7 +18,10 @@ struct loopdev {
 	unsigned int number;
 };
 
-/* Of the file at path, which is made of so many bytes. -errno; -EPERM or -ENOENT where there are none. */
+/*
+ * Of the file at path, which is made of so many bytes. -errno; -EPERM or -ENOENT where there
+ * are none.
+ */
 static inline int loopdev_attach(struct loopdev *l, const char *file, off_t bytes)
 {
 	struct loop_config conf = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };

@@ -3,12 +3,12 @@
  * The engine: life, and the carrying of outboxes.
  *
  * An action goes to the thread of its type; what that thread gets back from the core when it
- * completes the action, it carries itself. So a sync is one wake-up of the log thread, which encodes, writes,
- * flushes and tells the owner of the request, without another hand-off.
+ * completes the action, it carries itself. So a sync is one wake-up of the log thread, which
+ * encodes, writes, flushes and tells the owner of the request, without another hand-off.
  *
- * The owner's callback for RESUME and DONE may enter the core again and carry what comes of it, whose
- * requests may do the same, and so on. To keep the stack flat, a thread that carries already only
- * appends: the outermost engine_carry() does the work.
+ * The owner's callback for RESUME and DONE may enter the core again and carry what comes of it,
+ * whose requests may do the same, and so on. To keep the stack flat, a thread that carries
+ * already only appends: the outermost engine_carry() does the work.
  *
  * Nothing is allocated after the start.
  */
@@ -40,7 +40,13 @@ uint64_t engine_now(unused_ struct engine *e)
 
 /* ------------------------------------------------------------------ carrying */
 
-enum part { PART_LOG, PART_IO, PART_BACK, PART_REQUEST, NR_PARTS };
+enum part {
+	PART_LOG,
+	PART_IO,
+	PART_BACK,
+	PART_REQUEST,
+	NR_PARTS
+};
 
 static enum part part_of(const struct action *a)
 {
@@ -116,7 +122,10 @@ static void carry_all(struct engine *e, struct list *actions)
 		list_init(&requests);
 		sort_out(e, &c.actions);
 		list_splice_tail(&requests, &c.actions);
-		/* Between two callbacks what the first one brought up is sorted out, so that I/O starts early. */
+		/*
+		 * Between two callbacks what the first one brought up is sorted out, so that
+		 * I/O starts early.
+		 */
 		while ((a = list_pop_head(&requests, struct action, node))) {
 			hand_over(e, a);
 			sort_out(e, &c.actions);

@@ -2,9 +2,10 @@
 /*
  * The backing threads: calls on backing files that may block for as long as the store likes.
  *
- * Of each image one call is out at a time, in the order in which they were issued. So an image whose store hangs
- * holds one thread; the others go on as long as fewer images hang than there are threads. With all threads
- * held, checks and syncs of the rest, and so their migration, wait; cached reads and writes do not.
+ * Of each image one call is out at a time, in the order in which they were issued. So an image
+ * whose store hangs holds one thread; the others go on as long as fewer images hang than there
+ * are threads. With all threads held, checks and syncs of the rest, and so their migration, wait;
+ * cached reads and writes do not.
  */
 #include <errno.h>
 

@@ -42,7 +42,7 @@ struct engine_lane {
 struct engine_log {
 	pthread_t thread;
 	bool has_thread;
-	struct loop *loop;                /* const after start */
+	struct loop *loop; /* const after start */
 	/* owner: log thread */
 	struct list encodes, writes, flushes;
 	struct engine_lane lane;
@@ -51,19 +51,19 @@ struct engine_log {
 	bool has_committer;
 	struct mutex lock;
 	struct cond has_flushes;
-	struct list committing;           /* lock */
-	bool is_ending;                   /* lock */
+	struct list committing; /* lock */
+	bool is_ending;		/* lock */
 };
 
 /* Device and backing I/O, timers; see engine_io.c. */
 struct engine_io {
 	pthread_t thread;
 	bool has_thread;
-	struct loop *loop;                /* const after start */
+	struct loop *loop; /* const after start */
 	/* owner: I/O thread */
 	struct list todo;
 	struct engine_lane dev, back;
-	uint64_t sampled_at, govern_at;   /* the governor's last sample; when to look again */
+	uint64_t sampled_at, govern_at; /* the governor's last sample; when to look again */
 	/* any thread reads it: what the sleep of the I/O thread ends at, at the latest */
 	_Atomic uint64_t sleeps_until;
 };
@@ -74,23 +74,23 @@ struct engine_back {
 	unsigned int nr_threads;
 	struct mutex lock;
 	struct cond changed;
-	struct list queue;                /* lock */
+	struct list queue;					 /* lock */
 	const struct cache_image *busy[ENGINE_BACK_THREADS_MAX]; /* lock: a call of it is out */
-	unsigned int nr_started;          /* lock */
-	bool is_ending;                   /* lock */
+	unsigned int nr_started;				 /* lock */
+	bool is_ending;						 /* lock */
 };
 
 struct engine {
-	struct engine_conf conf;          /* const after start */
-	_Atomic bool is_ending;           /* threads end as soon as nothing is in flight */
-	_Atomic bool is_abandoned;        /* and nothing more reaches the core */
+	struct engine_conf conf;   /* const after start */
+	_Atomic bool is_ending;	   /* threads end as soon as nothing is in flight */
+	_Atomic bool is_abandoned; /* and nothing more reaches the core */
 	struct mutex lock;
 	struct cond changed;
-	unsigned int nr_loops;            /* threads that have a loop; const after start */
-	unsigned int nr_ready;            /* lock: those that run */
-	int start_error;                  /* lock: first failure of a thread to start */
-	int uring_error;                  /* lock */
-	bool is_shut_down;                /* lock */
+	unsigned int nr_loops; /* threads that have a loop; const after start */
+	unsigned int nr_ready; /* lock: those that run */
+	int start_error;       /* lock: first failure of a thread to start */
+	int uring_error;       /* lock */
+	bool is_shut_down;     /* lock */
 	struct action shutdown;
 	struct engine_log log;
 	struct engine_io io;
@@ -107,7 +107,8 @@ void engine_complete(struct engine *e, struct action *a, int result);
 /* A thread of the engine says that it runs, or why it cannot. */
 void engine_thread_ready(struct engine *e, const void *part, struct loop *loop, int err);
 /* With all signals blocked. 0 or -errno. */
-int engine_thread_create(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg) must_check;
+int engine_thread_create(pthread_t *thread, const char *name, void *(*fn)(void *),
+			 void *arg) must_check;
 
 /* ---- engine_lane.c ---- */
 

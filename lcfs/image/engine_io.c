@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The I/O thread: reads and writes of the device and of backing files, checksums of what was read, the
- * core's timer, the governor's samples. It never blocks but in its loop.
+ * The I/O thread: reads and writes of the device and of backing files, checksums of what was
+ * read, the core's timer, the governor's samples. It never blocks but in its loop.
  *
- * What a hung backing store can hold up. Its reads and writes fill at most ENGINE_BACK_SLOTS; those of the
- * cache device have slots of their own and go on. Behind the slots the kernel carries out in
- * workers what it cannot start without blocking (buffered files, mostly): ENGINE_BACK_WORKERS of them may hang
- * before others of that kind wait.
+ * What a hung backing store can hold up. Its reads and writes fill at most ENGINE_BACK_SLOTS;
+ * those of the cache device have slots of their own and go on. Behind the slots the kernel
+ * carries out in workers what it cannot start without blocking (buffered files, mostly):
+ * ENGINE_BACK_WORKERS of them may hang before others of that kind wait.
  *
- * Sleeping: before it sleeps the thread publishes until when, and then looks at the deadline once more. Who
- * changes the core's state looks at the deadline afterwards and wakes the thread if it sleeps longer. One
- * of the two sees the other's.
+ * Sleeping: before it sleeps the thread publishes until when, and then looks at the deadline once
+ * more. Who changes the core's state looks at the deadline afterwards and wakes the thread if it
+ * sleeps longer. One of the two sees the other's.
  */
 #include <errno.h>
 
@@ -136,8 +136,10 @@ static void *io_main(void *arg)
 	struct engine *e = arg;
 	struct engine_io *io = &e->io;
 	struct loop_conf conf = {
-		.depth = IO_RING_DEPTH, .blocking = ENGINE_BACK_WORKERS,
-		.fixed = e->conf.fixed, .nr_fixed = e->conf.nr_fixed,
+		.depth = IO_RING_DEPTH,
+		.blocking = ENGINE_BACK_WORKERS,
+		.fixed = e->conf.fixed,
+		.nr_fixed = e->conf.nr_fixed,
 	};
 	int err = loop_open(&io->loop, &conf);
 

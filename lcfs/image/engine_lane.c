@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reads and writes of the core on a loop: so many at a time as there are slots, the others in order behind. */
+/*
+ * Reads and writes of the core on a loop: so many at a time as there are slots, the others in
+ * order behind.
+ */
 #include <errno.h>
 #include <stdlib.h>
 

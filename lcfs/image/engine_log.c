@@ -5,13 +5,14 @@
  * The log thread does one thing at a time, in this order: start the writes that are ready (so that
  * the device works while the next record is encoded), encode the next record, flush.
  *
- * Two ways to write. A lone small record, with nothing in flight and nothing else to do, is what a sync brings
- * up: it is written by a plain call, which is faster than the ring's two. Everything else goes to the
- * ring, so that several records are in flight.
+ * Two ways to write. A lone small record, with nothing in flight and nothing else to do, is what
+ * a sync brings up: it is written by a plain call, which is faster than the ring's two.
+ * Everything else goes to the ring, so that several records are in flight.
  *
- * Two ways to flush, likewise. With nothing in flight and nothing to do the log thread calls fdatasync itself; else
- * the committer does, beside it, and tells the core, so that the stream of another image never waits for a
- * flush. Flushes that have gathered are answered by one call, since each began after they were asked for.
+ * Two ways to flush, likewise. With nothing in flight and nothing to do the log thread calls
+ * fdatasync itself; else the committer does, beside it, and tells the core, so that the stream of
+ * another image never waits for a flush. Flushes that have gathered are answered by one call,
+ * since each began after they were asked for.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -114,7 +115,10 @@ static uint64_t bytes_of(const struct action *a)
 static void write_plainly(struct engine *e, struct action *a)
 {
 	struct loop_op op = {
-		.fd = e->conf.log_fd, .is_write = true, .iov = a->iov, .nr_iov = a->nr_iov,
+		.fd = e->conf.log_fd,
+		.is_write = true,
+		.iov = a->iov,
+		.nr_iov = a->nr_iov,
 		.off = a->off,
 	};
 
@@ -197,8 +201,10 @@ static void *log_main(void *arg)
 	struct engine *e = arg;
 	struct engine_log *log = &e->log;
 	struct loop_conf conf = {
-		.depth = LOG_RING_DEPTH, .blocking = 8,
-		.fixed = e->conf.fixed, .nr_fixed = e->conf.nr_fixed,
+		.depth = LOG_RING_DEPTH,
+		.blocking = 8,
+		.fixed = e->conf.fixed,
+		.nr_fixed = e->conf.nr_fixed,
 	};
 	int err = loop_open(&log->loop, &conf);
 

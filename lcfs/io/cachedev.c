@@ -120,7 +120,8 @@ static bool describe_holder(const struct cachedev_conf *conf, const struct stat 
 			 holder_of_lock(conf->path, st, who, sizeof(who)))) {
 		fail(-EBUSY, text, size,
 		     "%s: cache is still being closed: writes of a process that has ended have not "
-		     "landed yet", conf->path);
+		     "landed yet",
+		     conf->path);
 		return true;
 	}
 	if (is_kernel)
@@ -209,8 +210,8 @@ static int check_same(const struct cachedev *d, const struct stat *st, struct st
 {
 	if (fstat(d->fd, now) < 0)
 		return -errno;
-	if (now->st_dev != st->st_dev || now->st_ino != st->st_ino ||
-	    now->st_rdev != st->st_rdev || (now->st_mode & S_IFMT) != (st->st_mode & S_IFMT))
+	if (now->st_dev != st->st_dev || now->st_ino != st->st_ino || now->st_rdev != st->st_rdev ||
+	    (now->st_mode & S_IFMT) != (st->st_mode & S_IFMT))
 		return -EAGAIN;
 	return 0;
 }
@@ -239,8 +240,9 @@ static int open_device(struct cachedev *d, const struct cachedev_conf *conf, cha
 	if (err)
 		return fail(err, text, size, "%s: %s", conf->path, strerror(-err));
 	if (d->info.sector_bytes > SECTOR_MAX)
-		return fail(-EINVAL, text, size, "%s: has sectors of %u bytes, at most %u can be used",
-			    conf->path, d->info.sector_bytes, SECTOR_MAX);
+		return fail(-EINVAL, text, size,
+			    "%s: has sectors of %u bytes, at most %u can be used", conf->path,
+			    d->info.sector_bytes, SECTOR_MAX);
 	return 0;
 }
 

@@ -121,7 +121,7 @@ static void process_text(long pid, char *text, size_t size)
 
 /* What is looked for among the descriptors of a process. */
 struct target {
-	char path[PATH_MAX];   /* resolved */
+	char path[PATH_MAX]; /* resolved */
 	const struct stat *st;
 };
 
@@ -140,8 +140,7 @@ static bool is_target(const struct target *t, const char *link)
 	if (strcmp(link, t->path) == 0)
 		return true;
 	return S_ISBLK(t->st->st_mode) && strncmp(link, "/dev/", 5) == 0 &&
-	       stat(link, &other) == 0 && S_ISBLK(other.st_mode) &&
-	       other.st_rdev == t->st->st_rdev;
+	       stat(link, &other) == 0 && S_ISBLK(other.st_mode) && other.st_rdev == t->st->st_rdev;
 }
 
 static bool has_open(long pid, const struct target *t)

@@ -8,15 +8,15 @@
 #include <sys/stat.h>
 
 /*
- * Both: path is the name by which it was opened, st what stands there. The phrase names a process as
- * "pid N (command)". No descriptor of another process is followed, so that a filesystem that hangs
- * somewhere hangs nobody here; a file that was opened by another name may go unfound.
+ * Both: path is the name by which it was opened, st what stands there. The phrase names a process
+ * as "pid N (command)". No descriptor of another process is followed, so that a filesystem that
+ * hangs somewhere hangs nobody here; a file that was opened by another name may go unfound.
  */
 
 /*
- * A phrase about a block device: a mount or swap of it or of one of its partitions, a device stacked on it, a
- * process that has it open. *is_kernel is set when it is one of the first three, which will not go away by
- * waiting for a process. False if nothing was found.
+ * A phrase about a block device: a mount or swap of it or of one of its partitions, a device
+ * stacked on it, a process that has it open. *is_kernel is set when it is one of the first three,
+ * which will not go away by waiting for a process. False if nothing was found.
  */
 bool holder_of_device(const char *path, const struct stat *st, char *text, size_t size,
 		      bool *is_kernel);

@@ -59,8 +59,8 @@ void iobuf_region_free(struct iobuf_region *r)
 }
 
 struct stack {
-	char *start;        /* const: the buffers of the class */
-	size_t bytes;       /* const: of one */
+	char *start;	    /* const: the buffers of the class */
+	size_t bytes;	    /* const: of one */
 	unsigned int count; /* const */
 	unsigned int nr_free;
 	unsigned int *free; /* numbers of the free ones; the last used is the next */

@@ -2,15 +2,16 @@
 /*
  * The event loop: what does not depend on what it runs on.
  *
- * A transfer is one attempt with the caller's whole vector, nearly always. Where it comes back short at a
- * multiple of 4096 it goes on there, one element of the vector at a time (no memory is needed for
- * a shortened vector). Short at an odd place, which is the end of a file, the whole vector is tried
- * again, since direct I/O could not go on there. An attempt that moves nothing, or that ends at the same odd
- * place as the one before it, has met the end of the file.
+ * A transfer is one attempt with the caller's whole vector, nearly always. Where it comes back
+ * short at a multiple of 4096 it goes on there, one element of the vector at a time (no memory is
+ * needed for a shortened vector). Short at an odd place, which is the end of a file, the whole
+ * vector is tried again, since direct I/O could not go on there. An attempt that moves nothing,
+ * or that ends at the same odd place as the one before it, has met the end of the file.
  *
- * Waking: who posts writes the eventfd only when the owner sleeps and nobody has woken it yet, both
- * known under the inbox's lock. The owner says that it is about to sleep under the same lock, after it
- * has found the inbox empty; so a post either is seen by it or sees that it sleeps.
+ * Waking: who posts writes the eventfd only when the owner sleeps and nobody has woken it yet,
+ * both known under the inbox's lock. The owner says that it is about to sleep under the same
+ * lock, after it has found the inbox empty; so a post either is seen by it or sees that it
+ * sleeps.
  */
 #include "lcfs/io/loop.h"
 
@@ -140,7 +141,11 @@ static int transfer_now(int fd, bool is_write, void *buf, uint64_t len, uint64_t
 	for (uint64_t at = 0; at < len; at += piece) {
 		struct iovec iov = { (char *)buf + at, min(piece, len - at) };
 		struct loop_op op = {
-			.fd = fd, .is_write = is_write, .iov = &iov, .nr_iov = 1, .off = off + at,
+			.fd = fd,
+			.is_write = is_write,
+			.iov = &iov,
+			.nr_iov = 1,
+			.off = off + at,
 		};
 		int err = loop_op_now(&op);
 

@@ -3,9 +3,9 @@
  * The file that holds the shared RAM buffers.
  *
  * The directory is opened once, without following a link, and must be a directory that only its
- * owner, this user, can change; everything else is done by name in it. The file likewise: no link,
- * one name, mode 0600, own. A lock that is got on a file that has been renamed or removed meanwhile is
- * no lock: it is looked up again.
+ * owner, this user, can change; everything else is done by name in it. The file likewise: no
+ * link, one name, mode 0600, own. A lock that is got on a file that has been renamed or removed
+ * meanwhile is no lock: it is looked up again.
  */
 #include "lcfs/io/poolfile.h"
 
@@ -36,7 +36,7 @@
 
 struct poolfile {
 	int dir_fd, fd;
-	char path[512];       /* for messages */
+	char path[512]; /* for messages */
 	char name[UUID_HEX_BYTES + sizeof(SUFFIX)];
 	void *mem;
 	uint64_t bytes;
@@ -62,9 +62,10 @@ int poolfile_directory(char *path, size_t path_size, char *text, size_t size)
 	const char *run = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
 
 	if (!run || run[0] != '/')
-		return fail(-ENOENT, text, size,
-			    "no place for the shared RAM buffers: XDG_RUNTIME_DIR is not set; log in "
-			    "properly, or run as root");
+		return fail(
+			-ENOENT, text, size,
+			"no place for the shared RAM buffers: XDG_RUNTIME_DIR is not set; log in "
+			"properly, or run as root");
 	if ((size_t)snprintf(path, path_size, "%s/lcfs", run) >= path_size)
 		return fail(-ENAMETOOLONG, text, size, "XDG_RUNTIME_DIR is too long");
 	return 0;
@@ -89,8 +90,8 @@ static int open_directory(const char *path, bool may_create, char *text, size_t 
 	return steal_fd(&fd);
 }
 
-static int poolfile_new(struct poolfile **out, const char *dir, const uint8_t *uuid, bool may_create,
-		    char *text, size_t size)
+static int poolfile_new(struct poolfile **out, const char *dir, const uint8_t *uuid,
+			bool may_create, char *text, size_t size)
 {
 	char standard[400], hex[UUID_HEX_BYTES];
 	struct poolfile *p;
@@ -124,9 +125,11 @@ static int check_private(const struct poolfile *p, const struct stat *st, char *
 {
 	if (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || (st->st_mode & 077) ||
 	    st->st_nlink != 1)
-		return fail(-EPERM, text, size,
-			    "%s: not a private file of uid %u with one name; remove it if nothing of "
-			    "it is needed", p->path, (unsigned int)geteuid());
+		return fail(
+			-EPERM, text, size,
+			"%s: not a private file of uid %u with one name; remove it if nothing of "
+			"it is needed",
+			p->path, (unsigned int)geteuid());
 	return 0;
 }
 
@@ -153,8 +156,8 @@ static int open_locked(struct poolfile *p, char *text, size_t size)
 		return fail(err == -EWOULDBLOCK ? -EBUSY : err, text, size, "%s: held by %s",
 			    p->path, err == -EWOULDBLOCK ? who : strerror(-err));
 	}
-	if (fstatat(p->dir_fd, p->name, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    now.st_ino != st.st_ino || now.st_dev != st.st_dev) {
+	if (fstatat(p->dir_fd, p->name, &now, AT_SYMLINK_NOFOLLOW) < 0 || now.st_ino != st.st_ino ||
+	    now.st_dev != st.st_dev) {
 		close(steal_fd(&p->fd));
 		return -EAGAIN;
 	}
@@ -174,8 +177,8 @@ static int open_existing(struct poolfile *p, char *text, size_t size)
 }
 
 /*
- * Every block of it gets allocated. fallocate proper, not posix_fallocate, whose stand-in for filesystems
- * that cannot do it is not atomic; there the file is written.
+ * Every block of it gets allocated. fallocate proper, not posix_fallocate, whose stand-in for
+ * filesystems that cannot do it is not atomic; there the file is written.
  */
 static int allocate(int fd, uint64_t bytes)
 {
@@ -211,7 +214,8 @@ static int create_file(struct poolfile *p, uint64_t bytes, char *text, size_t si
 	(void)unlinkat(p->dir_fd, p->name, 0);
 	return fail(err, text, size,
 		    "%s: cannot allocate %" PRIu64 " KiB for the shared RAM buffers: %s; make room "
-		    "there, or use fewer buffers", p->path, bytes >> 10, strerror(-err));
+		    "there, or use fewer buffers",
+		    p->path, bytes >> 10, strerror(-err));
 }
 
 /* ------------------------------------------------------------------ memory */
@@ -220,9 +224,9 @@ static bool is_ram_filesystem(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 &&
-	       ((unsigned long)fs.f_type == TMPFS_MAGIC || (unsigned long)fs.f_type == RAMFS_MAGIC ||
-		(unsigned long)fs.f_type == HUGETLBFS_MAGIC);
+	return fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == TMPFS_MAGIC ||
+					 (unsigned long)fs.f_type == RAMFS_MAGIC ||
+					 (unsigned long)fs.f_type == HUGETLBFS_MAGIC);
 }
 
 static int map(struct poolfile *p, bool is_writable, char *text, size_t size)
@@ -231,8 +235,10 @@ static int map(struct poolfile *p, bool is_writable, char *text, size_t size)
 
 	if (p->bytes == 0 || !is_aligned(p->bytes, 4096))
 		return fail(-EINVAL, text, size,
-			    "%s: has an impossible size of %" PRIu64 " bytes; remove it if nothing of "
-			    "it is needed", p->path, p->bytes);
+			    "%s: has an impossible size of %" PRIu64
+			    " bytes; remove it if nothing of "
+			    "it is needed",
+			    p->path, p->bytes);
 	p->mem = mmap(NULL, p->bytes, prot, MAP_SHARED, p->fd, 0);
 	if (p->mem == MAP_FAILED) {
 		p->mem = NULL;
@@ -254,8 +260,8 @@ static int finish(struct poolfile **out, struct poolfile *p, int err)
 	return err;
 }
 
-int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
-	      size_t size)
+int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
+		  char *text, size_t size)
 {
 	struct poolfile *p;
 	int err;
@@ -276,8 +282,8 @@ int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUI
 	return finish(out, p, err);
 }
 
-int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
-	      size_t size)
+int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
+		  char *text, size_t size)
 {
 	struct poolfile *p;
 	struct stat st;
@@ -289,8 +295,7 @@ int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUI
 		return err;
 	p->fd = openat(p->dir_fd, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0)
-		return finish(out, p,
-			      fail(-errno, text, size, "%s: %s", p->path, strerror(errno)));
+		return finish(out, p, fail(-errno, text, size, "%s: %s", p->path, strerror(errno)));
 	err = check_private(p, &st, text, size);
 	p->bytes = (uint64_t)st.st_size;
 	if (!err)
@@ -298,8 +303,8 @@ int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUI
 	return finish(out, p, err);
 }
 
-int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], uint64_t bytes,
-		char *text, size_t size)
+int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
+		    uint64_t bytes, char *text, size_t size)
 {
 	struct poolfile *p;
 	int err;

@@ -7,8 +7,8 @@
  * want of space), faulted in, locked in RAM where the limits allow it, and held by a flock. What
  * stands in it is the core's.
  *
- * Who opens or creates one holds the lock of the cache device already, so that two do not meet here but
- * by mistake. One thread.
+ * Who opens or creates one holds the lock of the cache device already, so that two do not meet
+ * here but by mistake. One thread.
  */
 #ifndef LCFS_IO_POOLFILE_H
 #define LCFS_IO_POOLFILE_H
@@ -23,8 +23,8 @@
 struct poolfile;
 
 /*
- * The directory: its path goes to path (size bytes). Nothing is made. -ENOENT when there is none to be
- * had (not root and XDG_RUNTIME_DIR is not set), -ENAMETOOLONG; with one line in text.
+ * The directory: its path goes to path (size bytes). Nothing is made. -ENOENT when there is none
+ * to be had (not root and XDG_RUNTIME_DIR is not set), -ENAMETOOLONG; with one line in text.
  */
 int poolfile_directory(char *path, size_t path_size, char *text, size_t size) must_check;
 
@@ -34,24 +34,31 @@ int poolfile_directory(char *path, size_t path_size, char *text, size_t size) mu
  */
 
 /* The existing file: -ENOENT if there is none. Contents as the last owner left them. */
-int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
-	      size_t size) must_check;
-/* The same for reading only, without the lock, neither faulted in nor locked: to see what stands there. */
-int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], char *text,
-	      size_t size) must_check;
+int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
+		  char *text, size_t size) must_check;
 /*
- * A new file of so many bytes (rounded up to 4096), all zero. Makes the directory. -EEXIST if there is one: open it,
- * and set it aside when it is stale. -ENOSPC: it does not fit.
+ * The same for reading only, without the lock, neither faulted in nor locked: to see what
+ * stands there.
  */
-int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES], uint64_t bytes,
-		char *text, size_t size) must_check;
+int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
+		  char *text, size_t size) must_check;
+/*
+ * A new file of so many bytes (rounded up to 4096), all zero. Makes the directory. -EEXIST if
+ * there is one: open it, and set it aside when it is stale. -ENOSPC: it does not fit.
+ */
+int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
+		    uint64_t bytes, char *text, size_t size) must_check;
 
-void *poolfile_memory(const struct poolfile *p); /* aligned to 4096; read only after poolfile_peek() */
+/* Aligned to 4096; read only after poolfile_peek(). */
+void *poolfile_memory(const struct poolfile *p);
 uint64_t poolfile_bytes(const struct poolfile *p);
 const char *poolfile_path(const struct poolfile *p);
 /* 0, or why it is not locked in RAM (-errno): worth a warning. */
 int poolfile_lock_error(const struct poolfile *p);
-/* Is the filesystem it lies on kept in RAM? Else the disk below slows each write: worth a warning. */
+/*
+ * Is the filesystem it lies on kept in RAM? Else the disk below slows each write: worth a
+ * warning.
+ */
 bool poolfile_is_in_ram(const struct poolfile *p);
 
 /* Unmaps and unlocks; the file stays for the next. NULL is allowed. */
