@@ -386,6 +386,9 @@ bool cache_has_path(struct cache *c, const char *path);
 
 /* ------------------------------------------------------------------ for the layer of images */
 
+/* cache_op.len of CACHE_OP_TRUNCATE: 0, or that the size must never get smaller by it (done with 0 then). */
+#define CACHE_ONLY_GROW 1
+
 /* Bytes as lcfs shows them, as in cache_image_info; cheap. */
 uint64_t cache_image_size(struct cache *c, struct cache_image *img);
 
