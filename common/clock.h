@@ -6,9 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
-#define NSEC_PER_MSEC UINT64_C(1000000)
-#define NSEC_PER_USEC UINT64_C(1000)
+#include "common/nsec.h"
 
 static inline uint64_t clock_ns_(clockid_t id)
 {

@@ -15,7 +15,7 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* The condition is the message. size_assert() stands right after a struct whose bytes are stored. */
+/* The condition is the message. size_assert() stands right after the struct it is about. */
 #define build_assert(cond) static_assert(cond, #cond)
 #define size_assert(type, bytes) \
 	static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")
