@@ -25,8 +25,11 @@ int iobuf_lock(void *mem, size_t bytes)
 {
 	if (bytes == 0)
 		return 0;
+	errno = 0;
 #ifdef MADV_POPULATE_WRITE
-	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0)
+	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0 && errno != EINVAL)
+		return -errno;
+	if (errno == EINVAL)
 #endif
 		touch(mem, bytes);
 	return mlock(mem, bytes) < 0 ? -errno : 0;
@@ -56,8 +59,8 @@ void iobuf_region_free(struct iobuf_region *r)
 }
 
 struct stack {
-	char *start;        /* const: the buffers of the class */
-	size_t bytes;       /* const: of one */
+	char *start;	    /* const: the buffers of the class */
+	size_t bytes;	    /* const: of one */
 	unsigned int count; /* const */
 	unsigned int nr_free;
 	unsigned int *free; /* numbers of the free ones; the last used is the next */
