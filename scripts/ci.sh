@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the project demands of every change, in phases. The last line sums up the tests of all.
+# Usage: ci.sh [PHASE]...      (default: all, in the order below)
+set -u -o pipefail
+
+phases=(lint test gcc clang asan tsan distcheck tree)
+top=$(cd "$(dirname "$0")/.." && pwd)
+# No phase takes longer unless it hangs; all together stay under 40 minutes on two processors.
+phase_timeout=${CI_PHASE_TIMEOUT:-1200}
+
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/lcfs-ci.XXXXXX")
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# test_in NAME OPTION...: scripts/test in a directory of its own, which is kept for count_results.
+test_in() {
+	local name=$1
+	shift
+	timeout --kill-after=30 "$phase_timeout" \
+		"$top/scripts/test" --no-deps --dir "$work/$name" "$@"
+}
+
+# The checks that need no build; make check has the first three as well, but this takes a second.
+phase_lint() {
+	local failed=0 check
+	for check in check-layers check-style check-man; do
+		"$top/scripts/$check" "$top"
+		case $? in
+		0 | 77) ;;
+		*) failed=1 ;;
+		esac
+	done
+	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
+		scripts/quickstart .ci/run tests/*.sh) || failed=1
+	return $failed
+}
+
+phase_test() {
+	test_in test
+}
+
+phase_gcc() {
+	test_in gcc --werror --build
+}
+
+phase_clang() {
+	test_in clang --werror --build --clang
+}
+
+phase_asan() {
+	test_in asan --asan
+}
+
+phase_tsan() {
+	test_in tsan --tsan
+}
+
+phase_distcheck() {
+	test_in distcheck --distcheck
+}
+
+# What autoreconf puts into a tree; all else that a build makes, make distclean takes away.
+autoreconf_makes=(Makefile.in aclocal.m4 autom4te.cache/ build-aux/ config.h.in config.h.in~
+	configure configure~ m4/libtool.m4 m4/ltoptions.m4 m4/ltsugar.m4 m4/ltversion.m4
+	m4/lt~obsolete.m4)
+
+# A build inside the tree leaves nothing that git would show, and make distclean nothing at all.
+phase_tree() {
+	local src=$work/tree/src log=$work/tree/log found
+	test_in tree --prepare >/dev/null || return 1
+	cd "$src" || return 1
+	make_repository "$src" || return 1
+	if ! { ./configure && make -j "$(nproc)" check TESTS=; } </dev/null >"$log" 2>&1; then
+		tail -n 60 "$log"
+		return 1
+	fi
+	found=$(git status --porcelain)
+	if [ -n "$found" ]; then
+		echo "a build in the tree leaves what git does not ignore:"
+		echo "$found"
+		return 1
+	fi
+	make distclean </dev/null >>"$log" 2>&1 || { tail -n 60 "$log"; return 1; }
+	found=$(git status --porcelain --ignored | sed 's/^!! //' |
+		grep -vxF "$(printf '%s\n' "${autoreconf_makes[@]}")")
+	if [ -n "$found" ]; then
+		echo "make distclean leaves:"
+		echo "$found"
+		return 1
+	fi
+}
+
+# Makes the copy $1 a repository with all that is not ignored in one commit.
+make_repository() {
+	cd "$1" && git init -q && git add -A &&
+		git -c user.name=ci -c user.email=ci@localhost commit -q -m 'the tree'
+}
+
+# count_results NAME: adds the results of the tests that phase NAME ran to passed, failed, skipped.
+count_results() {
+	local result n
+	[ -d "$work/$1" ] || return 0
+	while read -r n result; do
+		case $result in
+		PASS | XFAIL) passed=$((passed + n)) ;;
+		SKIP) skipped=$((skipped + n)) ;;
+		*) failed=$((failed + n)) ;;
+		esac
+	done < <(find "$work/$1" -name '*.trs' \
+		-exec sed -n 's/^:test-result: \([A-Z]*\).*/\1/p' {} + | sort | uniq -c)
+}
+
+[ $# -gt 0 ] && phases=("$@")
+for phase in "${phases[@]}"; do
+	if ! declare -F "phase_$phase" >/dev/null; then
+		echo "ci.sh: there is no phase '$phase'" >&2
+		exit 2
+	fi
+done
+
+passed=0 failed=0 skipped=0 bad_phases=()
+"$top/scripts/deps" build test ci || exit 1
+for phase in "${phases[@]}"; do
+	echo "=== $phase"
+	failed_before=$failed
+	start=$SECONDS
+	(phase_"$phase")
+	status=$?
+	count_results "$phase"
+	if [ $status -ne 0 ]; then
+		bad_phases+=("$phase")
+		# A phase that fails elsewhere than in a test still counts.
+		[ $failed -gt $failed_before ] || failed=$((failed + 1))
+	fi
+	echo "=== $phase: $([ $status = 0 ] && echo ok || echo FAILED) in $((SECONDS - start)) s"
+	chmod -R u+w "$work" && rm -rf "${work:?}/$phase"
+done
+
+[ ${#bad_phases[@]} -eq 0 ] || echo "failed phases: ${bad_phases[*]}"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ ${#bad_phases[@]} -eq 0 ] && [ $failed -eq 0 ]
