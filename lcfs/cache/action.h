@@ -38,6 +38,9 @@ enum action_type {
 	ACTION_BACK_READ,   /* read iov from byte `off` of `image`'s backing file; beyond its end: zeros */
 	ACTION_BACK_WRITE,  /* write iov at byte `off` of `image`'s backing file */
 
+	ACTION_WORK,        /* call cache_work(c, action), then complete with what it returned: checksums of what
+			     * was read. Any order, any thread but a worker */
+
 	/* For threads that may block: blocking calls on `image`'s backing file. */
 	ACTION_BACK_CHECK,  /* is it still the file we know (identity, links, size, times)? -ESTALE: conflict,
 			     * -ENOENT: missing. Also opens and locks it for writing. */

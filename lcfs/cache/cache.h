@@ -25,6 +25,9 @@
 
 struct cache;
 
+/* What a step function wants of its caller; see cache_write_step(). */
+enum cache_step { CACHE_COPY, CACHE_WAIT, CACHE_AGAIN, CACHE_DONE };
+
 /* ------------------------------------------------------------------ configuration */
 
 struct cache_conf {
@@ -32,7 +35,7 @@ struct cache_conf {
 	uint32_t log_depth;          /* records written at the same time, default 8 */
 	uint32_t migrate_depth;      /* backing writes at the same time, default 32 */
 	uint32_t migrate_bytes;      /* staging memory, default 16 MiB, multiple of 4096, >= 64 KiB */
-	uint32_t merge_buffers;      /* 8 KiB each, for writes that must read first; default 64 */
+	uint32_t merge_buffers;      /* 8 KiB each, for what must be read before it is written or answered; default 64 */
 	bool ignore_lost_buffers;    /* C3: the admin says that the shared RAM buffers are lost */
 };
 
@@ -119,8 +122,10 @@ void cache_free(struct cache *c);
 
 /* Hands back a finished action: result is bytes/0 or -errno (a short read or write is an error). */
 void cache_complete(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob);
-/* ACTION_ENCODE: checksums and header. Takes no lock. */
+/* ACTION_ENCODE: checksums and header. Takes no lock. One thread at a time, in order of issue. */
 void cache_encode(struct cache *c, struct action *a);
+/* ACTION_WORK: takes no lock; the result is for cache_complete(). */
+int cache_work(struct cache *c, struct action *a) must_check;
 /* Time has passed. cache_deadline: when the next call is due, UINT64_MAX = never. Whoever gets an outbox
  * must afterwards look at it again. */
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob);
@@ -144,7 +149,7 @@ void *cache_image_owner(const struct cache_image *img);
 
 struct cache_image_info {
 	uint32_t id;
-	bool is_bound, is_touching;
+	bool is_bound, is_touching, has_intent;
 	enum image_state state;
 	int error;                   /* errno behind IMAGE_ERROR */
 	uint64_t size;               /* bytes, as lcfs shows it */
@@ -177,17 +182,45 @@ void cache_image_refresh(struct cache *c, struct cache_image *img, const struct 
  * them). Sticky, logged. */
 void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
 			   uint64_t now, struct outbox *ob);
+/* Smallest piece that the backing file takes in a direct write: 512 (default) or 4096. Before the first write. */
+void cache_image_set_align(struct cache_image *img, uint32_t bytes);
 /* mtime set by the user (utimens): shown until the next write. */
 void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns);
 
+/* ------------------------------------------------------------------ sync */
+
+struct cache_sync {
+	struct action act;           /* ACTION_DONE (of a write: its ACTION_RESUME) */
+	struct list wait;
+	struct cache_image *image;   /* NULL: everything */
+	uint64_t lsn;                /* what it waits for */
+	void *owner;
+	int result;
+	/* core only: told under the lock instead of ACTION_DONE */
+	void (*fn)(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
+};
+
+/*
+ * All writes and operations of the image (NULL: of all) that were answered before this call are durable when it
+ * is done. Returns CACHE_DONE (s->result, nothing was to be waited for) or CACHE_WAIT (ACTION_DONE follows).
+ */
+enum cache_step cache_sync_start(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
+
 /* ------------------------------------------------------------------ write */
+
+/* Blocks of an image that a write, merge or operation holds alone (rule D4). */
+struct cache_range {
+	struct list node;
+	uint64_t first, last;
+	bool is_linked, is_pending;
+};
 
 /*
  * A write passes in steps, so that the copy happens outside the lock:
  *
  *	for (;;) {
  *		switch (cache_write_step(c, w, may_wait, now, &ob)) {
- *		case CACHE_COPY:  cache_write_copy(w); cache_write_publish(c, w, now, &ob); continue;
+ *		case CACHE_COPY:  cache_write_copy(c, w); cache_write_publish(c, w, now, &ob); continue;
  *		case CACHE_WAIT:  parked: step again after its ACTION_RESUME
  *		case CACHE_AGAIN: it would have to wait and may_wait was false: nothing is held
  *		case CACHE_DONE:  w->result
@@ -196,7 +229,6 @@ void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mti
  * cache_write_run() is this loop; it returns WAIT, AGAIN or DONE. data must stay valid until DONE. Between
  * COPY and publish the caller must not block. With `sync` the request is done only when the data is durable.
  */
-enum cache_step { CACHE_COPY, CACHE_WAIT, CACHE_AGAIN, CACHE_DONE };
 
 struct cache_write {
 	/* by the caller; the rest zero */
@@ -211,28 +243,33 @@ struct cache_write {
 	int result;                  /* bytes or -errno (bytes when a part was written before an error) */
 	/* the core's */
 	struct cache_write_state {
+		struct cache_range range;
 		struct list wait;        /* in a wait queue */
 		uint32_t done;           /* bytes of data published */
+		uint32_t bytes;          /* bytes of this chunk */
 		uint64_t block;          /* first block of the chunk */
 		uint32_t blocks;
-		bool has_range, is_partial, is_waiting, is_syncing, has_base, has_backing;
-		uint8_t base_mask;       /* sectors of the merge buffer that are valid */
-		uint32_t base_cbn;
-		void *base_ram;          /* pinned RAM slot to merge from, or NULL */
-		struct wbuf *base_buf;
-		int merge_slot;          /* merge buffer + 1, 0 = none */
+		bool is_started, is_partial, has_waited, is_syncing, is_ready;
+		uint8_t base_mask;       /* sectors to take from the older cached version */
+		uint8_t backing_mask;    /* sectors to take from the backing file */
+		uint8_t mask;            /* valid sectors of the new version (partial block) */
+		bool extends;
+		uint32_t base_cbn;       /* older version on the device, pinned while it is read */
+		const uint8_t *base;     /* where it is: pinned RAM slot or merge buffer; NULL = none */
+		struct wbuf *base_buf;   /* pinned */
+		uint8_t *merge;          /* 8 KiB merge buffer: cached copy, backing copy; or NULL */
 		struct record *rec;
 		uint32_t entry;          /* first entry reserved */
-		void *dst;
+		uint8_t *dst;
 		uint64_t lsn;            /* highest published */
 		int error;
-		uint64_t since;          /* waits for space since */
 	} s;
+	struct cache_sync sync_wait;     /* of a write with sync */
 };
 
 enum cache_step cache_write_step(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
 				 struct outbox *ob);
-void cache_write_copy(struct cache_write *w);
+void cache_write_copy(struct cache *c, struct cache_write *w);
 void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob);
 enum cache_step cache_write_run(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
 				struct outbox *ob);
@@ -251,14 +288,12 @@ struct cache_read_part {
 	struct cache_read *read;
 	uint64_t block;              /* first block */
 	uint32_t blocks;
-	uint32_t cbn;                /* first cache block, or CBN_NONE: backing file */
-	uint8_t mask;                /* valid sectors (partial blocks: one block a part) */
-	bool is_dirty, is_failed;
-	uint8_t source;
+	uint32_t cbn;                /* first cache block; CBN_NONE: not cached */
+	uint8_t mask;                /* valid sectors; not all: one block, the rest from the backing file */
+	uint8_t source;              /* enum read_source, core only */
+	bool is_rotten;
 	struct wbuf *buf;            /* pinned */
-	const void *ram;
-	void *bounce;
-	uint32_t sum[1];             /* of a partial block; whole ones are looked up at the end */
+	uint8_t *bounce;             /* of a partial block on the device */
 };
 
 struct cache_read {
@@ -272,10 +307,11 @@ struct cache_read {
 	/* the core's */
 	struct cache_read_state {
 		struct list wait;
+		struct cache *cache;
 		uint32_t done;           /* bytes assembled */
 		uint32_t window;         /* bytes of this round */
 		uint32_t nr_parts, pending, retries;
-		bool is_waiting, has_window;
+		bool is_started, is_ready;
 		int error;
 	} s;
 	struct cache_read_part part[CACHE_READ_PARTS];
@@ -283,7 +319,7 @@ struct cache_read {
 
 enum cache_step cache_read_step(struct cache *c, struct cache_read *r, bool may_wait, uint64_t now,
 				struct outbox *ob);
-void cache_read_copy(struct cache_read *r);
+void cache_read_copy(struct cache *c, struct cache_read *r);
 void cache_read_end(struct cache *c, struct cache_read *r, uint64_t now, struct outbox *ob);
 enum cache_step cache_read_run(struct cache *c, struct cache_read *r, bool may_wait, uint64_t now,
 			       struct outbox *ob);
@@ -293,24 +329,6 @@ enum cache_step cache_read_run(struct cache *c, struct cache_read *r, bool may_w
  * on entry, not cached. Returns the block, or `end` when there is none below it.
  */
 uint64_t cache_find(struct cache *c, struct cache_image *img, uint64_t block, uint64_t end, bool cached);
-
-/* ------------------------------------------------------------------ sync */
-
-struct cache_sync {
-	struct action act;           /* ACTION_DONE */
-	struct list wait;
-	struct cache_image *image;   /* NULL: everything */
-	uint64_t lsn;                /* what it waits for */
-	void *owner;
-	int result;
-	bool flush_all;
-};
-
-/*
- * All writes and operations of the image (NULL: of all) that were answered before this call are durable when it
- * is done. Returns CACHE_DONE (s->result, nothing was to be waited for) or CACHE_WAIT (ACTION_DONE follows).
- */
-enum cache_step cache_sync_start(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 
 /* ------------------------------------------------------------------ operations */
 
@@ -337,13 +355,22 @@ struct cache_op {
 	void *owner;
 	int result;
 	struct cache_op_state {
-		struct list wait, node;
+		struct cache_range range;
+		struct list wait;
+		struct list node;
+		struct action effect;
+		struct cache_sync sync;
 		int phase;
-		uint64_t lsn, first, last; /* block range held */
-		struct cache_write edge[2]; /* boundary sectors, written zeroed */
-		uint8_t *edge_data;
+		bool is_waiting, has_entry;
+		uint64_t lsn, position;    /* of the operation in the log */
+		struct {
+			uint64_t block;
+			uint32_t cbn;
+			const uint8_t *base;
+			uint8_t *merge;
+		} edge[2];                 /* cached boundary blocks, written again with the cut bytes zero */
+		int nr_edges, edges_pending;
 		uint64_t cursor;
-		bool has_range;
 	} s;
 };
 

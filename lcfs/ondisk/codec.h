@@ -2,7 +2,8 @@
 /*
  * Encode, decode and verify what stands on the cache device. Pure functions: no I/O, no locks, no
  * memory of their own, safe to call from any thread, and safe on any input bytes. Decoding never
- * trusts a length or an index that it has not checked.
+ * trusts a length or an index that it has not checked. Blocks, headers and payloads that are passed
+ * in are aligned to 8 bytes.
  *
  * All "address" arguments are byte addresses on the device for the super block and the tables, and
  * 4 KiB block numbers for records.
@@ -36,6 +37,7 @@ enum format_reason {
 	FORMAT_UNKNOWN_FEATURE,
 	FORMAT_RESERVED_NOT_ZERO,
 	FORMAT_BAD_GEOMETRY,
+	FORMAT_BAD_LSN,
 	FORMAT_BAD_COUNT,
 	FORMAT_BAD_ENTRY,
 	FORMAT_BAD_OP,
@@ -88,10 +90,13 @@ enum format_reason superblock_decode(struct superblock *sb, const void *block, u
 /* The geometry rules of decode alone, for mkfs and tests. */
 enum format_reason superblock_check_geometry(const struct superblock *sb);
 /*
- * Lays out a device of device_bytes: table areas, segments_start and nr_segments from
- * segment_order and table_bytes (0 = the default for the size). Returns 0, or -ENOSPC when the
- * device has no room for NR_SEGMENTS_MIN segments, -EINVAL for an order out of range, -EFBIG when
- * it would have more than CACHE_BLOCKS_MAX blocks (the caller may cut device_bytes).
+ * Lays out a device of device_bytes (rounded down to 4096) with segments of segment_order and table
+ * areas of table_bytes each (rounded up to 4096; 0 = the default for the size, less where the
+ * segments would not fit). Sets every field that superblock_check_geometry looks at except
+ * pool_segments, and no other. Returns 0, or -ENOSPC when the device has no room for
+ * NR_SEGMENTS_MIN segments, -EINVAL for an order or table_bytes out of range, -EFBIG when it would
+ * have more than CACHE_BLOCKS_MAX blocks (the caller may cut device_bytes). *sb is changed only
+ * when 0 is returned.
  */
 int superblock_layout(struct superblock *sb, uint64_t device_bytes, uint32_t segment_order,
 		      uint64_t table_bytes) must_check;
@@ -118,17 +123,19 @@ uint64_t superblock_segment_address(const struct superblock *sb, uint64_t segmen
 /* Seed of the checksum of a header that stands at 4 KiB block `address`. */
 uint64_t record_seed(uint64_t key, uint64_t address);
 /*
- * Sets magic, version, type and checksum of a header whose other fields are final; its own address is
- * taken from the field. Returns the checksum (the link for the next record).
+ * Sets magic, version, type and checksum of a header whose other fields are final; its own address
+ * is taken from the field. Returns the checksum (the link for the next record).
  */
 uint64_t record_finish(struct record_disk *h, uint64_t key);
 /*
- * Is the 4096-byte header self-valid (segment_format.h 1-3), and well formed? address is where it was
- * read from. Does not look at data blocks.
+ * Is the 4096-byte header self-valid (segment_format.h 1-3), and well formed? address is where it
+ * was read from. Does not look at data blocks. That the record fits its segment is the walker's to
+ * check, which knows the geometry.
  */
-enum format_reason record_verify(const struct record_disk *h, const uint8_t *cache_uuid, uint64_t key,
-				 uint64_t address);
-/* Data block number of entry i, counted from the header (1 = the first), 0 when it has none. */
+enum format_reason record_verify(const struct record_disk *h, const uint8_t *cache_uuid,
+				 uint64_t key, uint64_t address);
+/* Data block number of entry i, counted from the header (1 = the first), 0 when it has none. Costs
+ * O(i): whoever walks all entries counts along. */
 uint32_t record_entry_block(const struct record_disk *h, uint32_t i);
 /* Blocks that the record takes in the segment, header included. */
 static inline uint32_t record_blocks(const struct record_disk *h)
@@ -166,18 +173,30 @@ struct op {
 	uint16_t path_bytes, path2_bytes;
 };
 
-/* Bytes that op takes encoded, a multiple of 8; at most BLOCK_BYTES. */
+/* Is it well formed (op_format.h)? The reason that op_next would give for it otherwise. */
+enum format_reason op_check(const struct op *op);
+/* Bytes that op takes encoded, a multiple of 8; at most BLOCK_BYTES if it is well formed. */
 uint32_t op_bytes(const struct op *op);
-/* Appends at *pos within the 4096-byte block (zero behind *pos) and moves *pos; -ENOSPC when it does
- * not fit, with nothing changed; -EINVAL for a path over OP_PATH_MAX. The type field is written
- * last, by one store with release order, so that a half written operation reads as the end. */
+/*
+ * Appends at *pos within the 4096-byte block (zero behind *pos) and moves *pos; -EINVAL when op is
+ * not well formed, -ENOSPC when it does not fit, both with nothing changed. The type field is
+ * written last, by one store with release order, so that a half written operation reads as the end.
+ */
 int op_append(void *block, uint32_t *pos, const struct op *op) must_check;
 /*
- * Reads the operation at *pos and moves *pos. Returns 1 with *op, 0 at the end of the block, or
- * -EINVAL with *why. Unknown types without OP_MUST are skipped.
+ * Reads the operation at *pos (0 at first) and moves *pos. Returns 1 with *op, 0 at the end of the
+ * block, or -EINVAL with *why. Unknown types without OP_MUST are skipped. The end is where the type
+ * is 0: what a dead writer left behind it is not looked at (see op_block_verify and op_block_trim).
  */
 int op_next(const void *block, uint32_t *pos, struct op *op, enum format_reason *why) must_check;
-/* Is it a path that may be stored: relative, no empty, "." or ".." component, no NUL, <= OP_PATH_MAX? */
+/* Are all operations of the block well formed, and is all behind them zero? For blocks that come
+ * from the device. */
+enum format_reason op_block_verify(const void *block);
+/* Zeroes what stands behind the last whole operation: for blocks that a dead writer left in RAM,
+ * before they are sealed. Returns the reason where the walk met a malformed operation, with nothing
+ * changed. */
+enum format_reason op_block_trim(void *block);
+/* May the path be stored: relative, no empty, "." or ".." component, no NUL, <= OP_PATH_MAX? */
 bool op_path_is_valid(const char *path, size_t bytes);
 
 /* ---- image table ---- */
@@ -209,15 +228,20 @@ struct table_header {
 };
 
 uint32_t table_entry_bytes(uint16_t path_bytes, uint16_t nr_punches);
-/* Appends an entry at *pos of a payload of `bytes` (zero behind *pos); -ENOSPC, -EINVAL as op_append. */
-int table_entry_append(void *payload, uint64_t bytes, uint64_t *pos, const struct table_entry *e) must_check;
+/* Appends an entry at *pos of a payload of `bytes` (zero behind *pos); -ENOSPC, -EINVAL as
+ * op_append. */
+int table_entry_append(void *payload, uint64_t bytes, uint64_t *pos,
+		       const struct table_entry *e) must_check;
 /* Fills the header block of the area at byte `address`; h->payload_checksum is taken as given. */
 void table_header_encode(const struct table_header *h, void *block, uint64_t address);
+/* *h is written only when FORMAT_OK is returned. That UUID, LSN, generation and size are what the
+ * super block says is the caller's to check before it reads payload_bytes. */
 enum format_reason table_header_decode(struct table_header *h, const void *block, uint64_t address);
 /* Reads the entry at *pos: 1 with *e, 0 at the end (only zeros follow), -EINVAL with *why. */
 int table_entry_next(const void *payload, uint64_t bytes, uint64_t *pos, struct table_entry *e,
 		     enum format_reason *why) must_check;
-/* Checksum of the payload and form of all its entries; distinct ids are the caller's to check. */
+/* Checksum of the payload_bytes at payload, form and number of all its entries; distinct ids are
+ * the caller's to check (FORMAT_DUPLICATE is for it). */
 enum format_reason table_payload_verify(const struct table_header *h, const void *payload);
 
 #endif

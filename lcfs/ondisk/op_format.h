@@ -5,8 +5,19 @@
  * A block of operations is the data block of an entry with ENTRY_OP, image id 0, block number 0
  * and all dirty bits. It holds operations one behind the other, each an 8-byte aligned TLV; the
  * first with type 0, or the end of the block, ends the block, and all behind it is zero. An
- * operation never spans two blocks. An unknown type whose MUST bit is set refuses the mount; without
- * it, it is skipped.
+ * operation never spans two blocks. An unknown type whose MUST bit is set refuses the mount;
+ * without it, it is skipped. Every type below is written with MUST, and is refused without it.
+ *
+ * An operation of a known type is well formed if and only if
+ *   1. bytes is exactly what its parts take, rounded up to 8, and all padding is zero,
+ *   2. image is at most IMAGE_ID_MAX, and not 0 for BIND, SIZE, TRUNCATE, PUNCH, UNBIND, CLEAN,
+ *      TOUCH, INTENT, DONE, STATE, ATTACH, INVALIDATE and DROP,
+ *   3. it has the parts that its type needs: stamp (BIND, CLEAN, TOUCH), identity (BIND), path
+ *      (BIND, RENAME, EXCHANGE, INTENT, CHECKPOINT), path2 (RENAME, EXCHANGE); more may be there,
+ *   4. every path is valid (op_path_is_valid), and there is no path2 without path,
+ *   5. arguments are in range: sizes and ends of ranges up to IMAGE_BYTES_MAX, ranges not empty,
+ *      the enumerations as defined, an errno up to OP_ERRNO_MAX,
+ *   6. the handle of an identity is zero behind handle_bytes, and there is one if strength says so.
  */
 #ifndef LCFS_ONDISK_OP_FORMAT_H
 #define LCFS_ONDISK_OP_FORMAT_H
@@ -21,22 +32,22 @@
 
 enum op_type {
 	OP_END = 0,
-	OP_BIND = 1,       /* image: from here on id means the file of `stamp`, `identity` and `path` */
-	OP_SIZE = 2,       /* arg0: new size in bytes, not smaller than before */
-	OP_TRUNCATE = 3,   /* arg0: new size in bytes, smaller than before */
-	OP_PUNCH = 4,      /* arg0: offset, arg1: length in bytes; reads as zeros from here on */
-	OP_RENAME = 5,     /* path: old name, path2: new name; of a directory: of all below it */
-	OP_EXCHANGE = 6,   /* path, path2: the two names (or trees) change places */
-	OP_UNBIND = 7,     /* image: the id means nothing from here on, all its entries are dead */
-	OP_CLEAN = 8,      /* arg0: clean_lsn: data and operations up to it are in the backing file; stamp */
-	OP_TOUCH = 9,      /* the backing file is about to be changed by us; stamp is that before it */
-	OP_INTENT = 10,    /* arg0: enum op_intent; path: a name of the image that is about to go */
-	OP_DONE = 11,      /* the namespace operation announced by OP_INTENT has happened (arg0: 1) or not (0) */
-	OP_STATE = 12,     /* arg0: sticky state, arg1: errno */
-	OP_ATTACH = 13,    /* arg0: mode */
-	OP_INVALIDATE = 14,/* reserved: arg0 offset, arg1 length: the backing file is newer there */
-	OP_DROP = 15,      /* reserved: arg0 offset, arg1 length: the admin discards dirty data */
-	OP_CHECKPOINT = 16,/* reserved: path: name of a position in the log */
+	OP_BIND = 1,      /* from here on image is the file of stamp, identity and path */
+	OP_SIZE = 2,      /* arg0: new size in bytes, not smaller than before */
+	OP_TRUNCATE = 3,  /* arg0: new size in bytes, smaller than before */
+	OP_PUNCH = 4,     /* arg0: offset, arg1: length in bytes; reads as zeros from here on */
+	OP_RENAME = 5,    /* path: old name, path2: new name; of a directory: of all below it */
+	OP_EXCHANGE = 6,  /* path, path2: the two names (or trees) change places */
+	OP_UNBIND = 7,    /* image means nothing from here on, all its entries are dead */
+	OP_CLEAN = 8,     /* arg0: clean_lsn: all up to it is in the backing file; stamp */
+	OP_TOUCH = 9,     /* the backing file is about to be changed by us; stamp before it */
+	OP_INTENT = 10,   /* arg0: enum op_intent; path: a name of image that is about to go */
+	OP_DONE = 11,     /* what OP_INTENT announced has happened (arg0: 1) or not (0) */
+	OP_STATE = 12,    /* arg0: enum table_state, sticky; arg1: errno */
+	OP_ATTACH = 13,   /* arg0: enum table_mode */
+	OP_INVALIDATE = 14, /* reserved: arg0 offset, arg1 length: backing file is newer there */
+	OP_DROP = 15,     /* reserved: arg0 offset, arg1 length: the admin discards dirty data */
+	OP_CHECKPOINT = 16, /* reserved: path: name of a position in the log */
 	OP_TYPE_LAST = OP_CHECKPOINT,
 };
 
@@ -45,8 +56,9 @@ enum op_intent {
 	OP_INTENT_RENAME_OVER = 2, /* another file takes its last name */
 };
 
-#define OP_PATH_MAX 1536u /* bytes, relative to the backing directory, no leading or trailing slash */
+#define OP_PATH_MAX 1536u /* bytes; relative to the backing directory, no slash at either end */
 #define OP_HANDLE_MAX 128u
+#define OP_ERRNO_MAX 4095u
 
 /* What the backing file looked like right after our last own change of it. */
 struct op_stamp_disk {
@@ -90,7 +102,8 @@ struct op_disk {
 _Static_assert(sizeof(struct op_stamp_disk) == 24, "format size");
 _Static_assert(sizeof(struct op_identity_disk) == 168, "format size");
 _Static_assert(sizeof(struct op_disk) == 32, "format size");
-_Static_assert(sizeof(struct op_disk) + sizeof(struct op_stamp_disk) + sizeof(struct op_identity_disk) +
-		       2 * OP_PATH_MAX <= BLOCK_BYTES, "any operation fits a block");
+_Static_assert(sizeof(struct op_disk) + sizeof(struct op_stamp_disk) +
+		       sizeof(struct op_identity_disk) + 2 * OP_PATH_MAX <= BLOCK_BYTES,
+	       "any operation fits a block");
 
 #endif

@@ -14,7 +14,12 @@
  *      it stands; so neither user data nor a misdirected write looks like a header,
  *   3. the cache UUID is the super block's.
  * A self-valid header with an unknown version, type, flag or non-zero reserved bytes, or whose
- * numbers contradict each other, is a refusal, never an end of the log.
+ * numbers contradict each other, is a refusal, never an end of the log. They agree when
+ *   - address is where the header stands, behind the super blocks and below CACHE_BLOCKS_MAX to the
+ *     end of the last data block; segment_id is not 0,
+ *   - 1 <= branch_lsn <= lsn, durable_lsn < lsn, origin_lsn < lsn,
+ *   - 1 <= nr_entries <= 255, and nr_blocks is the number of entries without ZERO and POISON,
+ *   - each entry is well formed (below), and the arrays are zero from nr_entries on.
  *
  * A self-valid header *counts* as the successor of record n if and only if
  *   4. it stands where a successor may stand, in exactly the segment whose id it names,
@@ -27,6 +32,13 @@
  * with its valid 512-byte sectors in dirty[i]. An entry without dirty bits is dead. Entries
  * without ZERO and POISON have one data block each, in order, behind the header; sum[i] is the
  * low half of XXH3-64 over its 4096 bytes, unwritten sectors zero. Replay goes in entry order.
+ *
+ * An entry is well formed if its flags are known, not both ZERO and POISON, sum is 0 where there is
+ * no data block, and
+ *   - with OP: no other flag, key 0, dirty 0xff (or 0: dead),
+ *   - without OP: the image id is not 0; a dead one may have key and flags 0, which is how a slot
+ *     that was handed out and never published is sealed,
+ *   - with RELOCATED, if live: origin_lsn is not 0.
  */
 #ifndef LCFS_ONDISK_SEGMENT_FORMAT_H
 #define LCFS_ONDISK_SEGMENT_FORMAT_H
@@ -41,13 +53,15 @@
 #define RECORD_VERSION 1u
 #define RECORD_TYPE_LOG 1u
 #define RECORD_ENTRIES_MAX 255u
+/* record_seed(key, address) = key + address * RECORD_SEED_FACTOR modulo 2^64 */
+#define RECORD_SEED_FACTOR 0x9e3779b97f4a7c15ull
 
 /* flags[] of an entry; all other bits are zero and checked */
 #define ENTRY_OP 0x01u        /* a block of operations, image id 0 */
-#define ENTRY_ZERO 0x02u      /* reads as zeros, no data block (reserved, not written by version 1) */
+#define ENTRY_ZERO 0x02u      /* reserved: reads as zeros, no data block */
 #define ENTRY_RELOCATED 0x04u /* copied by the cleaner, its age is the header's origin_lsn */
 #define ENTRY_POISON 0x08u    /* dirty data that was lost to rot: EIO, no data block */
-#define ENTRY_EXTENDS 0x10u   /* the image is at least as long as the end of the last dirty sector */
+#define ENTRY_EXTENDS 0x10u   /* the image reaches at least to the end of the last dirty sector */
 #define ENTRY_FLAGS_KNOWN 0x1fu
 #define ENTRY_NO_DATA (ENTRY_ZERO | ENTRY_POISON)
 
@@ -65,7 +79,7 @@ struct record_disk {
 	le64_t lsn;                          /* 56 */
 	le64_t link;                         /* 64: checksum of record lsn - 1 */
 	le64_t segment_id;                   /* 72 */
-	le64_t address;                      /* 80: own place, in 4 KiB blocks from the device start */
+	le64_t address;                      /* 80: own place, 4 KiB blocks from the device start */
 	le64_t durable_lsn;                  /* 88: known durable when this header was made */
 	le64_t origin_lsn;                   /* 96: lowest LSN of relocated entries, else 0 */
 	le64_t time_ns;                      /* 104: wall clock when the record was sealed */

@@ -10,7 +10,20 @@
  *      byte address of the copy (so that a copy written to the wrong place does not count),
  *   3. version is known and header_bytes is 4096,
  *   4. no unknown incompat bit is set,
- *   5. reserved bytes are zero and the geometry is consistent (codec.c checks it field by field).
+ *   5. reserved bytes are zero, and geometry and log positions are consistent:
+ *      - block_bytes is 4096, device_count 1, device_index 0, the label zero behind its first zero,
+ *        the checksum algorithm known,
+ *      - device_bytes is a multiple of 4096 and at most CACHE_BLOCKS_MAX blocks,
+ *      - segment_order is in range, segments_start a multiple of the segment size, nr_segments at
+ *        least NR_SEGMENTS_MIN, and the segments end inside device_bytes,
+ *      - both table areas begin at or above SUPERBLOCK_AREA_BYTES, end at or below segments_start,
+ *        do not overlap, and are multiples of 4096 from TABLE_AREA_BYTES_MIN to _MAX long,
+ *      - ring_base_id is not 0, ring_base_slot below nr_segments, pool_segments at most a quarter
+ *        of nr_segments (0 = never mounted),
+ *      - table_current and state are known values,
+ *      - last_migrated_segment_id is at least ring_base_id - 1 and not the highest number there is,
+ *      - 1 <= tail_lsn <= durable_lsn + 1, epoch_start_lsn <= durable_lsn + 1, and the table_lsn of
+ *        the current table <= durable_lsn.
  * A copy that passes 1 and 2 but fails 3, 4 or 5 is a refusal, not an invalid copy.
  */
 #ifndef LCFS_ONDISK_SUPERBLOCK_FORMAT_H
@@ -27,11 +40,19 @@
 #define SUPERBLOCK_ADDRESS(copy) ((uint64_t)(copy) << 20) /* bytes */
 #define SUPERBLOCK_AREA_BYTES ((1ull << 20) + (64ull << 10)) /* image tables begin here */
 
+/* One image table area; default: device_bytes >> TABLE_AREA_DEFAULT_SHIFT, clamped to DEFAULT_* */
+#define TABLE_AREA_BYTES_MIN (64ull << 10)
+#define TABLE_AREA_BYTES_MAX (1ull << 30)
+#define TABLE_AREA_DEFAULT_SHIFT 9
+#define TABLE_AREA_DEFAULT_MIN (256ull << 10)
+#define TABLE_AREA_DEFAULT_MAX (64ull << 20)
+
 /* table_current */
 #define SUPERBLOCK_TABLE_NONE 2u
 
 /* state */
 #define SUPERBLOCK_CLEAN 1u /* unmounted in order: no RAM buffers to look for */
+#define SUPERBLOCK_STATE_KNOWN SUPERBLOCK_CLEAN
 
 struct superblock_table_area_disk {
 	le64_t start;      /* 0: bytes from the start of the device, multiple of 4096 */
@@ -57,8 +78,8 @@ struct superblock_disk {
 	le32_t checksum_algorithm;                /* 152: CHECKSUM_XXH3_64 */
 	le32_t segment_order;                     /* 156 */
 	le32_t block_bytes;                       /* 160: 4096 */
-	le32_t pool_segments;                     /* 164: W, RAM buffers of the mount that wrote the log */
-	le64_t key;                               /* 168: secret seed of the record headers, drawn at format */
+	le32_t pool_segments;                     /* 164: W, RAM buffers of the writing mount */
+	le64_t key;                               /* 168: secret seed of the record headers */
 	le64_t device_bytes;                      /* 176: size of the device as formatted */
 	le64_t segments_start;                    /* 184: bytes, multiple of the segment size */
 	le64_t nr_segments;                       /* 192 */
@@ -73,7 +94,7 @@ struct superblock_disk {
 	uint8_t mount_id[FORMAT_UUID_BYTES];      /* 304: 128 random bits a mount */
 	uint8_t boot_id[FORMAT_UUID_BYTES];       /* 320: of the kernel that mounted */
 	le64_t last_migrated_segment_id;          /* 336: the tail is the segment after it */
-	le64_t tail_lsn;                          /* 344: LSN expected at the first block of the tail */
+	le64_t tail_lsn;                          /* 344: LSN expected where the tail begins */
 	le64_t tail_link;                         /* 352: checksum of the header before it */
 	le64_t tail_branch;                       /* 360: branch of the record before it */
 	le64_t durable_lsn;                       /* 368: records up to it are on stable storage */
@@ -81,9 +102,9 @@ struct superblock_disk {
 	le64_t epoch_start_segment;               /* 384: where it begins */
 	le32_t table_current;                     /* 392: 0, 1 or SUPERBLOCK_TABLE_NONE */
 	le32_t state;                             /* 396: SUPERBLOCK_CLEAN */
-	le64_t lease_ns;                          /* 400: backing files do not change by us after it */
+	le64_t lease_ns;                          /* 400: we change no backing file after it */
 	le64_t write_time_ns;                     /* 408: wall clock of this write */
-	uint8_t dir_uuid[FORMAT_UUID_BYTES];      /* 416: of the backing directory, zero = never mounted */
+	uint8_t dir_uuid[FORMAT_UUID_BYTES];      /* 416: backing directory, 0 = never mounted */
 	uint8_t reserved[4096 - 432];             /* 432: zero */
 };
 

@@ -4,13 +4,21 @@
  *
  * Two areas, written in turn; which one is current is said by the super block, together with the
  * LSN and generation it must carry. An area is one header block and, behind it, the entries one
- * behind the other, 8-byte aligned, padded with zeros to a multiple of 4096. A table is valid if and
- * only if
- *   1. the magic is TABLE_MAGIC and the header's checksum holds (XXH3-64 over 4096 bytes, field zero,
- *      seeded with the byte address of the area),
- *   2. cache UUID, table_lsn and generation are those the super block names,
+ * behind the other, 8-byte aligned, padded with zeros to a multiple of 4096. A table is valid if
+ * and only if
+ *   1. the magic is TABLE_MAGIC and the header's checksum holds (XXH3-64 over 4096 bytes, field
+ *      zero, seeded with the byte address of the area),
+ *   2. the version is known, reserved bytes are zero, cache UUID, table_lsn and generation are
+ *      those the super block names, and header and payload fit the area,
  *   3. payload_checksum equals XXH3-64 over payload_bytes behind the header, seed 0,
- *   4. the entries are well formed, their ids are distinct and not 0, and they fill the payload.
+ *   4. there are nr_entries entries, well formed, with distinct ids, and payload_bytes is the sum
+ *      of their lengths rounded up to 4096 (0 without entries).
+ *
+ * An entry is well formed if and only if bytes is exactly what its parts take, rounded up to 8,
+ * padding and reserved fields are zero, image is 1 .. IMAGE_ID_MAX, state, mode and flags are
+ * known, error is 0 except in TABLE_STATE_ERROR, size, backing_valid and the ends of punches are at
+ * most IMAGE_BYTES_MAX (backing_valid also ~0), no punch is empty, the identity is well formed (see
+ * op_format.h) and the path valid; an entry with TABLE_UNBOUND may have no path.
  */
 #ifndef LCFS_ONDISK_TABLE_FORMAT_H
 #define LCFS_ONDISK_TABLE_FORMAT_H
@@ -56,7 +64,7 @@ enum table_mode {
 /* flags of an entry */
 #define TABLE_TOUCHING 0x01u /* the backing file may differ from the stamp by our own writes */
 #define TABLE_INTENT 0x02u   /* OP_INTENT without its OP_DONE */
-#define TABLE_UNBOUND 0x04u  /* unbound at clean_lsn; the id is kept until the log has forgotten it */
+#define TABLE_UNBOUND 0x04u  /* unbound at clean_lsn; the log has not forgotten the id yet */
 #define TABLE_LEFT 0x08u     /* reserved: left the cache, its backing file is newer than the log */
 #define TABLE_FLAGS_KNOWN 0x0fu
 
@@ -72,7 +80,7 @@ struct table_entry_disk {
 	le64_t clean_lsn;      /* 16: entries up to it are in the backing file */
 	le64_t applied_lsn;    /* 24: effects up to it are not redone */
 	le64_t size;           /* 32: of the image as lcfs shows it */
-	le64_t backing_valid;  /* 40: bytes of the backing file from here on read as zeros (~0: none) */
+	le64_t backing_valid;  /* 40: the backing file reads as zeros from here on (~0: none) */
 	le64_t mtime_ns;       /* 48: of the image as lcfs shows it */
 	le64_t quota_blocks;   /* 56: 0 = none (reserved) */
 	uint8_t state;         /* 64: enum table_state */
