@@ -384,6 +384,35 @@ void cache_rename(struct cache *c, const char *old, const char *new_path, bool i
 /* Is any bound image at or below this path? */
 bool cache_has_path(struct cache *c, const char *path);
 
+/* ------------------------------------------------------------------ for the layer of images */
+
+/* Bytes as lcfs shows them, as in cache_image_info; cheap. */
+uint64_t cache_image_size(struct cache *c, struct cache_image *img);
+
+/*
+ * Our own changes of the backing file past the log (the mark, mode, times, names): from cache_image_touch() to
+ * cache_image_touched() the image counts as touching (G1). Calls may overlap.
+ *
+ * touch: before = the file's present stamp, recorded. An image that is not bound keeps it in memory, and is then bound
+ * as touching; a bound one that is not touching yet gets an OP_TOUCH, in order before any later write. With
+ * s: CACHE_DONE when `touching` is durable (or not bound), else CACHE_WAIT and ACTION_DONE. s NULL: not waited.
+ *
+ * touched: after NULL: the file was changed and is not synced, it stays touching. Else: its stamp right after an fsync;
+ * unless another call is under way or migration has begun to write, it is recorded and ends touching (logged, not
+ * waited for). The stamp of a BACK_SYNC ends touching only if no cache_image_touch() came since it was issued.
+ */
+enum cache_step cache_image_touch(struct cache *c, struct cache_image *img, const struct op_stamp *before,
+				  struct cache_sync *s, uint64_t now, struct outbox *ob);
+void cache_image_touched(struct cache *c, struct cache_image *img, const struct op_stamp *after, uint64_t now,
+			 struct outbox *ob);
+
+/*
+ * The lease (G2): lcfs changes no backing file after lease_ns of the backing store's clock. It goes into every
+ * super block written from now on. CACHE_DONE when a durable super block has it, else one is written: CACHE_WAIT.
+ */
+enum cache_step cache_lease(struct cache *c, uint64_t lease_ns, struct cache_sync *s, uint64_t now,
+			    struct outbox *ob);
+
 /* ------------------------------------------------------------------ numbers */
 
 struct cache_status {
