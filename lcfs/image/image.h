@@ -180,8 +180,6 @@ int imagedir_rename(struct imagedir *d, int dirfd, const char *name, int newdirf
 int imagedir_link(struct imagedir *d, int fd, int newdirfd, const char *newname) must_check;
 /* fsync of a directory: names, and the operations in the log about them. */
 int imagedir_sync_dir(struct imagedir *d, int dirfd) must_check;
-/* All writes and operations answered before are durable, the current buffer included, when it returns. */
-int imagedir_sync(struct imagedir *d) must_check;
 
 /* ---- for the control tree ---- */
 
