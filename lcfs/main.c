@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -49,7 +48,6 @@ static must_check int start_session(struct session **out, const struct daemon *d
 		.nr_clones = d->nr_clones,
 		.writeback_cache = options_flag(o, OPT_WRITEBACK_CACHE, false),
 		.ctl_visible = options_number(o, OPT_CTLDIR) == CTLDIR_VISIBLE,
-		.read_only = o->mount_flags & MS_RDONLY,
 		.timeout_ms = ATTR_TIMEOUT_MS,
 	};
 	char text[512];
