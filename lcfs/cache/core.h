@@ -146,6 +146,7 @@ struct log {
 	struct record *open;	    /* or NULL */
 	struct wbuf *open_buf;	    /* or NULL */
 	struct record *encode_next; /* oldest record that was not issued to be encoded, or NULL */
+	bool is_encoding;	    /* an ENCODE is out */
 	struct list records;	    /* not durable, oldest first */
 	struct list free_records;
 	struct list free_bufs;	   /* may be taken; oldest first; still readable */

@@ -351,15 +351,19 @@ void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t ma
 
 static void encoded(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob);
 
-/* Strictly in LSN order, since each carries its predecessor's checksum. */
+/*
+ * In LSN order and one at a time, since each carries its predecessor's checksum: of two outboxes the
+ * later one may be carried out first.
+ */
 static void log_issue(struct cache *c, struct outbox *ob)
 {
 	struct log *l = &c->log;
 
-	while (l->encode_next && l->encode_next->state == RECORD_SEALED &&
-	       l->encode_next->writers == 0) {
+	if (!l->is_encoding && l->encode_next && l->encode_next->state == RECORD_SEALED &&
+	    l->encode_next->writers == 0) {
 		struct record *rec = l->encode_next;
 
+		l->is_encoding = true;
 		rec->state = RECORD_ENCODING;
 		rec->durable_lsn = l->durable_lsn;
 		rec->act.type = ACTION_ENCODE;
@@ -489,6 +493,8 @@ static void encoded(struct cache *c, struct action *a, int result, uint64_t now,
 		c->super.head_link = l->last_link;
 		c->super.head_branch = l->last_branch;
 	}
+	l->is_encoding = false;
+	log_issue(c, ob);
 	log_pump(c, ob);
 }
 
