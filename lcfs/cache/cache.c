@@ -61,6 +61,7 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 		return 0;
 	default:
 		c->knob[k] = value;
+		deadline_lower(c, now);
 		migrate_kick(c, now, ob);
 		return 0;
 	}
@@ -86,7 +87,7 @@ static uint64_t flush_due(const struct cache *c)
 	if (!c->knob[KNOB_FLUSH_CURRENT_BUFFER_INTERVAL] || c->interval_busy || c->failed ||
 	    log_head_lsn(c) <= c->log.durable_lsn)
 		return UINT64_MAX;
-	return c->commit.last_flush_ns + interval_ns(c, KNOB_FLUSH_CURRENT_BUFFER_INTERVAL);
+	return c->log.undurable_ns + interval_ns(c, KNOB_FLUSH_CURRENT_BUFFER_INTERVAL);
 }
 
 static uint64_t super_due(struct cache *c)
@@ -104,10 +105,24 @@ static uint64_t gather_due(const struct cache *c)
 	return c->commit.gather_until;
 }
 
+/* Asked after every carried outbox: one load. It may be too early, never too late. */
 uint64_t cache_deadline(struct cache *c)
 {
-	LOCK_SCOPE(&c->lock);
+	return atomic_load_explicit(&c->deadline, memory_order_relaxed);
+}
 
+void deadline_lower(struct cache *c, uint64_t at)
+{
+	uint64_t old = atomic_load_explicit(&c->deadline, memory_order_relaxed);
+
+	while (at < old &&
+	       !atomic_compare_exchange_weak_explicit(&c->deadline, &old, at, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+}
+
+static uint64_t next_deadline(struct cache *c)
+{
 	return min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c)));
 }
 
@@ -122,6 +137,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (now >= super_due(c))
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
+	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
 
 void cache_governor(struct cache *c, int busy_percent, uint64_t now, struct outbox *ob)
@@ -131,6 +147,7 @@ void cache_governor(struct cache *c, int busy_percent, uint64_t now, struct outb
 	c->busy_percent = busy_percent;
 	c->is_idle = c->knob[KNOB_UPDATE_INTERVAL] &&
 		     (busy_percent < 0 || (uint64_t)busy_percent < c->knob[KNOB_MIGRATE_THRESHOLD]);
+	deadline_lower(c, now);
 	migrate_kick(c, now, ob);
 }
 
@@ -153,12 +170,20 @@ static void stopped(struct cache *c, struct cache_sync *s, uint64_t now, struct 
 	outbox_add(ob, a);
 }
 
-/* Waits for the batch under way, then commits, then writes the clean super block. */
+/* Waits for the batch under way, takes exact stamps of what we changed (G1), commits, writes the
+ * clean super block. */
 static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
 	if (migrate_is_busy(c)) {
 		c->migrate_end = s;
 		return;
+	}
+	if (!c->is_stamped && !c->failed) {
+		c->is_stamped = true;
+		c->migrate_end = s;
+		if (migrate_stamp(c, now, ob))
+			return;
+		c->migrate_end = NULL;
 	}
 	log_close(c, now, ob);
 	c->super.want_clean = true;
@@ -266,6 +291,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 	c->conf = *conf;
 	c->info = *info;
 	c->busy_percent = -1;
+	atomic_init(&c->deadline, UINT64_MAX);
 	for (int k = 0; k < NR_KNOBS; k++)
 		c->knob[k] = knobs[k].initial;
 	ret = cache_superblock_read(dev, &c->sb, rep->error, sizeof(rep->error));

@@ -24,6 +24,7 @@
 #include "lcfs/ondisk/codec.h"
 
 struct cache;
+struct cache_sync;
 
 /* What a step function wants of its caller; see cache_write_step(). */
 enum cache_step {
@@ -210,7 +211,37 @@ void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_
  * first write. */
 void cache_image_set_align(struct cache_image *img, uint32_t bytes);
 /* mtime set by the user (utimens): shown until the next write. */
-void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns);
+void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns, uint64_t now,
+			   struct outbox *ob);
+/* Bytes as lcfs shows them, as in cache_image_info; takes no lock. */
+uint64_t cache_image_size(const struct cache_image *img);
+
+/*
+ * Our own changes of the backing file past the log (the mark, mode, times, names): from
+ * cache_image_touch() to cache_image_touched() the image counts as touching (G1). Calls may
+ * overlap.
+ *
+ * touch: before = the file's present stamp, recorded unless the image is touching already. With s:
+ * CACHE_DONE when `touching` is durable (or the image not bound), else CACHE_WAIT and ACTION_DONE;
+ * CACHE_AGAIN: no space in the log now. s NULL: not waited for. An image is bound as touching.
+ *
+ * touched: after NULL: the file was changed and is not synced, it stays touching. Else: its stamp
+ * right after an fsync; when nothing else is to come of the image, it is recorded and ends touching
+ * (logged, not waited for). A stamp of BACK_SYNC ends it only if no touch came since it was issued.
+ */
+enum cache_step cache_image_touch(struct cache *c, struct cache_image *img,
+				  const struct op_stamp *before, struct cache_sync *s, uint64_t now,
+				  struct outbox *ob);
+void cache_image_touched(struct cache *c, struct cache_image *img, const struct op_stamp *after,
+			 uint64_t now, struct outbox *ob);
+
+/*
+ * The lease (G2): lcfs changes no backing file after lease_ns of the backing store's clock. It goes
+ * into every super block written from now on. CACHE_DONE when the durable one has it, else one is
+ * written: CACHE_WAIT, and ACTION_DONE with s->result.
+ */
+enum cache_step cache_lease(struct cache *c, uint64_t lease_ns, struct cache_sync *s, uint64_t now,
+			    struct outbox *ob);
 
 /* ------------------------------------------------------------------ sync */
 
@@ -385,6 +416,8 @@ enum cache_op_type {
 			  * when clean and  its OP_CLEAN is durable */
 };
 
+#define CACHE_ONLY_GROW 1u /* len of CACHE_OP_TRUNCATE: never makes the image smaller */
+
 struct cache_op {
 	struct action act;
 	enum cache_op_type type;
@@ -401,7 +434,7 @@ struct cache_op {
 		struct action effect;
 		struct cache_sync sync;
 		int phase;
-		bool is_waiting, has_entry;
+		bool has_effect, is_effective;
 		uint64_t lsn, position; /* of the operation in the log */
 		struct {
 			uint64_t block;
@@ -418,6 +451,8 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 /* After its ACTION_RESUME. */
 void cache_op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
 
+/* In memory only, for a rename that needed no log: moves the paths of images at or below `old`. */
+void cache_rename(struct cache *c, const char *old, const char *to, bool is_exchange);
 /* Is any bound image at or below this path? */
 bool cache_has_path(struct cache *c, const char *path);
 

@@ -15,6 +15,8 @@
  */
 #include "lcfs/cache/core.h"
 
+#include "common/nsec.h"
+
 static void flushed(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob);
 
 void commit_init(struct cache *c)
@@ -72,12 +74,13 @@ static uint64_t wanted_lsn(const struct commit *m, uint32_t *count, bool *severa
 	return lsn;
 }
 
-static void start_flush(struct cache *c, struct outbox *ob)
+static void start_flush(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
 
 	m->state = COMMIT_FLUSHING;
 	m->covers = c->log.written_lsn;
+	m->started_ns = now;
 	list_splice_tail(&m->dev_inflight, &m->dev_waiters);
 	c->nr_flushes++;
 	outbox_add(ob, &m->flush);
@@ -105,7 +108,7 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob)
 			log_seal(c, now, ob);
 	}
 	if (m->state == COMMIT_WRITING && c->log.written_lsn >= m->target)
-		start_flush(c, ob);
+		start_flush(c, now, ob);
 }
 
 static void flushed(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob)
@@ -131,7 +134,10 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 		m->last_group++;
 	}
 	list_splice_tail(&done, &m->dev_inflight);
-	m->gather_until = now + c->knob[KNOB_BARRIER_DEADLINE_MS] * 1000000;
+	m->gather_until = now + c->knob[KNOB_BARRIER_DEADLINE_MS] * NSEC_PER_MSEC;
+	deadline_lower(c, c->super.last_ns + NSEC_PER_SEC);
+	if (!list_is_empty(&m->waiters))
+		deadline_lower(c, m->gather_until);
 	tell_all(c, &done, 0, now, ob);
 	commit_kick(c, now, ob);
 	migrate_kick(c, now, ob);
@@ -175,7 +181,6 @@ void commit_now(struct cache *c, uint64_t now, struct outbox *ob)
 	s->image = NULL;
 	s->lsn = log_head_lsn(c);
 	s->fn = interval_done;
-	c->commit.last_flush_ns = now;
 	c->interval_busy = !commit_wait(c, s, now, ob);
 }
 

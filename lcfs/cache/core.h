@@ -142,11 +142,12 @@ struct log {
 	uint64_t next_lsn, next_segment_id;
 	uint64_t written_lsn; /* all up to it are on the device, durable or not */
 	uint64_t durable_lsn;
+	uint64_t undurable_ns; /* since when there may be something above it */
 	uint64_t branch, branch_lsn;
 	struct record *open;	    /* or NULL */
 	struct wbuf *open_buf;	    /* or NULL */
+	bool is_encoding;	    /* an ACTION_ENCODE is out */
 	struct record *encode_next; /* oldest record that was not issued to be encoded, or NULL */
-	bool is_encoding;	    /* an ENCODE is out */
 	struct list records;	    /* not durable, oldest first */
 	struct list free_records;
 	struct list free_bufs;	   /* may be taken; oldest first; still readable */
@@ -175,12 +176,11 @@ struct commit {
 	struct list dev_waiters;  /* want a flush that starts from now on */
 	struct list dev_inflight; /* served by the flush in flight */
 	enum commit_state state;
-	uint64_t target;	/* WRITING: flush when written up to it */
-	uint64_t covers;	/* FLUSHING: durable when it returns */
-	uint64_t gather_until;	/* IDLE: wait for company until then */
-	uint32_t last_group;	/* answered by the last commit */
-	uint64_t last_flush_ns; /* when the last commit of the interval was started */
-	uint64_t oldest_ns;	/* since when there is something un-durable; 0 = nothing */
+	uint64_t target;       /* WRITING: flush when written up to it */
+	uint64_t covers;       /* FLUSHING: durable when it returns */
+	uint64_t gather_until; /* IDLE: wait for company until then */
+	uint32_t last_group;   /* answered by the last commit */
+	uint64_t started_ns;   /* when the flush in flight was issued */
 };
 
 /* ---------------------------------------------------------------- images */
@@ -195,6 +195,10 @@ struct cache_image {
 	bool has_intent;
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;
+	uint32_t touchers;  /* own changes past the log that are under way */
+	uint64_t touch_seq; /* +1 with each of them */
+	uint64_t touch_lsn; /* of the OP_TOUCH in force */
+	uint32_t effects;   /* of operations, out */
 	bool in_batch;
 	uint8_t state; /* enum table_state */
 	int error;
@@ -223,6 +227,7 @@ struct cache_image {
 	uint32_t batch_items, batch_failed;
 	uint64_t batch_lsn;
 	bool batch_final;
+	uint64_t batch_touch_seq;
 	struct list batch_node;
 };
 
@@ -299,8 +304,10 @@ struct cache {
 	uint64_t dirty_blocks, cached_blocks;
 	uint64_t tail; /* segment id: the first that the durable tail has not passed */
 	int busy_percent;
-	bool is_idle; /* governor: the backing store has time */
-	int failed;   /* errno: the cache device failed, nothing is acknowledged any more */
+	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
+	uint64_t lease_ns;	    /* for the next super block */
+	bool is_idle;		    /* governor: the backing store has time */
+	int failed; /* errno: the cache device failed, nothing is acknowledged any more */
 	bool is_stopping;
 	struct action *stop_act;
 	struct cache_sync stop_sync;
@@ -308,6 +315,7 @@ struct cache {
 	bool interval_busy;
 	uint64_t count[16];
 	struct cache_sync *migrate_end; /* shutdown waits for the batch */
+	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
 };
 
@@ -379,6 +387,11 @@ void pool_mark_closed(struct wbuf *b);
 /* Buffer i of a valid pool that nobody uses. */
 const struct pool_ctl *pool_peek(const void *pool, uint32_t i, const uint8_t **mem);
 
+/* ---------------------------------------------------------------- cache.c */
+
+/* Something is due at `at`. Needs no lock. */
+void deadline_lower(struct cache *c, uint64_t at);
+
 /* ---------------------------------------------------------------- commit.c */
 
 void commit_init(struct cache *c);
@@ -417,12 +430,18 @@ void imgtab_remove(struct cache *c, struct cache_image *img);
 int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes) must_check;
 /* Bytes that binding the image adds to the log, 0 when it is bound. */
 uint32_t imgtab_bind_bytes(const struct cache_image *img);
+/* The only way to change it: cache_image_size() reads it without the lock. */
+static inline void imgtab_set_size(struct cache_image *img, uint64_t size)
+{
+	__atomic_store_n(&img->size, size, __ATOMIC_RELAXED);
+}
 /* After log_prepare with those bytes. */
 void imgtab_bind(struct cache *c, struct cache_image *img);
 void imgtab_entry(const struct cache_image *img, struct table_entry *e,
 		  struct table_punch_disk *punches);
-void imgtab_rename(struct cache *c, const char *old, size_t old_bytes, const char *to,
-		   size_t to_bytes, bool is_exchange);
+/* Of img alone, or of all at or below old when img is NULL. */
+void imgtab_rename(struct cache *c, struct cache_image *img, const char *old, size_t old_bytes,
+		   const char *to, size_t to_bytes, bool is_exchange);
 int imgtab_load(struct cache *c, const struct table_entry *e) must_check;
 /* Zeroes what a read of the backing file at off gave but a pending operation has made zero. */
 void imgtab_mask_backing(const struct cache_image *img, void *buf, uint64_t off, uint64_t len);
@@ -472,7 +491,6 @@ void super_free(struct cache *c);
 void super_request(struct cache *c, uint64_t now, struct outbox *ob);
 /* fn when a writing that started from now on has ended in both copies. */
 void super_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
-bool super_lease_holds(const struct cache *c, uint64_t now);
 /* Has the image table room for one more image with such a path? */
 bool super_has_room(struct cache *c, size_t path_bytes);
 /* The tail as it could be now, with a table of table_lsn in force. */
@@ -486,6 +504,8 @@ bool super_is_stale(struct cache *c);
 int migrate_init(struct cache *c) must_check;
 void migrate_free(struct cache *c);
 void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob);
+/* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
+bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_is_busy(const struct cache *c);
 /* Does the batch in flight write to these blocks? */
 bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint64_t first,

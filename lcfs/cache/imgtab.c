@@ -109,6 +109,13 @@ static void bind_op(const struct cache_image *img, struct op *op)
 	op->path_bytes = (uint16_t)strlen(img->path);
 }
 
+static uint32_t touch_bytes(void)
+{
+	struct op op = { .type = OP_TOUCH, .has_stamp = true };
+
+	return op_bytes(&op);
+}
+
 uint32_t imgtab_bind_bytes(const struct cache_image *img)
 {
 	struct op op;
@@ -116,7 +123,7 @@ uint32_t imgtab_bind_bytes(const struct cache_image *img)
 	if (img->is_bound)
 		return 0;
 	bind_op(img, &op);
-	return op_bytes(&op);
+	return op_bytes(&op) + touch_bytes();
 }
 
 void imgtab_bind(struct cache *c, struct cache_image *img)
@@ -129,6 +136,9 @@ void imgtab_bind(struct cache *c, struct cache_image *img)
 	img->bind_lsn = log_op(c, &op);
 	img->last_lsn = img->bind_lsn;
 	img->is_bound = true;
+	/* Its mark is about to be set, and not synced: its times may be those before or after. */
+	img->is_touching = false;
+	imgtab_touch(c, img);
 }
 
 uint32_t imgtab_touch_bytes(const struct cache_image *img)
@@ -147,7 +157,8 @@ void imgtab_touch(struct cache *c, struct cache_image *img)
 
 	if (img->is_touching)
 		return;
-	img->last_lsn = log_op(c, &op);
+	img->touch_lsn = log_op(c, &op);
+	img->last_lsn = img->touch_lsn;
 	img->is_touching = true;
 }
 
@@ -303,7 +314,7 @@ int imgtab_load(struct cache *c, const struct table_entry *e)
 	img->bind_lsn = e->bind_lsn;
 	img->clean_lsn = e->clean_lsn;
 	img->applied_lsn = e->applied_lsn;
-	img->size = e->size;
+	imgtab_set_size(img, e->size);
 	img->backing_valid = e->backing_valid;
 	img->mtime_ns = e->mtime_ns;
 	img->stamp = e->stamp;
@@ -341,13 +352,6 @@ void *cache_image_owner(const struct cache_image *img)
 void cache_image_set_align(struct cache_image *img, uint32_t bytes)
 {
 	img->align = bytes;
-}
-
-void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns)
-{
-	LOCK_SCOPE(&c->lock);
-
-	img->mtime_ns = mtime_ns;
 }
 
 void cache_image_info(struct cache *c, struct cache_image *img, struct cache_image_info *info)
@@ -420,7 +424,7 @@ int cache_image_new(struct cache *c, const struct op_identity *identity,
 	}
 	img->identity = *identity;
 	img->stamp = *stamp;
-	img->size = stamp->size;
+	imgtab_set_size(img, stamp->size);
 	*out = img;
 	return 0;
 }
@@ -446,23 +450,6 @@ void cache_image_free(struct cache *c, struct cache_image *img)
 	if (!img->is_bound && !img->cached && list_is_empty(&img->ranges) &&
 	    list_is_empty(&img->ops))
 		imgtab_remove(c, img);
-}
-
-void cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
-			 uint64_t now, struct outbox *ob)
-{
-	LOCK_SCOPE(&c->lock);
-	uint64_t cursor = 0;
-
-	(void)now;
-	(void)ob;
-	if (!imgtab_is_settled(img))
-		return;
-	while (!blocks_drop_range(c, img, 0, IMAGE_BLOCK_MAX, UINT64_MAX, &cursor, UINT32_MAX))
-		;
-	img->stamp = *stamp;
-	img->size = stamp->size;
-	img->mtime_ns = 0;
 }
 
 static uint8_t sticky_of(enum image_state s)
@@ -527,20 +514,33 @@ static void move_path(struct cache_image *img, const char *to, size_t to_bytes, 
 	}
 }
 
-/* All images at or below old (exchange: and the other way round). */
-void imgtab_rename(struct cache *c, const char *old, size_t old_bytes, const char *to,
-		   size_t to_bytes, bool is_exchange)
+static void rename_one(struct cache_image *img, const char *old, size_t old_bytes, const char *to,
+		       size_t to_bytes, bool is_exchange)
 {
-	struct cache_image *img;
+	const char *rest = below(img->path, old, old_bytes);
 
-	list_for_each_entry(img, &c->images, node) {
-		const char *rest = below(img->path, old, old_bytes);
+	if (rest)
+		move_path(img, to, to_bytes, rest);
+	else if (is_exchange && (rest = below(img->path, to, to_bytes)))
+		move_path(img, old, old_bytes, rest);
+}
 
-		if (rest)
-			move_path(img, to, to_bytes, rest);
-		else if (is_exchange && (rest = below(img->path, to, to_bytes)))
-			move_path(img, old, old_bytes, rest);
+void imgtab_rename(struct cache *c, struct cache_image *img, const char *old, size_t old_bytes,
+		   const char *to, size_t to_bytes, bool is_exchange)
+{
+	if (img) {
+		rename_one(img, old, old_bytes, to, to_bytes, is_exchange);
+		return;
 	}
+	list_for_each_entry(img, &c->images, node)
+		rename_one(img, old, old_bytes, to, to_bytes, is_exchange);
+}
+
+void cache_rename(struct cache *c, const char *old, const char *to, bool is_exchange)
+{
+	LOCK_SCOPE(&c->lock);
+
+	imgtab_rename(c, NULL, old, strlen(old), to, strlen(to), is_exchange);
 }
 
 bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path)

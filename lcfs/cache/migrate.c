@@ -4,7 +4,7 @@
  * files.
  *
  *	COLLECT ─▶ CHECK    still the same files? (F2)
- *	        ─▶ TOUCH    marks logged and durable, lease (G1, G2)
+ *	        ─▶ TOUCH    marks logged and durable (G1)
  *	        ─▶ EFFECTS  pending truncates and punches (E3)
  *	        ─▶ READ     the log, and the backing file where a block has gaps
  *	        ─▶ VERIFY
@@ -30,6 +30,8 @@
 #define RETRY_NS NSEC_PER_SEC
 #define RETRIES_SHIFT_MAX 5
 #define CLOSE_NS NSEC_PER_SEC
+#define BATCH_NS (NSEC_PER_SEC / 2)
+#define BATCH_ITEMS_MIN 64u
 
 /* ---------------------------------------------------------------- life */
 
@@ -42,6 +44,7 @@ int migrate_init(struct cache *c)
 	c->migrate = m;
 	list_init(&m->images);
 	m->nr_pages = c->conf.migrate_bytes / BLOCK_BYTES;
+	m->limit = min(m->nr_pages, 1024u);
 	m->memory = aligned_alloc(BLOCK_BYTES, (size_t)m->nr_pages * BLOCK_BYTES);
 	m->item = calloc(m->nr_pages, sizeof(*m->item));
 	m->run = calloc(m->nr_pages, sizeof(*m->run));
@@ -101,12 +104,17 @@ bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint
 
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
 {
-	(void)c;
 	img->batch_failed = true;
-	img->retry_ns = now + (RETRY_NS << min(img->retries, (uint32_t)RETRIES_SHIFT_MAX));
-	img->retries++;
-	if (img->state == TABLE_STATE_OK)
-		img->error = -error;
+	if (error == -EAGAIN) { /* not now: no error, no growing pause */
+		img->retry_ns = now + RETRY_NS;
+		img->retries = max(img->retries, 1u);
+	} else {
+		img->retry_ns = now + (RETRY_NS << min(img->retries, (uint32_t)RETRIES_SHIFT_MAX));
+		img->retries++;
+		if (img->state == TABLE_STATE_OK)
+			img->error = -error;
+	}
+	deadline_lower(c, img->retry_ns);
 }
 
 /* ---------------------------------------------------------------- phases with one action an image
@@ -186,7 +194,7 @@ static bool start_touch(struct cache *c, uint64_t now, struct outbox *ob)
 		if (img->batch_failed)
 			continue;
 		if (bytes && log_prepare(c, bytes, 0, PURPOSE_CLEANER, now, ob) < 0) {
-			migrate_image_failed(c, img, 0, now);
+			migrate_image_failed(c, img, -EAGAIN, now);
 			continue;
 		}
 		imgtab_touch(c, img);
@@ -203,18 +211,6 @@ static bool start_touch(struct cache *c, uint64_t now, struct outbox *ob)
 		return false;
 	}
 	m->pending++;
-	return true;
-}
-
-static bool start_lease(struct cache *c, uint64_t now, struct outbox *ob)
-{
-	struct migrate *m = c->migrate;
-
-	if (super_lease_holds(c, now))
-		return false;
-	m->sync.fn = touched;
-	m->pending++;
-	super_wait(c, &m->sync, now, ob);
 	return true;
 }
 
@@ -284,7 +280,7 @@ static bool item_is_current(struct cache *c, const struct migrate_item *it)
 	       log_segment_of(c, it->cbn)->id == it->segment_id;
 }
 
-static bool start_sync(struct cache *c, struct outbox *ob)
+static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 	struct cache_image *img;
@@ -299,8 +295,9 @@ static bool start_sync(struct cache *c, struct outbox *ob)
 		if (img->batch_failed)
 			continue;
 		img->batch_lsn = img->last_lsn;
+		img->batch_touch_seq = img->touch_seq;
 		img->batch_final = img->batch_items == img->dirty && !imgtab_has_pending(img) &&
-				   img->last_lsn <= c->log.durable_lsn;
+				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
 		issue_image(c, img, ACTION_BACK_SYNC, ob);
 	}
 	return m->pending > 0;
@@ -315,7 +312,8 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .has_stamp = true };
 
 	if (!img->batch_final || img->dirty || imgtab_has_pending(img) ||
-	    img->last_lsn != img->batch_lsn || img->size != img->sync.off)
+	    img->last_lsn != img->batch_lsn || img->touchers ||
+	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
 		return;
 	op.stamp = img->stamp;
 	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
@@ -327,6 +325,35 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 	img->clean_lsn = img->batch_lsn;
 	img->is_touching = false;
 	img->size_pending = false;
+}
+
+/* Orderly end: after its sync the file is what the stamp says, dirty data in the log or not. */
+static void end_touching(struct cache *c, struct cache_image *img)
+{
+	if (!c->is_stopping || img->batch_failed || img->touchers || imgtab_has_pending(img) ||
+	    img->touch_seq != img->batch_touch_seq)
+		return;
+	img->is_touching = false;
+}
+
+bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	(void)now;
+	m->nr_items = 0;
+	m->nr_images = 0;
+	m->pending = 0;
+	list_init(&m->images);
+	list_for_each_entry(img, &c->images, node)
+		if (img->is_bound && img->is_touching && !img->is_unbound && !img->is_stopped)
+			migrate_add_image(m, img);
+	m->phase = MIGRATE_SYNC;
+	if (!list_is_empty(&m->images) && migrate_start_sync(c, ob))
+		return true;
+	m->phase = MIGRATE_IDLE;
+	return false;
 }
 
 static void finish_items(struct cache *c)
@@ -346,12 +373,29 @@ static void finish_items(struct cache *c)
 	}
 }
 
+/*
+ * A batch is to take about half a second: who waits for one (a truncate, the governor, a writer
+ * without space) shall not wait for thousands of requests on a slow store.
+ */
+static void adapt(struct migrate *m, uint64_t now)
+{
+	uint64_t took = max(now - m->started_ns, (uint64_t)1);
+	uint64_t limit = m->limit;
+
+	if (took > BATCH_NS)
+		limit = limit * BATCH_NS / took;
+	else if (m->nr_items >= m->limit)
+		limit *= 2;
+	m->limit = (uint32_t)min(max(limit, (uint64_t)BATCH_ITEMS_MIN), (uint64_t)m->nr_pages);
+}
+
 static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 	struct cache_image *img, *tmp;
 
 	finish_items(c);
+	adapt(m, now);
 	m->phase = MIGRATE_IDLE;
 	m->nr_items = 0;
 	list_for_each_entry_safe(img, tmp, &m->images, batch_node) {
@@ -362,6 +406,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 			if (img->state == TABLE_STATE_OK)
 				img->error = 0;
 			log_clean(c, img, now, ob);
+			end_touching(c, img);
 		}
 		op_drain_done(c, img, now, ob);
 	}
@@ -386,8 +431,6 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 		return start_check(c, ob);
 	case MIGRATE_TOUCH:
 		return start_touch(c, now, ob);
-	case MIGRATE_LEASE:
-		return start_lease(c, now, ob);
 	case MIGRATE_EFFECTS:
 		return start_effects(c, ob);
 	case MIGRATE_READ:
@@ -397,7 +440,7 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_WRITE:
 		return migrate_start_write(c, ob);
 	case MIGRATE_SYNC:
-		return start_sync(c, ob);
+		return migrate_start_sync(c, ob);
 	default:
 		return false;
 	}
@@ -469,6 +512,7 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 		return;
 	}
 	m->phase = MIGRATE_CHECK;
+	m->started_ns = now;
 	if (!start_phase(c, now, ob))
 		migrate_next_phase(c, now, ob);
 }

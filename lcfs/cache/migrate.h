@@ -12,7 +12,6 @@ enum migrate_phase {
 	MIGRATE_IDLE,
 	MIGRATE_CHECK,
 	MIGRATE_TOUCH,
-	MIGRATE_LEASE,
 	MIGRATE_EFFECTS,
 	MIGRATE_READ,
 	MIGRATE_VERIFY,
@@ -52,11 +51,13 @@ struct migrate {
 	uint32_t nr_images;
 	struct action work;
 	struct cache_sync sync;
-	uint64_t last_close_ns;
+	uint64_t last_close_ns, started_ns;
+	uint32_t limit; /* items of a batch, by what the store can do */
 };
 
 /* Fills the batch; empty when m->images is. */
 void migrate_collect(struct cache *c, uint64_t now);
+void migrate_add_image(struct migrate *m, struct cache_image *img);
 /* All actions of the phase have ended: on to the next one that has any. */
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */

@@ -18,6 +18,8 @@ static bool image_may(const struct migrate *m, const struct cache_image *img, ui
 
 	if (img->is_stopped || img->is_unbound || (img->retries && now < img->retry_ns))
 		return false;
+	if (img->effects)
+		return false;
 	if (m->only_draining && !img->is_draining)
 		return false;
 	if (imgtab_has_pending(img))
@@ -36,7 +38,7 @@ static bool slot_may(struct cache *c, uint32_t cbn)
 	       seg->state == SEGMENT_CLOSED && seg->last_lsn <= c->log.durable_lsn;
 }
 
-static void add_image(struct migrate *m, struct cache_image *img)
+void migrate_add_image(struct migrate *m, struct cache_image *img)
 {
 	if (img->in_batch)
 		return;
@@ -72,9 +74,9 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 		return true;
 	if (!img->in_batch && m->nr_images == MIGRATE_IMAGES_MAX)
 		return true;
-	if (m->pages_used + (twice ? 2 : 1) > m->nr_pages)
+	if (m->nr_items == m->limit || m->pages_used + (twice ? 2 : 1) > m->nr_pages)
 		return false;
-	add_image(m, img);
+	migrate_add_image(m, img);
 	it = &m->item[m->nr_items++];
 	memset(it, 0, sizeof(*it));
 	it->key = c->index.key[cbn];
@@ -137,7 +139,7 @@ static void collect_images(struct cache *c, uint64_t now)
 		if (img->is_bound && !img->dirty && !imgtab_is_settled(img) &&
 		    image_may(m, img, now) && m->nr_images < MIGRATE_IMAGES_MAX &&
 		    list_is_empty(&img->ranges))
-			add_image(m, img);
+			migrate_add_image(m, img);
 }
 
 void migrate_collect(struct cache *c, uint64_t now)

@@ -4,7 +4,7 @@
  *
  * Truncate and punch pass
  *
- *	CLAIM ─▶ EDGES ─▶ LOG ─▶ DURABLE ─▶ LEASE ─▶ EFFECT ─▶ DROP ─▶ done
+ *	CLAIM ─▶ EDGES ─▶ LOG ─▶ DURABLE ─▶ EFFECT ─▶ DROP ─▶ done
  *
  * with their range claimed from EDGES on, except that one that waits for log space gives its claim
  * back. A sector that is cut in its middle is written again with the cut bytes zero, in the record
@@ -19,7 +19,6 @@ enum op_phase {
 	PHASE_EDGES,
 	PHASE_LOG,
 	PHASE_DURABLE,
-	PHASE_LEASE,
 	PHASE_EFFECT,
 	PHASE_DROP,
 	PHASE_DRAIN
@@ -94,10 +93,10 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 	switch (o->type) {
 	case OP_TRUNCATE:
 		imgtab_pend_truncate(img, o->arg0);
-		img->size = o->arg0;
+		imgtab_set_size(img, o->arg0);
 		break;
 	case OP_SIZE:
-		img->size = o->arg0;
+		imgtab_set_size(img, o->arg0);
 		img->size_pending = true;
 		break;
 	case OP_PUNCH:
@@ -116,7 +115,7 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 		break;
 	case OP_RENAME:
 	case OP_EXCHANGE:
-		imgtab_rename(c, o->path, o->path_bytes, o->path2, o->path2_bytes,
+		imgtab_rename(c, img, o->path, o->path_bytes, o->path2, o->path2_bytes,
 			      o->type == OP_EXCHANGE);
 		break;
 	default:
@@ -128,7 +127,6 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	struct cache_image *img = op->image;
-	bool together = (uint32_t)op->s.nr_edges + 1 <= log_most_entries(c);
 	struct op o;
 	uint32_t bytes;
 	int ret;
@@ -137,15 +135,6 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	bytes = op_bytes(&o) + (img ? imgtab_bind_bytes(img) : 0);
 	if (has_effect(op))
 		bytes += imgtab_touch_bytes(img);
-	for (int i = 0; !together && i < op->s.nr_edges; i++) {
-		/* 8 KiB segments have no room for both; the order then is edges first. */
-		ret = log_prepare(c, 0, 1, PURPOSE_OP, now, ob);
-		if (ret < 0)
-			return ret;
-		op_log_edge(c, op, i, now, ob);
-	}
-	if (!together)
-		op_release_edges(c, op, ob);
 	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges, PURPOSE_OP, now, ob);
 	if (ret < 0)
 		return ret;
@@ -154,6 +143,8 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	if (has_effect(op))
 		imgtab_touch(c, img);
 	op->s.lsn = log_op(c, &o);
+	/* A truncate that others overtook may have become an extension. */
+	op->s.has_effect = o.type == OP_TRUNCATE || o.type == OP_PUNCH;
 	op->s.position =
 		log_place(c->log.open->buf->segment_id, c->log.open->start + c->log.open->op_entry);
 	if (img)
@@ -183,8 +174,7 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	struct cache_op *op = container_of(a, struct cache_op, s.effect);
 	struct cache_image *img = op->image;
 
-	(void)c;
-	(void)now;
+	img->effects--;
 	if (result == 0 && op->type == CACHE_OP_TRUNCATE && img->backing_valid >= op->off)
 		img->backing_valid = UINT64_MAX;
 	for (uint32_t i = 0; result == 0 && op->type == CACHE_OP_PUNCH && i < img->nr_punches;
@@ -197,6 +187,7 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 		break;
 	}
 	op_resume(op, ob);
+	migrate_kick(c, now, ob);
 }
 
 static void issue_effect(struct cache_op *op, struct outbox *ob)
@@ -278,6 +269,13 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 	step(c, op, now, ob);
 }
 
+static void claim_first(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	range_announce(op->image, &op->s.range, op_first_block(op), op_last_block(op));
+	op->s.phase = PHASE_CLAIM;
+	step(c, op, now, ob);
+}
+
 /* After the operation is in the log. */
 static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
@@ -302,6 +300,12 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	int ret = op->image && imgtab_error(c, op->image) ? imgtab_error(c, op->image) : 0;
+
+	if (needs_range(op) && !op->s.range.is_linked) {
+		/* the size has changed since: it is no extension any more */
+		claim_first(c, op, now, ob);
+		return;
+	}
 
 	if (!ret && op->type == CACHE_OP_PUNCH && op->image->nr_punches == IMGTAB_PUNCHES_MAX)
 		ret = -EIO; /* the backing file refused so many: nothing more can be promised */
@@ -328,26 +332,39 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 
 static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	if (op->result || !has_effect(op)) {
+	if (op->result || !op->s.has_effect) {
 		done(c, op, op->result, ob);
 		return;
 	}
-	op->s.phase = PHASE_LEASE;
-	if (super_lease_holds(c, now)) {
+	op->s.phase = PHASE_EFFECT;
+	step(c, op, now, ob);
+}
+
+/* Not while a batch is at work on the file: its stamp after the sync must be of nothing else. */
+static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (op->s.is_effective) {
+		op->s.phase = PHASE_DROP;
 		step(c, op, now, ob);
-		return;
+	} else if (op->image->in_batch) {
+		op_wait_in(op, &op->image->range_waiters);
+	} else {
+		op->s.is_effective = true;
+		op->image->effects++;
+		issue_effect(op, ob);
 	}
-	op->s.sync.fn = told;
-	super_wait(c, &op->s.sync, now, ob);
 }
 
 static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	(void)now;
-	if (drop(c, op))
-		done(c, op, 0, ob);
-	else
+	if (!drop(c, op))
 		op_resume(op, ob);
+	else if (op->type == CACHE_OP_UNBIND && op->image->in_batch)
+		op_wait_in(op,
+			   &op->image->range_waiters); /* nothing of it is out when it is done */
+	else
+		done(c, op, 0, ob);
 }
 
 static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
@@ -365,17 +382,8 @@ static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outb
 	case PHASE_DURABLE:
 		step_durable(c, op, now, ob);
 		break;
-	case PHASE_LEASE:
-		/* Without a lease (the device failed) the effect stays pending. */
-		op->s.phase = op->result ? PHASE_DROP : PHASE_EFFECT;
-		if (op->result)
-			step(c, op, now, ob);
-		else
-			issue_effect(op, ob);
-		break;
 	case PHASE_EFFECT:
-		op->s.phase = PHASE_DROP;
-		step(c, op, now, ob);
+		step_effect(c, op, now, ob);
 		break;
 	case PHASE_DROP:
 		step_drop(c, op, now, ob);
@@ -449,9 +457,18 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	if (op->image && !op->image->is_bound &&
 	    (op->type == CACHE_OP_UNBIND ||
 	     (op->type == CACHE_OP_LOG && op->op.type != OP_ATTACH))) {
+		if (op->type == CACHE_OP_LOG)
+			(void)apply_in_memory(c, op, &op->op, now);
 		done(c, op, 0, ob); /* the log knows nothing of it */
 		return;
 	}
+	if (op->type == CACHE_OP_TRUNCATE && op->len == CACHE_ONLY_GROW &&
+	    op->off <= op->image->size) {
+		done(c, op, imgtab_error(c, op->image), ob);
+		return;
+	}
+	if (op->type == CACHE_OP_TRUNCATE)
+		op->len = 0;
 	if (op->type == CACHE_OP_PUNCH)
 		op->len = op->off >= op->image->size ? 0 : min(op->len, op->image->size - op->off);
 	if (has_effect(op) && ((op->type == CACHE_OP_PUNCH && !op->len) ||
@@ -462,10 +479,6 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
 		done(c, op, -EFBIG, ob);
 		return;
-	}
-	if (needs_range(op)) {
-		range_announce(op->image, &op->s.range, op_first_block(op), op_last_block(op));
-		op->s.phase = PHASE_CLAIM;
 	}
 	step(c, op, now, ob);
 }

@@ -158,7 +158,7 @@ static int apply_data(struct recovery *r, const struct recovery_record *rec, uin
 			       (uint64_t)(32 - __builtin_clz(mask)) * SECTOR_BYTES;
 
 		img->size_pending |= end > img->size;
-		img->size = max(img->size, end);
+		imgtab_set_size(img, max(img->size, end));
 	}
 	return 0;
 }

@@ -51,7 +51,7 @@ static int bind_image(struct recovery *r, const struct op *op, uint64_t lsn)
 	img->last_lsn = lsn;
 	img->identity = op->identity;
 	img->stamp = op->stamp;
-	img->size = op->arg0;
+	imgtab_set_size(img, op->arg0);
 	img->size_pending = op->arg0 != op->stamp.size;
 	r->c->super.next_image_id = op->image + 1;
 	return imgtab_set_path(img, op->path, op->path_bytes);
@@ -86,12 +86,14 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 	img->last_lsn = max(img->last_lsn, lsn);
 	switch (op->type) {
 	case OP_SIZE:
-		img->size = op->arg0;
-		img->size_pending = true;
+		img->size_pending |= op->arg0 != img->size;
+		imgtab_set_size(img, op->arg0);
+		if (op->has_stamp)
+			img->mtime_ns = op->stamp.mtime_ns;
 		break;
 	case OP_TRUNCATE:
 		imgtab_pend_truncate(img, op->arg0);
-		img->size = op->arg0;
+		imgtab_set_size(img, op->arg0);
 		img->size_pending = true;
 		break;
 	case OP_PUNCH:
@@ -152,7 +154,8 @@ int recovery_apply_op(struct recovery *r, const struct op *op, uint64_t lsn, uin
 		return -EOPNOTSUPP;
 	if (op->type == OP_RENAME || op->type == OP_EXCHANGE) {
 		if (lsn > r->table_lsn)
-			imgtab_rename(r->c, op->path, op->path_bytes, op->path2, op->path2_bytes,
+			imgtab_rename(r->c, op->image ? imgtab_find(r->c, op->image) : NULL,
+				      op->path, op->path_bytes, op->path2, op->path2_bytes,
 				      op->type == OP_EXCHANGE);
 		return 0;
 	}

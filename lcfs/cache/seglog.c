@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "common/checksum.h"
+#include "common/nsec.h"
 
 /* ---------------------------------------------------------------- places */
 
@@ -165,7 +166,7 @@ static int open_segment(struct cache *c, enum log_purpose p)
 	return 0;
 }
 
-static void open_record(struct cache *c)
+static void open_record(struct cache *c, uint64_t now)
 {
 	struct log *l = &c->log;
 	struct wbuf *b = l->open_buf;
@@ -177,6 +178,10 @@ static void open_record(struct cache *c)
 	rec->act = act;
 	list_init(&rec->act.node);
 	rec->lsn = l->next_lsn++;
+	if (rec->lsn == l->durable_lsn + 1)
+		l->undurable_ns = now;
+	deadline_lower(c, l->undurable_ns +
+				  c->knob[KNOB_FLUSH_CURRENT_BUFFER_INTERVAL] * NSEC_PER_SEC);
 	rec->buf = b;
 	rec->h = h;
 	rec->start = b->used;
@@ -273,7 +278,7 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 			if (ret < 0)
 				return ret;
 		}
-		open_record(c);
+		open_record(c, now);
 	}
 }
 
@@ -351,28 +356,24 @@ void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t ma
 
 static void encoded(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob);
 
-/*
- * In LSN order and one at a time, since each carries its predecessor's checksum: of two outboxes the
- * later one may be carried out first.
- */
+/* Strictly in LSN order, since each carries its predecessor's checksum; one at a time, since
+ * nothing orders two that different threads carry. */
 static void log_issue(struct cache *c, struct outbox *ob)
 {
 	struct log *l = &c->log;
+	struct record *rec = l->encode_next;
 
-	if (!l->is_encoding && l->encode_next && l->encode_next->state == RECORD_SEALED &&
-	    l->encode_next->writers == 0) {
-		struct record *rec = l->encode_next;
-
-		l->is_encoding = true;
-		rec->state = RECORD_ENCODING;
-		rec->durable_lsn = l->durable_lsn;
-		rec->act.type = ACTION_ENCODE;
-		rec->act.complete = encoded;
-		outbox_add(ob, &rec->act);
-		l->encode_next = rec->node.next == &l->records ?
-					 NULL :
-					 list_entry(rec->node.next, struct record, node);
-	}
+	if (l->is_encoding || !rec || rec->state != RECORD_SEALED || rec->writers)
+		return;
+	l->is_encoding = true;
+	l->encode_next = rec->node.next == &l->records ?
+				 NULL :
+				 list_entry(rec->node.next, struct record, node);
+	rec->state = RECORD_ENCODING;
+	rec->durable_lsn = l->durable_lsn;
+	rec->act.type = ACTION_ENCODE;
+	rec->act.complete = encoded;
+	outbox_add(ob, &rec->act);
 }
 
 void log_seal(struct cache *c, uint64_t now, struct outbox *ob)
@@ -481,6 +482,7 @@ static void encoded(struct cache *c, struct action *a, int result, uint64_t now,
 
 	(void)result;
 	(void)now;
+	l->is_encoding = false;
 	rec->state = RECORD_READY;
 	if (rec->start == 0) {
 		rec->buf->segment->start_link = le64_get(rec->h->link);
@@ -493,7 +495,6 @@ static void encoded(struct cache *c, struct action *a, int result, uint64_t now,
 		c->super.head_link = l->last_link;
 		c->super.head_branch = l->last_branch;
 	}
-	l->is_encoding = false;
 	log_issue(c, ob);
 	log_pump(c, ob);
 }
@@ -526,6 +527,7 @@ void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob)
 
 	(void)now;
 	l->durable_lsn = max(l->durable_lsn, lsn);
+	l->undurable_ns = max(l->undurable_ns, c->commit.started_ns);
 	while (!list_is_empty(&l->records)) {
 		struct record *rec = list_first_entry(&l->records, struct record, node);
 		struct wbuf *b = rec->buf;

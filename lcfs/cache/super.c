@@ -18,9 +18,6 @@
 
 #include "common/checksum.h"
 
-#define LEASE_NS 10000000000ll
-#define LEASE_MARGIN_NS 3000000000ll
-
 static void kick(struct cache *c, uint64_t now, struct outbox *ob);
 
 int super_init(struct cache *c)
@@ -73,11 +70,6 @@ bool super_is_stale(struct cache *c)
 static int64_t real_ns(const struct cache *c, uint64_t now)
 {
 	return c->info.real_ns + (int64_t)now;
-}
-
-bool super_lease_holds(const struct cache *c, uint64_t now)
-{
-	return (int64_t)c->sb.lease_ns >= real_ns(c, now) + LEASE_MARGIN_NS;
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -141,16 +133,6 @@ static int make_table(struct cache *c, uint64_t lsn, uint32_t area)
 
 static void told(struct cache *c, struct cache_sync *sync, uint64_t now, struct outbox *ob);
 static void wrote(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob);
-
-static bool has_touching(const struct cache *c)
-{
-	const struct cache_image *img;
-
-	list_for_each_entry(img, &c->images, node)
-		if (img->is_touching)
-			return true;
-	return false;
-}
 
 static void choose_tail(struct cache *c)
 {
@@ -238,8 +220,16 @@ static void fill_next(struct cache *c, uint64_t now)
 	s->next.durable_lsn = c->log.durable_lsn;
 	s->next.state = s->want_clean ? SUPERBLOCK_CLEAN : 0;
 	s->next.write_time_ns = (uint64_t)real_ns(c, now);
-	if (has_touching(c) || !list_is_empty(&s->inflight))
-		s->next.lease_ns = (uint64_t)(real_ns(c, now) + LEASE_NS);
+	s->next.lease_ns = max(s->next.lease_ns, c->lease_ns);
+}
+
+static void tell(struct cache *c, struct cache_sync *w, int result, uint64_t now, struct outbox *ob)
+{
+	w->result = result;
+	if (w->fn)
+		w->fn(c, w, now, ob);
+	else
+		outbox_add(ob, &w->act);
 }
 
 /* Images that were unbound before the tail are forgotten, in the log as in both copies (E6). */
@@ -260,15 +250,13 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	struct cache_sync *w;
 
 	s->phase = SUPER_IDLE;
-	s->copy ^= 1;
 	c->sb = s->next;
 	c->nr_super_writes++;
 	s->is_stuck = s->tail == c->tail;
 	log_reclaim(c, s->tail, now, ob);
 	forget_unbound(c);
 	while ((w = list_pop_head(&s->inflight, struct cache_sync, wait))) {
-		w->result = 0;
-		w->fn(c, w, now, ob);
+		tell(c, w, 0, now, ob);
 	}
 	kick(c, now, ob);
 	migrate_kick(c, now, ob);
@@ -282,8 +270,7 @@ static void give_up(struct cache *c, int error, uint64_t now, struct outbox *ob)
 	cache_fail(c, error, now, ob);
 	list_splice_tail(&c->super.inflight, &c->super.waiters);
 	while ((w = list_pop_head(&c->super.inflight, struct cache_sync, wait))) {
-		w->result = -EIO;
-		w->fn(c, w, now, ob);
+		tell(c, w, -EIO, now, ob);
 	}
 }
 

@@ -245,23 +245,17 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 {
 	struct op size;
 	uint32_t ops = op_bytes_needed(w, &size);
-	bool together = c->segment_blocks > 2;
 	int ret;
 
-	ret = log_prepare(c, ops, together || !ops ? 1 : 0, PURPOSE_USER, now, ob);
+	ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
 	if (ret < 0)
 		return ret;
 	if (ops) {
 		imgtab_bind(c, w->image);
 		if (size.type) {
 			w->image->last_lsn = log_op(c, &size);
-			w->image->size = size.arg0;
+			imgtab_set_size(w->image, size.arg0);
 			w->image->size_pending = true;
-		}
-		if (!together) {
-			ret = log_prepare(c, 0, 1, PURPOSE_USER, now, ob);
-			if (ret < 0)
-				return ret;
 		}
 	}
 	if (!w->s.is_partial) {
@@ -333,15 +327,13 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	if (!w->s.error) {
 		publish_blocks(c, w);
 		if (w->s.extends && chunk_end(w) > w->image->size) {
-			w->image->size = chunk_end(w);
+			imgtab_set_size(w->image, chunk_end(w));
 			w->image->size_pending = true;
 		}
 		w->image->mtime_ns = c->info.real_ns + (int64_t)now;
 		w->image->last_lsn = max(w->image->last_lsn, rec->lsn);
 		w->s.lsn = max(w->s.lsn, rec->lsn);
 		w->s.done += w->s.bytes;
-		if (!c->commit.oldest_ns)
-			c->commit.oldest_ns = now;
 	}
 	w->s.rec = NULL;
 	release_base(c, w, now, ob);
