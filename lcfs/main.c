@@ -68,19 +68,14 @@ static void remove_dead_mount(const struct places *p, const struct mountinfo *mi
 }
 
 /* The mount serves, until its end. */
-static must_check int serve(struct daemon *d, struct session *session, const struct places *p)
+static must_check int serve(struct daemon *d, struct session *session, const struct places *p,
+			    struct stopper *stopper)
 {
 	struct mountinfo mine = { 0 };
 	bool is_known = mountinfo_at(p->mnt, &mine);
-	struct stopper stopper;
-	int err = stopper_start(&stopper, p->mnt, session);
+	int err;
 
-	if (err) {
-		msg_err("no thread for signals: %s", strerror(-err));
-		session_stop(session);
-		(void)!session_wait(session);
-		return err;
-	}
+	stopper_serving(stopper, session);
 	err = daemon_serving(d);
 	if (err) {
 		msg_err("%s: whoever mounted it has gone", p->mnt);
@@ -88,12 +83,13 @@ static must_check int serve(struct daemon *d, struct session *session, const str
 	}
 	if (session_wait(session) < 0 && !err && is_known)
 		remove_dead_mount(p, &mine);
-	stopper_end(&stopper);
+	stopper_end(stopper);
 	return err;
 }
 
 static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
-				      const struct options *o, const struct places *p)
+				      const struct options *o, const struct places *p,
+				      struct stopper *stopper)
 {
 	unsigned int workers = (unsigned int)options_number(o, OPT_WORKERS);
 	struct session *session = NULL;
@@ -102,7 +98,7 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 	if (!err)
 		err = start_session(&session, d, s, o);
 	if (!err) {
-		err = serve(d, session, p);
+		err = serve(d, session, p, stopper);
 		session_free(session);
 	}
 	prctl(PR_SET_NAME, DAEMON_CLOSING);
@@ -112,14 +108,20 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 
 static must_check int run_daemon(struct daemon *d, const struct options *o, const struct places *p)
 {
+	struct stopper stopper;
 	struct stack stack;
 	int err, close_err;
 
 	process_prepare();
+	err = stopper_start(&stopper, p->mnt);
+	if (err) {
+		msg_err("no thread for signals: %s", strerror(-err));
+		return err;
+	}
 	err = stack_open(&stack, p, o);
 	if (err)
 		return err;
-	err = mount_and_serve(d, &stack, o, p);
+	err = mount_and_serve(d, &stack, o, p, &stopper);
 	close_err = stack_close(&stack);
 	return err ? err : close_err;
 }

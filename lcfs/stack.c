@@ -21,7 +21,6 @@
 #include "lcfs/io/cachedev.h"
 #include "lcfs/io/poolfile.h"
 #include "lcfs/io/uuid.h"
-#include "lcfs/stopper.h"
 
 #define TEXT_MAX 1024
 
@@ -185,7 +184,7 @@ static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct 
 	cache_pool_layout(&s->sb, conf->pool_buffers, &layout);
 	if (!s->pool) {
 		err = poolfile_create(&s->pool, NULL, s->sb.cache_uuid, layout.bytes, text,
-				  sizeof(text));
+				      sizeof(text));
 		if (err)
 			msg_err("%s", text);
 		return err;
@@ -247,8 +246,6 @@ static must_check int attach(struct stack *s, const struct places *p)
 	char text[TEXT_MAX];
 	int err;
 
-	/* Until here a signal ended the process at once, which recovery does not mind. */
-	stopper_block_signals();
 	err = imagedir_attach_cache(s->dir, s->cache, &s->sb, cachedev_fd(s->dev), text,
 				    sizeof(text));
 	if (err)

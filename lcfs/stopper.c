@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/messages.h"
 #include "lcfs/fuse/mount.h"
@@ -19,14 +22,6 @@ static void stopper_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGNAL_END);
-}
-
-void stopper_block_signals(void)
-{
-	sigset_t set;
-
-	stopper_signals(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 /* The first signal. */
@@ -52,19 +47,32 @@ static void *stopper_run(void *arg)
 
 	stopper_signals(&set);
 	while (sigwait(&set, &signal) == 0 && signal != SIGNAL_END) {
+		struct session *session = atomic_load(&s->session);
+
+		if (!session)
+			_exit(EXIT_FAILURE);
 		if (seen++ == 0)
 			stopper_unmount(s);
 		else
-			session_stop(s->session);
+			session_stop(session);
 	}
 	return NULL;
 }
 
-int stopper_start(struct stopper *s, const char *mnt, struct session *session)
+int stopper_start(struct stopper *s, const char *mnt)
 {
+	sigset_t set;
+
 	s->mnt = mnt;
-	s->session = session;
+	atomic_init(&s->session, NULL);
+	stopper_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	return -pthread_create(&s->thread, NULL, stopper_run, s);
+}
+
+void stopper_serving(struct stopper *s, struct session *session)
+{
+	atomic_store(&s->session, session);
 }
 
 void stopper_end(struct stopper *s)

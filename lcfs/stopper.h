@@ -17,14 +17,18 @@ struct session;
 struct stopper {
 	pthread_t thread;
 	const char *mnt;
-	struct session *session;
+	_Atomic(struct session *) session; /* NULL: the mount does not serve yet */
 };
 
-/* Keeps the signals for the stopper. Before any thread starts. */
-void stopper_block_signals(void);
-/* mnt and session outlive the stopper. -errno. */
-int stopper_start(struct stopper *s, const char *mnt, struct session *session) must_check;
-/* The session has ended: no signal does anything any more. */
+/*
+ * Before any other thread starts, since they inherit that the signals are not for them. Until
+ * stopper_serving() a signal ends the process at once, which recovery does not mind. mnt outlives the
+ * stopper. -errno.
+ */
+int stopper_start(struct stopper *s, const char *mnt) must_check;
+/* From here on a signal unmounts. */
+void stopper_serving(struct stopper *s, struct session *session);
+/* The session has ended and is not touched any more: no signal does anything any more. */
 void stopper_end(struct stopper *s);
 
 #endif

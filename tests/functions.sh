@@ -104,9 +104,13 @@ requires_fs()
 tmp=$(mktemp -d "${TMPDIR:-/var/tmp}/lcfs-t.XXXXXX")
 cleanup_fn remove_tmp
 
-# Never into what is still mounted.
+# What a test mounted without wanting to goes too. Never into what is still mounted.
 remove_tmp()
 {
+	findmnt -rno TARGET | grep -F "$tmp/" | while read -r target; do
+		echo "left: a mount on $target"
+		end_mount "$target"
+	done
 	rm -rf --one-file-system "$tmp"
 }
 
@@ -205,13 +209,13 @@ end_mount()
 # new_cache FILE [OPTION...]: 64 MiB unless it says --size.
 new_cache()
 {
-	cache=$1
+	new=$1
 	shift
 	case "$*" in
 	*--size*) ;;
 	*) set -- --size=64M "$@" ;;
 	esac
-	works "$MKFS" -q "$@" "$cache"
+	works "$MKFS" -q "$@" "$new"
 }
 
 # mount_lcfs CACHE DIR MNT [OPTION,...]: as a user does it.

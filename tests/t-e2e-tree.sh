@@ -57,7 +57,7 @@ if command -v rsync >/dev/null; then
 		fail "rsync would copy again: $(rsync -aHSni "$tree/" "$mnt/rsync/")"
 fi
 mkdir "$mnt/tar"
-(cd "$tree" && tar -cS .) | (cd "$mnt/tar" && tar -xp)
+(cd "$tree" && tar -cS --format=posix .) | (cd "$mnt/tar" && tar -xp)
 equal "$mnt/tar"
 
 # Names change, contents do not.

@@ -45,12 +45,12 @@ refused 1 'this is no UUID' "$LCFS" -o cache=UUID=12 "$dir" "$mnt"
 refused 1 'no block device holds' "$LCFS" -o "cache=LABEL=none such $$" "$dir" "$mnt"
 
 # A version of the format that is not known: made by hand from a valid super block it has a wrong
-# checksum, so it is no cache at all.
+# checksum in both copies.
 cp "$cache" "$tmp/newer"
 for copy in 0 1048576; do
 	printf '\377' | dd of="$tmp/newer" bs=1 seek=$((copy + 16)) conv=notrunc status=none
 done
-refused 1 'mkfs.lcfs' "$LCFS" -o "cache=$tmp/newer" "$dir" "$mnt"
+refused 1 'damaged' "$LCFS" -o "cache=$tmp/newer" "$dir" "$mnt"
 
 # A file as cache that somebody has cut off.
 cp "$cache" "$tmp/short"

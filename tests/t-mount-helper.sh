@@ -56,11 +56,10 @@ mounted 'all flags'
 works mount -t fuse.lcfs -o "cache=$cache,nofail,noatime" "$dir" "$mnt"
 mounted '-t fuse.lcfs'
 
-# Through mount.fuse3, which finds lcfs in PATH.
+# Through mount.fuse3, which finds lcfs in its own PATH.
 rm "$tmp/sbin/mount.fuse.lcfs"
 if [ -e "$tmp/sbin/mount.fuse3" ]; then
-	PATH=${LCFS%/*}:$PATH
-	export PATH
+	ln -s "$LCFS" "$tmp/sbin/lcfs"
 	works mount -t fuse.lcfs -o "cache=$cache,nofail,_netdev" "$dir" "$mnt"
 	mounted 'mount.fuse3'
 fi

@@ -38,12 +38,11 @@ mount_lcfs "$cache" "$dir" "$mnt"
 # By UUID and label, of a block device.
 losetup -f >/dev/null 2>&1 || exit 0
 umount_lcfs "$mnt"
-drain_dir=$tmp/dir2
 truncate -s 64M "$tmp/device"
 attach "$tmp/device"
 label="test $$ $(date +%N)"
-new_cache "$loop" -L "$label" 2>/dev/null || works "$MKFS" -q -L "$label" "$loop"
-mount_lcfs "LABEL=$label" "$drain_dir" "$mnt"
+works "$MKFS" -q -L "$label" "$loop"
+mount_lcfs "LABEL=$label" "$tmp/dir2" "$mnt"
 [ "$(readlink "$mnt/.lcctl/caches/1/device")" = "$loop" ] ||
 	fail "LABEL= found $(readlink "$mnt/.lcctl/caches/1/device")"
 umount_lcfs "$mnt"
