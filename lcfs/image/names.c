@@ -58,11 +58,14 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 			path);
 		return -EIO;
 	}
-	if (!is_intent_needed(img) || img->has_intent)
-		return 0;
-	op.image = cache_image_id(img->cached);
-	r = corecall_log(img->dir, img->cached, &op, true);
-	img->has_intent = r == 0;
+	r = image_check(img);
+	if (r == 0 && is_intent_needed(img) && !img->has_intent) {
+		op.image = cache_image_id(img->cached);
+		r = corecall_log(img->dir, img->cached, &op, true);
+		img->has_intent = r == 0;
+	}
+	if (r == 0)
+		img->changes++; /* the ctime moves, if the file is open */
 	return r;
 }
 
@@ -79,6 +82,8 @@ static void log_done(struct image *img, bool is_gone)
 
 static void last_name_stays(struct image *img)
 {
+	img->changes--;
+	image_restamp(img);
 	log_done(img, false);
 	img->has_intent = false;
 }
@@ -86,6 +91,8 @@ static void last_name_stays(struct image *img)
 /* parent: descriptor of the directory it was removed from. */
 static void last_name_went(struct image *img, int parent)
 {
+	img->changes--;
+	image_restamp(img);
 	log_done(img, true);
 	img->is_unlinked = true;
 	image_forget_inode(img);

@@ -162,6 +162,8 @@ static int mount_parts(struct bed *b)
 		r = open_device(b);
 	if (r == 0)
 		r = cache_superblock_read(cachedev_blkdev(b->dev), &b->before, b->text, sizeof(b->text));
+	if (r == 0 && b->lease_ns)
+		b->before.lease_ns = (uint64_t)b->lease_ns;
 	if (r == 0)
 		r = imagedir_admit(b->dir, &b->before, b->text, sizeof(b->text));
 	if (r == 0)

@@ -27,6 +27,7 @@ struct bed {
 	struct superblock before; /* as it was before the mount */
 	struct cache_recovery_report report;
 	bool force;
+	int64_t lease_ns; /* what the next mount is told of the lease, 0: the truth */
 	/* while mounted */
 	struct cachedev *dev;
 	struct imagedir *dir;
