@@ -57,6 +57,7 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 		super_request(c, now, ob);
 		return 0;
 	case KNOB_FLUSH_CURRENT_BUFFER:
+		log_close(c, now, ob); /* as in dm-lc, the segment counts as flushed */
 		commit_now(c, now, ob);
 		return 0;
 	default:
