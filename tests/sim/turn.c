@@ -155,7 +155,7 @@ static void toggle_conflict(struct sim_world *w, struct sim_image *img)
 		img->is_conflict = true;
 	else
 		img->is_missing = true;
-	img->may_fail = true;
+	img->may_fail = img->had_conflict = true;
 	TRACE(w, "image %: conflict %, missing %", img->index, img->is_conflict, img->is_missing);
 }
 
@@ -273,7 +273,7 @@ static void turn_act(struct sim_world *w, const struct plan *p)
 {
 	struct sim_action *sa;
 
-	if (!w->nr_actions)
+	if (!w->nr_actions || (rng_chance(&w->rng, 1, 8) && sim_renew_lease(w)))
 		return;
 	sa = w->action[rng_below(&w->rng, w->nr_actions)];
 	if (rng_below(&w->rng, 100) < p->reluctance[sa->action->type])
@@ -326,7 +326,7 @@ static void turn(struct sim_world *w, const struct plan *p)
 {
 	uint64_t at = rng_below(&w->rng, p->start + p->advance + p->act + p->tick);
 
-	w->turn++;
+	sim_next_turn(w);
 	if (at < p->start)
 		turn_start(w, p);
 	else if (at < p->start + p->advance)
