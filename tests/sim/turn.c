@@ -59,6 +59,17 @@ static void start_read(struct sim_world *w, struct sim_image *img)
 	r->may_wait = rng_chance(&w->rng, 1, 2);
 }
 
+/* One truncate or punch of an image at a time, as the inode's lock has it; writes and reads go on. */
+static bool has_operation(const struct sim_world *w, const struct sim_image *img)
+{
+	const struct sim_request *r;
+
+	list_for_each_entry(r, &w->requests, node)
+		if (r->img == img && r->event && r->event->kind != ORACLE_WRITE)
+			return true;
+	return false;
+}
+
 static void start_truncate(struct sim_world *w, struct sim_image *img)
 {
 	uint64_t bytes = (uint64_t)w->conf.image_blocks * ORACLE_BLOCK;
@@ -66,7 +77,7 @@ static void start_truncate(struct sim_world *w, struct sim_image *img)
 
 	if (rng_chance(&w->rng, 1, 2))
 		size = align_down(size, rng_chance(&w->rng, 1, 2) ? ORACLE_BLOCK : SECTOR_BYTES);
-	if (oracle_has_room(img->model, size, bytes - size))
+	if (!has_operation(w, img) && oracle_has_room(img->model, size, bytes - size))
 		sim_start_truncate(w, img, size);
 }
 
@@ -75,7 +86,7 @@ static void start_punch(struct sim_world *w, const struct plan *p, struct sim_im
 	uint64_t off, len;
 
 	pick_range(w, p, &off, &len);
-	if (oracle_has_room(img->model, off, len))
+	if (!has_operation(w, img) && oracle_has_room(img->model, off, len))
 		sim_start_punch(w, img, off, len);
 }
 
