@@ -8,7 +8,7 @@
 /* Small on purpose: wraps, reuse, a full log and backpressure happen all the time. */
 static void small_geometry(struct sim_conf *conf, struct rng *rng)
 {
-	conf->segment_order = (uint32_t)rng_range(rng, 4, 6);
+	conf->segment_order = (uint32_t)rng_range(rng, 5, 6);
 	conf->nr_segments = (uint32_t)rng_range(rng, 16, 32);
 	conf->nr_images = (uint32_t)rng_range(rng, 1, 4);
 	conf->image_blocks = (uint32_t)rng_range(rng, 2, 40);
