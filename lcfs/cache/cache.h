@@ -434,7 +434,7 @@ struct cache_op {
 		struct action effect;
 		struct cache_sync sync;
 		int phase;
-		bool is_effective;
+		bool has_effect, is_effective;
 		uint64_t lsn, position; /* of the operation in the log */
 		struct {
 			uint64_t block;

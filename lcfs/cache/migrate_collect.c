@@ -24,7 +24,7 @@ static bool image_may(const struct migrate *m, const struct cache_image *img, ui
 		return false;
 	if (imgtab_has_pending(img))
 		list_for_each_entry(op, &img->ops, s.node)
-			if (op->s.range.is_linked)
+			if (op->s.range.is_linked && !op->s.range.is_pending)
 				return false; /* its own effect is under way */
 	return true;
 }

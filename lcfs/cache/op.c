@@ -127,7 +127,6 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	struct cache_image *img = op->image;
-	bool together = (uint32_t)op->s.nr_edges + 1 <= log_most_entries(c);
 	struct op o;
 	uint32_t bytes;
 	int ret;
@@ -136,15 +135,6 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	bytes = op_bytes(&o) + (img ? imgtab_bind_bytes(img) : 0);
 	if (has_effect(op))
 		bytes += imgtab_touch_bytes(img);
-	for (int i = 0; !together && i < op->s.nr_edges; i++) {
-		/* 8 KiB segments have no room for both; the order then is edges first. */
-		ret = log_prepare(c, 0, 1, PURPOSE_OP, now, ob);
-		if (ret < 0)
-			return ret;
-		op_log_edge(c, op, i, now, ob);
-	}
-	if (!together)
-		op_release_edges(c, op, ob);
 	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges, PURPOSE_OP, now, ob);
 	if (ret < 0)
 		return ret;
@@ -153,6 +143,8 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	if (has_effect(op))
 		imgtab_touch(c, img);
 	op->s.lsn = log_op(c, &o);
+	/* A truncate that others overtook may have become an extension. */
+	op->s.has_effect = o.type == OP_TRUNCATE || o.type == OP_PUNCH;
 	op->s.position =
 		log_place(c->log.open->buf->segment_id, c->log.open->start + c->log.open->op_entry);
 	if (img)
@@ -277,6 +269,13 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 	step(c, op, now, ob);
 }
 
+static void claim_first(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	range_announce(op->image, &op->s.range, op_first_block(op), op_last_block(op));
+	op->s.phase = PHASE_CLAIM;
+	step(c, op, now, ob);
+}
+
 /* After the operation is in the log. */
 static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
@@ -301,6 +300,12 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	int ret = op->image && imgtab_error(c, op->image) ? imgtab_error(c, op->image) : 0;
+
+	if (needs_range(op) && !op->s.range.is_linked) {
+		/* the size has changed since: it is no extension any more */
+		claim_first(c, op, now, ob);
+		return;
+	}
 
 	if (!ret && op->type == CACHE_OP_PUNCH && op->image->nr_punches == IMGTAB_PUNCHES_MAX)
 		ret = -EIO; /* the backing file refused so many: nothing more can be promised */
@@ -327,7 +332,7 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 
 static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	if (op->result || !has_effect(op)) {
+	if (op->result || !op->s.has_effect) {
 		done(c, op, op->result, ob);
 		return;
 	}
@@ -474,10 +479,6 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
 		done(c, op, -EFBIG, ob);
 		return;
-	}
-	if (needs_range(op)) {
-		range_announce(op->image, &op->s.range, op_first_block(op), op_last_block(op));
-		op->s.phase = PHASE_CLAIM;
 	}
 	step(c, op, now, ob);
 }

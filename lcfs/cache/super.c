@@ -250,7 +250,6 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	struct cache_sync *w;
 
 	s->phase = SUPER_IDLE;
-	s->copy ^= 1;
 	c->sb = s->next;
 	c->nr_super_writes++;
 	s->is_stuck = s->tail == c->tail;

@@ -245,10 +245,9 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 {
 	struct op size;
 	uint32_t ops = op_bytes_needed(w, &size);
-	bool together = c->segment_blocks > 2;
 	int ret;
 
-	ret = log_prepare(c, ops, together || !ops ? 1 : 0, PURPOSE_USER, now, ob);
+	ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
 	if (ret < 0)
 		return ret;
 	if (ops) {
@@ -257,11 +256,6 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 			w->image->last_lsn = log_op(c, &size);
 			imgtab_set_size(w->image, size.arg0);
 			w->image->size_pending = true;
-		}
-		if (!together) {
-			ret = log_prepare(c, 0, 1, PURPOSE_USER, now, ob);
-			if (ret < 0)
-				return ret;
 		}
 	}
 	if (!w->s.is_partial) {
