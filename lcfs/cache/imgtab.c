@@ -109,6 +109,24 @@ static void bind_op(const struct cache_image *img, struct op *op)
 	op->path_bytes = (uint16_t)strlen(img->path);
 }
 
+static void intent_op(const struct cache_image *img, struct op *op)
+{
+	memset(op, 0, sizeof(*op));
+	op->type = OP_INTENT;
+	op->image = img->id;
+	op->arg0 = OP_INTENT_UNLINK;
+	op->path = img->path;
+	op->path_bytes = (uint16_t)strlen(img->path);
+}
+
+static uint32_t intent_bytes(const struct cache_image *img)
+{
+	struct op op;
+
+	intent_op(img, &op);
+	return op_bytes(&op);
+}
+
 static uint32_t touch_bytes(void)
 {
 	struct op op = { .type = OP_TOUCH, .has_stamp = true };
@@ -123,7 +141,7 @@ uint32_t imgtab_bind_bytes(const struct cache_image *img)
 	if (img->is_bound)
 		return 0;
 	bind_op(img, &op);
-	return op_bytes(&op) + touch_bytes();
+	return op_bytes(&op) + touch_bytes() + (img->has_intent ? intent_bytes(img) : 0);
 }
 
 void imgtab_bind(struct cache *c, struct cache_image *img)
@@ -139,6 +157,10 @@ void imgtab_bind(struct cache *c, struct cache_image *img)
 	/* Its mark is about to be set, and not synced: its times may be those before or after. */
 	img->is_touching = false;
 	imgtab_touch(c, img);
+	if (img->has_intent) { /* announced while the log knew nothing of it */
+		intent_op(img, &op);
+		img->last_lsn = log_op(c, &op);
+	}
 }
 
 uint32_t imgtab_touch_bytes(const struct cache_image *img)
