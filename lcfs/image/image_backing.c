@@ -15,6 +15,7 @@
 #include "lcfs/image/image_private.h"
 
 #define ZERO_BYTES (256u << 10)
+#define LOCK_TRIES 50
 
 static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t off, uint64_t len)
 {
@@ -73,6 +74,7 @@ static int check_name(struct image *img, int fd)
 	return r == -ESTALE ? r : 0;
 }
 
+/* Is it still the file that we know (F2)? image->lock held, descriptors open. */
 static int check_file(struct image *img)
 {
 	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
@@ -106,18 +108,28 @@ static int open_for_core(struct image *img)
 	return r == -EBUSY ? -EAGAIN : r;
 }
 
-static int back_check(struct image *img)
+/*
+ * The lock, for a thread that the core waits for. Who has it may wait for the core (for space in the
+ * log, say), so there is a limit to patience.
+ */
+static bool lock_patiently(struct image *img)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (mutex_trylock(&img->lock))
+			return true;
+		image_pause();
+	}
+	return false;
+}
+
+static int check_locked(struct image *img)
 {
 	int r;
 
-	LOCK_SCOPE(&img->lock);
 	if (img->is_unlinked && img->openers == 0)
 		return -EAGAIN; /* about to be unbound */
 	if (atomic_load(&img->bad))
 		return -ESTALE;
-	r = lease_ensure(img->dir);
-	if (r < 0)
-		return -EAGAIN;
 	r = open_for_core(img);
 	if (r < 0)
 		return r;
@@ -125,6 +137,18 @@ static int back_check(struct image *img)
 	image_look_for_mark(img);
 	maintain_add(img);
 	return check_file(img);
+}
+
+/* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it returns 0. */
+static int back_check(struct image *img)
+{
+	int r;
+
+	if (lease_ensure(img->dir) < 0 || !lock_patiently(img))
+		return -EAGAIN;
+	r = check_locked(img);
+	mutex_unlock(&img->lock);
+	return r;
 }
 
 /* ---- BACK_TRUNCATE, BACK_PUNCH ---- */
@@ -163,18 +187,11 @@ static int back_punch(int fd, uint64_t off, uint64_t len)
 
 static int back_change(struct image *img, const struct action *a)
 {
-	int r, fd;
+	int fd, r = back_check(img);
 
-	mutex_lock(&img->lock);
-	r = lease_ensure(img->dir) < 0 ? -EAGAIN : open_for_core(img);
-	if (r == 0 && atomic_load(&img->bad))
-		r = -ESTALE;
-	if (r == 0)
-		atomic_store(&img->is_in_use, true);
-	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
-	mutex_unlock(&img->lock);
 	if (r < 0)
 		return r;
+	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	atomic_store(&img->is_changed, true);
 	if (a->type == ACTION_BACK_PUNCH)
 		return back_punch(fd, a->off, a->len);
@@ -196,43 +213,60 @@ static int set_mtime(int fd, int64_t ns)
 	return futimens(fd, ts) < 0 ? -errno : 0;
 }
 
-/*
- * A full fsync: fdatasync leaves the ctime in memory, and the stamp that is recorded must be what a
- * power cut leaves. The core has no write out on the image meanwhile.
- */
-static int sync_file(struct imagedir *d, int fd, const struct action *a)
+/* All of the image is in the file: its size and time are brought there, too. */
+static int set_size_and_time(int fd, const struct action *a)
 {
+	struct stat st;
 	int r = 0;
 
-	if (a->arg == 1 && a->stamp.mtime_ns) {
-		r = lease_ensure(d) < 0 ? -EAGAIN : set_mtime(fd, a->stamp.mtime_ns);
-		if (r == -EPERM || r == -EACCES)
-			r = 0; /* not our file: its time is that of the last migration then */
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size != a->off && ftruncate(fd, (off_t)a->off) < 0)
+		return -errno;
+	if (a->stamp.mtime_ns)
+		r = set_mtime(fd, a->stamp.mtime_ns);
+	/* not our file: its time is that of the last migration then */
+	return r == -EPERM || r == -EACCES ? 0 : r;
+}
+
+static int record_stamp(struct image *img, int fd, struct action *a)
+{
+	struct op_stamp stamp;
+	int r;
+
+	if (!lock_patiently(img))
+		return -EAGAIN;
+	r = identity_stamp(fd, &stamp);
+	if (r == 0) {
+		a->stamp.size = stamp.size;
+		a->stamp.mtime_ns = stamp.mtime_ns;
+		a->stamp.ctime_ns = stamp.ctime_ns;
+		atomic_store(&img->is_changed, false);
+		img->is_stamp_known = img->changes == 0;
+		img->stamp = stamp;
 	}
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
+	mutex_unlock(&img->lock);
 	return r;
 }
 
+/*
+ * A full fsync: fdatasync leaves the ctime in memory, and the stamp that is recorded must be what a power
+ * cut leaves. The core has no write out on the image meanwhile.
+ */
 static int back_sync(struct image *img, struct action *a)
 {
-	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
-	struct op_stamp stamp;
-	int r = fd < 0 ? -EBADF : sync_file(img->dir, fd, a);
+	int fd, r = back_check(img);
 
 	if (r < 0)
 		return r;
-	LOCK_SCOPE(&img->lock);
-	r = identity_stamp(fd, &stamp);
-	if (r < 0)
-		return r;
-	a->stamp.size = stamp.size;
-	a->stamp.mtime_ns = stamp.mtime_ns;
-	a->stamp.ctime_ns = stamp.ctime_ns;
-	atomic_store(&img->is_changed, false);
-	img->is_stamp_known = img->changes == 0;
-	img->stamp = stamp;
-	return 0;
+	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	if (a->arg == 1) {
+		atomic_store(&img->is_changed, true);
+		r = set_size_and_time(fd, a);
+	}
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r < 0 ? r : record_stamp(img, fd, a);
 }
 
 static int backing_call(void *ctx, struct action *a)

@@ -200,9 +200,16 @@ static enum cache_step write_inside(struct image_io *io, bool may_wait)
 
 static int prepare(struct image *img)
 {
-	LOCK_SCOPE(&img->lock);
+	for (;;) {
+		int r;
 
-	return image_prepare(img);
+		mutex_lock(&img->lock);
+		r = image_prepare(img);
+		mutex_unlock(&img->lock);
+		if (r != -EAGAIN)
+			return r;
+		image_pause();
+	}
 }
 
 /*

@@ -206,6 +206,6 @@ uint64_t image_size(struct image *img)
 	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 
 	if (ci)
-		return cache_image_size(img->dir->cache, ci);
+		return cache_image_size(ci);
 	return fstat(fd >= 0 ? fd : img->path_fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }

@@ -32,8 +32,6 @@ static void tell_size(struct image *img)
 	engine_carry(d->engine, &ob);
 }
 
-#define GATE_PAUSE_NS (1 * NSEC_PER_MSEC)
-
 /* image->lock held. 1: done; 0: it is bound; -EAGAIN: the first write is on its way; or -errno. */
 static int try_plain(struct image *img, int (*change)(int fd, const void *arg), const void *arg,
 		     int *result)
@@ -68,7 +66,6 @@ static int try_plain(struct image *img, int (*change)(int fd, const void *arg), 
 static int change_plain(struct image *img, int (*change)(int fd, const void *arg), const void *arg,
 			int *result)
 {
-	struct timespec pause = { .tv_nsec = (long)GATE_PAUSE_NS };
 	int r;
 
 	for (;;) {
@@ -79,7 +76,7 @@ static int change_plain(struct image *img, int (*change)(int fd, const void *arg
 		mutex_unlock(&img->lock);
 		if (r != -EAGAIN)
 			return r;
-		nanosleep(&pause, NULL);
+		image_pause();
 	}
 }
 
@@ -292,7 +289,9 @@ int image_seek(struct image *img, uint64_t off, int whence, uint64_t *result)
 static void tell_mtime(struct image *img, const struct timespec *ts)
 {
 	int64_t ns = (int64_t)ts->tv_sec * (int64_t)NSEC_PER_SEC + ts->tv_nsec;
+	struct imagedir *d = img->dir;
 	struct op_stamp now;
+	struct outbox ob;
 
 	if (!image_is_bound(img))
 		return;
@@ -302,7 +301,9 @@ static void tell_mtime(struct image *img, const struct timespec *ts)
 		ns = now.mtime_ns;
 	}
 	atomic_store(&img->is_mtime_set, true);
-	cache_image_set_mtime(img->dir->cache, img->cached, ns);
+	outbox_init(&ob);
+	cache_image_set_mtime(d->cache, img->cached, ns, engine_now(d->engine), &ob);
+	engine_carry(d->engine, &ob);
 }
 
 static int set_times_locked(struct image *img, const struct timespec ts[2])
@@ -323,9 +324,16 @@ static int set_times_locked(struct image *img, const struct timespec ts[2])
 
 int image_set_times(struct image *img, const struct timespec ts[2])
 {
-	LOCK_SCOPE(&img->lock);
+	for (;;) {
+		int r;
 
-	return set_times_locked(img, ts);
+		mutex_lock(&img->lock);
+		r = set_times_locked(img, ts);
+		mutex_unlock(&img->lock);
+		if (r != -EAGAIN)
+			return r;
+		image_pause();
+	}
 }
 
 int image_drain(struct image *img)

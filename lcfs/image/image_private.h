@@ -173,6 +173,8 @@ bool image_is_bound(struct image *img);
  * cache_image_touched() wants it. */
 int image_touch(struct image *img) must_check;
 void image_touch_end(struct image *img, const struct op_stamp *after);
+/* The log has no space (-EAGAIN of the functions here): with no lock held, for a moment. */
+void image_pause(void);
 /* Own change past the core: as image_touching() and image_touched(). */
 int image_change_begin(struct image *img) must_check;
 void image_change_end(struct image *img);

@@ -5,7 +5,7 @@
 #define LCFS_IMAGE_IMAGE_RANK_H
 
 enum image_rank {
-	RANK_IMAGE_SYNC = 300, /* image->sync_lock: held across an fsync */
+	RANK_IMAGE_SYNC = 100, /* image->sync_lock: held across an fsync */
 	RANK_IMAGE,	       /* image->lock: held across blocking calls */
 	RANK_LEASE,	       /* lease->lock: held while a super block is written */
 	RANK_MAINTAIN,	       /* maintain->lock: pointer work, and opening a directory */

@@ -17,6 +17,8 @@
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
+#define PAUSE_NS (2 * NSEC_PER_MSEC)
+
 void image_set_conflict(struct image *img, enum image_state state, const char *what, bool tell_core)
 {
 	struct imagedir *d = img->dir;
@@ -58,18 +60,32 @@ void image_restamp(struct image *img)
 	img->is_stamp_known = fd >= 0 && img->changes == 0 && identity_stamp(fd, &img->stamp) == 0;
 }
 
-/* The file changed while nothing in the log is newer than it: forget what is cached. */
+/*
+ * The file changed while nothing in the log is newer than it: forget what is cached. The core refuses
+ * while anything of the image is under way; then the change is found again at the next look.
+ */
 static void refresh(struct image *img, const struct op_stamp *now)
 {
 	struct imagedir *d = img->dir;
+	struct cache_image_info info;
 	struct outbox ob;
 
 	atomic_fetch_add(&img->version, 1);
-	if (!img->cached)
+	if (!img->cached) {
+		img->stamp = *now;
 		return;
+	}
 	outbox_init(&ob);
+	cache_image_info(d->cache, img->cached, &info);
+	/* a new stamp first ends touching, without which nothing is refreshed */
+	if (info.is_bound && info.is_touching &&
+	    cache_image_touch(d->cache, img->cached, now, NULL, engine_now(d->engine), &ob) == CACHE_DONE)
+		cache_image_touched(d->cache, img->cached, now, engine_now(d->engine), &ob);
 	cache_image_refresh(d->cache, img->cached, now, engine_now(d->engine), &ob);
 	engine_carry(d->engine, &ob);
+	cache_image_info(d->cache, img->cached, &info);
+	if (memcmp(&info.stamp, now, sizeof(*now)) == 0)
+		img->stamp = *now;
 }
 
 bool image_is_bound(struct image *img)
@@ -92,6 +108,19 @@ static bool is_dirty(struct image *img)
 	return info.is_bound && info.state >= IMAGE_DIRTY;
 }
 
+/* Nothing of ours is under way and the stamp is not known: it is what the log has, or else the present one. */
+static void learn_stamp(struct image *img, const struct op_stamp *now)
+{
+	struct cache_image_info info = { .is_bound = false };
+
+	if (img->is_stamp_known || img->changes || atomic_load(&img->is_changed))
+		return;
+	if (img->cached)
+		cache_image_info(img->dir->cache, img->cached, &info);
+	img->stamp = info.is_bound && !info.is_touching ? info.stamp : *now;
+	img->is_stamp_known = true;
+}
+
 int image_check(struct image *img)
 {
 	CLEANUP_FD int own = -1;
@@ -107,13 +136,9 @@ int image_check(struct image *img)
 	r = identity_stamp(fd, &now);
 	if (r < 0)
 		return r;
-	if (!may_compare(img)) {
-		if (img->changes == 0 && !atomic_load(&img->is_changed)) {
-			img->stamp = now;
-			img->is_stamp_known = true;
-		}
+	learn_stamp(img, &now);
+	if (!may_compare(img))
 		return 0;
-	}
 	what = identity_stamp_differs(&img->stamp, &now, img->is_weak);
 	if (!what)
 		return 0;
@@ -122,7 +147,6 @@ int image_check(struct image *img)
 		return -EIO;
 	}
 	refresh(img, &now);
-	img->stamp = now;
 	return 0;
 }
 
@@ -147,6 +171,8 @@ int image_touch(struct image *img)
 	step = cache_image_touch(d->cache, img->cached, &img->stamp, must_wait ? &call.s : NULL,
 				 engine_now(d->engine), &ob);
 	r = corecall_finish(d, &call, step, &ob);
+	if (step == CACHE_AGAIN)
+		return -EAGAIN;
 	img->touches++;
 	if (r < 0)
 		image_touch_end(img, NULL);
@@ -180,20 +206,38 @@ int image_change_begin(struct image *img)
 
 void image_change_end(struct image *img)
 {
+	bool is_exact;
+
 	mutex_assert_held(&img->lock);
 	img->changes--;
 	image_restamp(img);
 	if (img->is_stamp_known)
 		img->shown_ctime_ns = img->stamp.ctime_ns;
-	image_touch_end(img, NULL);
+	/* of a clean image that cannot become dirty now, a stamp that is lost only costs clean blocks */
+	is_exact = img->is_stamp_known && !atomic_load(&img->is_ready) && !is_dirty(img);
+	image_touch_end(img, is_exact ? &img->stamp : NULL);
 	atomic_fetch_add(&img->sync_wanted, 1);
+}
+
+void image_pause(void)
+{
+	struct timespec ts = { .tv_nsec = (long)PAUSE_NS };
+
+	nanosleep(&ts, NULL);
 }
 
 int image_touching(struct image *img)
 {
-	LOCK_SCOPE(&img->lock);
+	for (;;) {
+		int r;
 
-	return image_change_begin(img);
+		mutex_lock(&img->lock);
+		r = image_change_begin(img);
+		mutex_unlock(&img->lock);
+		if (r != -EAGAIN)
+			return r;
+		image_pause();
+	}
 }
 
 void image_touched(struct image *img)

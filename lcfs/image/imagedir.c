@@ -154,10 +154,11 @@ static int refuse(const struct imagedir *d, const char *text)
 	return 0;
 }
 
-static int admit_directory(const struct imagedir *d, const struct superblock *sb, char *text,
+static int admit_directory(struct imagedir *d, const struct superblock *sb, char *text,
 			   size_t size)
 {
 	char theirs[UUID_TEXT_BYTES], ours[UUID_TEXT_BYTES];
+	int r;
 
 	if (is_zero(sb->dir_uuid) || memcmp(sb->dir_uuid, d->priv.uuid, UUID_BYTES) == 0)
 		return 0;
@@ -168,7 +169,12 @@ static int admit_directory(const struct imagedir *d, const struct superblock *sb
 		"the cache belongs to directory %s, this is %s%s: mount the right directory (is its filesystem "
 		"mounted?), or make the cache anew with mkfs.lcfs",
 		theirs, ours, d->priv.has_uuid ? "" : " (new)");
-	return refuse(d, text);
+	r = refuse(d, text);
+	if (r == 0) { /* from now on it is the cache's directory */
+		memcpy(d->priv.uuid, sb->dir_uuid, UUID_BYTES);
+		d->priv.has_uuid = false;
+	}
+	return r;
 }
 
 static int admit_cache(const struct imagedir *d, const struct privdir_caches *list,

@@ -211,6 +211,8 @@ static bool put_away(struct image *img)
 	if (info.dirty_blocks || info.is_touching)
 		return false;
 	atomic_store(&img->is_in_use, false);
+	atomic_store(&img->is_changed, false);
+	img->is_stamp_known = false;
 	image_fds_close(img);
 	return true;
 }

@@ -60,16 +60,14 @@ int match_prepare(struct imagedir *d)
 
 static void record_path(struct image *img, const char *old, const char *path)
 {
-	struct imagedir *d = img->dir;
 	struct op op = { .type = OP_RENAME, .path = old, .path2 = path };
 
 	if (strcmp(old, path) == 0)
 		return;
-	op.image = cache_image_id(img->cached);
 	op.path_bytes = (uint16_t)strlen(old);
 	op.path2_bytes = (uint16_t)strlen(path);
-	if (corecall_log(d, NULL, &op, false) == 0)
-		cache_rename(d->cache, old, path, false);
+	if (corecall_log(img->dir, img->cached, &op, false) < 0)
+		msg_debug("%s: the new name is not logged", path);
 	msg_info("%s: found as %s", old, path);
 }
 

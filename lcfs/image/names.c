@@ -58,11 +58,14 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 			path);
 		return -EIO;
 	}
-	if (!is_intent_needed(img) || img->has_intent)
-		return 0;
-	op.image = cache_image_id(img->cached);
-	r = corecall_log(img->dir, img->cached, &op, true);
-	img->has_intent = r == 0;
+	r = image_check(img);
+	if (r == 0 && is_intent_needed(img) && !img->has_intent) {
+		op.image = cache_image_id(img->cached);
+		r = corecall_log(img->dir, img->cached, &op, true);
+		img->has_intent = r == 0;
+	}
+	if (r == 0)
+		img->changes++; /* the ctime moves, if the file is open */
 	return r;
 }
 
@@ -79,6 +82,8 @@ static void log_done(struct image *img, bool is_gone)
 
 static void last_name_stays(struct image *img)
 {
+	img->changes--;
+	image_restamp(img);
 	log_done(img, false);
 	img->has_intent = false;
 }
@@ -86,6 +91,8 @@ static void last_name_stays(struct image *img)
 /* parent: descriptor of the directory it was removed from. */
 static void last_name_went(struct image *img, int parent)
 {
+	img->changes--;
+	image_restamp(img);
 	log_done(img, true);
 	img->is_unlinked = true;
 	image_forget_inode(img);
@@ -177,7 +184,6 @@ struct rename {
 	struct image *img, *newimg; /* or NULL */
 	bool has_paths;		    /* they can be stored */
 	char path[PATHNAME_BYTES], newpath[PATHNAME_BYTES];
-	bool is_logged;
 };
 
 static int plain_rename(const struct rename *r)
@@ -187,14 +193,20 @@ static int plain_rename(const struct rename *r)
 	return 0;
 }
 
-/* What the log must know: is there an image of the core at or below one of the two names? */
+/* The one image that a rename is about, which the core knows; NULL: all at or below the names. */
+static struct cache_image *only(const struct rename *r)
+{
+	return r->img && !r->is_exchange ? image_cached(r->img) : NULL;
+}
+
+/* Must it go through the log? Else the core is told when it has happened. */
 static bool is_logged(const struct rename *r)
 {
 	struct cache *c = r->d->cache;
 
 	if (!c || !r->has_paths)
 		return false;
-	return cache_has_path(c, r->path) || (r->is_exchange && cache_has_path(c, r->newpath));
+	return only(r) || cache_has_path(c, r->path) || (r->is_exchange && cache_has_path(c, r->newpath));
 }
 
 static bool is_weak(const struct image *img)
@@ -202,7 +214,7 @@ static bool is_weak(const struct image *img)
 	return img && img->is_weak;
 }
 
-/* A rename of a file is about that image alone: the names of its victim stay as they are. */
+/* The paths in the core follow at once. */
 static int log_rename(const struct rename *r, bool is_reverse)
 {
 	struct op op = {
@@ -210,28 +222,24 @@ static int log_rename(const struct rename *r, bool is_reverse)
 		.path = is_reverse ? r->newpath : r->path,
 		.path2 = is_reverse ? r->path : r->newpath,
 	};
-	struct cache_image *ci = r->img && !r->is_exchange ? image_cached(r->img) : NULL;
 	bool is_durable = is_weak(r->img) || is_weak(r->newimg);
 
-	op.image = ci ? cache_image_id(ci) : 0;
 	op.path_bytes = (uint16_t)strlen(op.path);
 	op.path2_bytes = (uint16_t)strlen(op.path2);
-	return corecall_log(r->d, NULL, &op, is_durable && !is_reverse);
+	return corecall_log(r->d, only(r), &op, is_durable && !is_reverse);
 }
 
 static int rename_logged(struct rename *r)
 {
-	int result = 0;
+	bool must_log = is_logged(r);
+	int result = must_log ? log_rename(r, false) : 0;
 
-	r->is_logged = is_logged(r);
-	if (r->is_logged)
-		result = log_rename(r, false);
 	if (result < 0)
 		return result;
 	result = plain_rename(r);
-	if (result == 0 && r->d->cache && r->has_paths)
+	if (result == 0 && !must_log && r->d->cache && r->has_paths)
 		cache_rename(r->d->cache, r->path, r->newpath, r->is_exchange);
-	else if (result < 0 && r->is_logged && log_rename(r, true) < 0)
+	else if (result < 0 && must_log && log_rename(r, true) < 0)
 		msg_debug("%s: the failed rename is not taken back in the log", r->path);
 	return result;
 }
