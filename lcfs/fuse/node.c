@@ -211,7 +211,7 @@ static struct node *enter_known(struct nodes *n, struct node *parent, const char
 	node = nodes_lookup_locked(n, st->st_dev, st->st_ino);
 	if (node && node->fd >= 0) {
 		node->nlookup++;
-		node->is_recent = true;
+		hold_used_locked(n, node);
 		set_place_locked(n, node, parent, name, &trash);
 	} else
 		node = NULL;
@@ -389,7 +389,7 @@ int nodes_open(struct nodes **out, struct imagedir *images, int root_fd, unsigne
 	n->images = images;
 	n->max_held = max_fds;
 	n->next_slot = ROOT_SLOT;
-	n->hand = ROOT_SLOT;
+	list_init(&n->lru);
 	mutex_init(&n->lock, RANK_NODES, "nodes");
 	list_init(&n->free);
 	for (unsigned int i = 0; i < NODE_BUCKETS; i++)

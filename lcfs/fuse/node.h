@@ -42,7 +42,7 @@ struct node {
 	uint32_t users;
 	uint32_t children;   /* nodes whose parent this is */
 	int fd;		     /* -1: let go of */
-	bool is_recent;	     /* used since the last sweep */
+	struct list lru;     /* while held */
 	bool is_hashed;
 	struct node *parent; /* with `name`: where it was last seen; NULL: nowhere */
 	char *name;
@@ -101,6 +101,9 @@ void node_unlinked(struct nodes *n, struct node *node, const struct node *parent
  * where descriptors run short. -ELOOP: an lcfs mount below the backing directory, which is not entered.
  */
 int nodes_open_at(struct nodes *n, int dirfd, const char *name, struct stat *st) must_check;
+
+/* After a call failed with `error`: if it was for want of descriptors, lets go of idle nodes, and true: try once more. */
+bool nodes_make_room(struct nodes *n, int error) must_check;
 
 /* How many nodes are alive and how many are held; for tests. */
 void nodes_count(struct nodes *n, unsigned int *alive, unsigned int *held);

@@ -21,7 +21,6 @@
 #include "common/cleanup.h"
 #include "lcfs/fuse/node_impl.h"
 
-#define SWEEP_STEPS 4096u
 #define SWEEP_BATCH 64u
 
 int hold_make(struct nodes *n, int fd, const struct stat *st, struct hold *h)
@@ -35,6 +34,8 @@ int hold_make(struct nodes *n, int fd, const struct stat *st, struct hold *h)
 		return 0;
 	}
 	error = image_get(n->images, own, &h->image);
+	if (nodes_make_room(n, error))
+		error = image_get(n->images, own, &h->image);
 	if (error)
 		return error;
 	h->fd = image_fd(h->image);
@@ -54,7 +55,7 @@ void hold_install_locked(struct nodes *n, struct node *node, struct hold *h)
 {
 	mutex_assert_held(&n->lock);
 	node->fd = h->fd;
-	node->is_recent = true;
+	list_add_tail(&n->lru, &node->lru);
 	atomic_store_explicit(&node->image, h->image, memory_order_release);
 	n->held++;
 	*h = (struct hold){ .fd = -1 };
@@ -65,11 +66,22 @@ struct hold hold_remove_locked(struct nodes *n, struct node *node)
 	struct hold h = { .fd = node->fd, .image = atomic_load(&node->image) };
 
 	mutex_assert_held(&n->lock);
-	if (node->fd >= 0)
+	if (node->fd >= 0) {
 		n->held--;
+		list_del(&node->lru);
+	}
 	node->fd = -1;
 	atomic_store(&node->image, NULL);
 	return h;
+}
+
+void hold_used_locked(struct nodes *n, struct node *node)
+{
+	mutex_assert_held(&n->lock);
+	if (node->fd < 0)
+		return;
+	list_del(&node->lru);
+	list_add_tail(&n->lru, &node->lru);
 }
 
 uint64_t hold_generation(int fd)
@@ -93,28 +105,22 @@ uint64_t hold_generation(int fd)
 /* The root has no parent. */
 static bool is_idle(struct node *node)
 {
-	return atomic_load(&node->id) && node->fd >= 0 && node->users == 0 && node->parent &&
-	       atomic_load(&node->opens) == 0;
+	return node->users == 0 && node->parent && atomic_load(&node->opens) == 0;
 }
 
-/* Second chance: a node that was used since the last sweep is spared once. */
+/* Those unused the longest, each looked at once. */
 static unsigned int sweep_locked(struct nodes *n, unsigned int want, struct hold *out)
 {
 	unsigned int found = 0;
 
 	mutex_assert_held(&n->lock);
-	for (unsigned int i = 0; i < SWEEP_STEPS && found < want; i++) {
-		struct node *node;
+	for (unsigned int left = n->held; left > 0 && found < want; left--) {
+		struct node *node = list_first_entry(&n->lru, struct node, lru);
 
-		if (++n->hand >= n->next_slot)
-			n->hand = 1;
-		node = nodes_slot(n, n->hand);
-		if (!is_idle(node))
-			continue;
-		if (node->is_recent)
-			node->is_recent = false;
-		else
+		if (is_idle(node))
 			out[found++] = hold_remove_locked(n, node);
+		else
+			hold_used_locked(n, node);
 	}
 	return found;
 }
@@ -189,15 +195,20 @@ static int open_path(int dirfd, const char *name)
 	return fd;
 }
 
+bool nodes_make_room(struct nodes *n, int error)
+{
+	if (error != -EMFILE && error != -ENFILE)
+		return false;
+	nodes_shrink(n, true);
+	return true;
+}
+
 int nodes_open_at(struct nodes *n, int dirfd, const char *name, struct stat *st)
 {
 	CLEANUP_FD int fd = open_path(dirfd, name);
 
-	if (fd == -EMFILE || fd == -ENFILE) {
-		nodes_shrink(n, true);
-		nodes_shrink(n, true);
+	if (nodes_make_room(n, fd))
 		fd = open_path(dirfd, name);
-	}
 	if (fd < 0)
 		return fd;
 	if (fstatat(fd, "", st, AT_EMPTY_PATH) < 0)
@@ -274,7 +285,7 @@ int node_get(struct nodes *n, struct node *node)
 
 	mutex_lock(&n->lock);
 	node->users++;
-	node->is_recent = true;
+	hold_used_locked(n, node);
 	fd = node->fd;
 	mutex_unlock(&n->lock);
 	while (fd < 0) {

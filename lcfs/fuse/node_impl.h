@@ -19,7 +19,7 @@ struct nodes {
 	uint64_t next_seq;
 	unsigned int next_slot; /* slots below were used at least once; 0 is not a slot */
 	unsigned int alive, held;
-	unsigned int hand; /* slot where the next sweep goes on */
+	struct list lru; /* those held, the one used last at its tail */
 	struct list free;
 	struct list buckets[NODE_BUCKETS];
 	_Atomic(struct node *) chunks[NODE_CHUNKS];
@@ -41,6 +41,9 @@ struct hold hold_remove_locked(struct nodes *n, struct node *node);
 uint64_t hold_generation(int fd);
 /* Lets go of idle nodes if there are more than max_held, or (force) in any case. */
 void nodes_shrink(struct nodes *n, bool force);
+
+/* It is used now. */
+void hold_used_locked(struct nodes *n, struct node *node);
 
 struct node *nodes_lookup_locked(struct nodes *n, dev_t dev, ino_t ino);
 struct node *nodes_slot(struct nodes *n, unsigned int slot);

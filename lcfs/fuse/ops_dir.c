@@ -45,6 +45,13 @@ struct listing {
 	size_t size, used;
 };
 
+static int open_dir(struct ops_use *u)
+{
+	int fd = openat(u->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
@@ -69,8 +76,10 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	d->next = 0;
 	d->at = d->end = 0;
-	d->fd = openat(u.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	error = d->fd < 0 ? -errno : handle_add(&s->handles, HANDLE_DIR, d, &fi->fh);
+	d->fd = open_dir(&u);
+	if (nodes_make_room(s->nodes, d->fd))
+		d->fd = open_dir(&u);
+	error = d->fd < 0 ? d->fd : handle_add(&s->handles, HANDLE_DIR, d, &fi->fh);
 	if (error) {
 		if (d->fd >= 0)
 			close(d->fd);

@@ -31,6 +31,8 @@ static int file_open(struct ops_use *u, struct fuse_file_info *fi)
 	if (!img)
 		return u->node->type == S_IFDIR ? -EISDIR : -ENXIO;
 	error = image_open(img, is_for_write(fi->flags));
+	if (nodes_make_room(u->nodes, error))
+		error = image_open(img, is_for_write(fi->flags));
 	if (error)
 		return error;
 	node_opened(u->nodes, u->node, is_direct);
@@ -100,6 +102,8 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 	struct stat st;
 	int fd = make_file(req, parent, name, mode);
 
+	if (nodes_make_room(s->nodes, fd))
+		fd = make_file(req, parent, name, mode);
 	*is_new = fd >= 0;
 	if (fd == -EEXIST && !(flags & O_EXCL))
 		return ops_enter(s, parent, name, e);

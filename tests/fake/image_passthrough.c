@@ -24,7 +24,8 @@ int passthrough_open(struct imagedir **out, int dirfd, const struct passthrough_
 		return -errno;
 	}
 	pthread_mutex_init(&d->lock, NULL);
-	list_init(&d->images);
+	for (unsigned int i = 0; i < PASSTHROUGH_BUCKETS; i++)
+		list_init(&d->images[i]);
 	passthrough_pool_start(d);
 	*out = d;
 	return 0;
@@ -36,8 +37,10 @@ unsigned int passthrough_images(struct imagedir *d)
 	unsigned int n = 0;
 
 	pthread_mutex_lock(&d->lock);
-	list_for_each_entry(img, &d->images, node)
-		n++;
+	for (unsigned int i = 0; i < PASSTHROUGH_BUCKETS; i++) {
+		list_for_each_entry(img, &d->images[i], node)
+			n++;
+	}
 	pthread_mutex_unlock(&d->lock);
 	return n;
 }
@@ -68,8 +71,10 @@ int imagedir_close(struct imagedir *d)
 	struct image *img;
 
 	passthrough_pool_stop(d);
-	while ((img = list_pop_head(&d->images, struct image, node)) != NULL)
-		image_free(img);
+	for (unsigned int i = 0; i < PASSTHROUGH_BUCKETS; i++) {
+		while ((img = list_pop_head(&d->images[i], struct image, node)) != NULL)
+			image_free(img);
+	}
 	close(d->fd);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
@@ -80,7 +85,7 @@ static struct image *find_locked(struct imagedir *d, const struct stat *st)
 {
 	struct image *img;
 
-	list_for_each_entry(img, &d->images, node) {
+	list_for_each_entry(img, &d->images[st->st_ino % PASSTHROUGH_BUCKETS], node) {
 		if (img->dev == st->st_dev && img->ino == st->st_ino)
 			return img;
 	}
@@ -121,7 +126,7 @@ int image_get(struct imagedir *d, int fd, struct image **out)
 			free(img);
 			img = NULL;
 		} else
-			list_add_head(&d->images, &img->node);
+			list_add_head(&d->images[st.st_ino % PASSTHROUGH_BUCKETS], &img->node);
 	}
 	pthread_mutex_unlock(&d->lock);
 	*out = img;
@@ -205,8 +210,19 @@ int image_open(struct image *img, bool for_write unused_)
 
 void image_release(struct image *img, bool for_write unused_)
 {
-	if (atomic_fetch_sub(&img->opens, 1) == 0)
-		abort();
+	int fd = -1;
+
+	if (atomic_fetch_sub(&img->opens, 1) != 1)
+		return;
+	/* Descriptors are for open files. */
+	pthread_mutex_lock(&img->dir->lock);
+	if (atomic_load(&img->opens) == 0) {
+		fd = img->io_fd;
+		img->io_fd = -1;
+	}
+	pthread_mutex_unlock(&img->dir->lock);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* A change that is not ours moves size or mtime while nothing of ours did. */

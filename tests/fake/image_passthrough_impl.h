@@ -10,12 +10,13 @@
 #include "tests/fake/image_passthrough.h"
 
 #define PASSTHROUGH_THREADS 4
+#define PASSTHROUGH_BUCKETS 4096u
 
 struct imagedir {
 	struct passthrough_conf conf;
 	int fd;
 	pthread_mutex_t lock; /* of the images */
-	struct list images;
+	struct list images[PASSTHROUGH_BUCKETS]; /* by inode number */
 	/* what was put off */
 	pthread_mutex_t pool_lock;
 	pthread_cond_t pool_wake;
