@@ -57,6 +57,10 @@ skip()
 fail()
 {
 	echo "FAIL: $*"
+	if [ -s "$tmp/log" ]; then
+		echo "what the daemon said last:"
+		tail -n 40 "$tmp/log"
+	fi
 	exit 1
 }
 
@@ -226,6 +230,16 @@ mount_lcfs()
 	is_mounted "$3" || fail "$3: lcfs says it is mounted and it is not"
 }
 
+# mount_with_log CACHE DIR MNT [OPTION,...]: in the foreground of a process behind this one, so that
+# fail() can show what the daemon says.
+mount_with_log()
+{
+	cleanup_fn end_mount "$3"
+	"$LCFS" -f -o "cache=$1${4:+,$4}" "$2" "$3" >>"$tmp/log" 2>&1 </dev/null &
+	eventually 60 is_mounted "$3" || fail "$3: is not mounted"
+	eventually 20 timeout 20 test -e "$3/.lcctl/version" || fail "$3: does not serve"
+}
+
 # umount_lcfs MNT: and wait for the daemon.
 umount_lcfs()
 {
@@ -267,13 +281,16 @@ is_clean()
 # drain MNT: until there is no dirty block.
 drain()
 {
+	allowed=$(knob "$1" allow_migrate)
+	set_knob "$1" allow_migrate 1
 	set_knob "$1" force_migrate 1
 	eventually 60 is_clean "$1" ||
 		fail "$1: $(knob "$1" nr_dirty_caches) dirty blocks are left"
 	set_knob "$1" force_migrate 0
+	set_knob "$1" allow_migrate "$allowed"
 }
 
-# standard_mount [OPTION,...]: $dir on $mnt, cached in $cache.
+# standard_mount [OPTION,...]: $dir on $mnt, cached in $cache, with a log.
 standard_mount()
 {
 	dir=$tmp/dir
@@ -281,7 +298,7 @@ standard_mount()
 	cache=$tmp/cache
 	mkdir -p "$dir" "$mnt"
 	[ -e "$cache" ] || new_cache "$cache"
-	mount_lcfs "$cache" "$dir" "$mnt" "${1:-}"
+	mount_with_log "$cache" "$dir" "$mnt" "${1:-}"
 }
 
 # ---------------------------------------------------------------- devices

@@ -39,10 +39,10 @@ mount_lcfs "$cache" "$dir" "$mnt"
 losetup -f >/dev/null 2>&1 || exit 0
 umount_lcfs "$mnt"
 truncate -s 64M "$tmp/device"
+mkdir "$tmp/dir3"
 attach "$tmp/device"
 label="test $$ $(date +%N)"
 works "$MKFS" -q -L "$label" "$loop"
-mkdir "$tmp/dir3"
 mount_lcfs "LABEL=$label" "$tmp/dir3" "$mnt"
 [ "$(readlink "$mnt/.lcctl/caches/1/device")" = "$loop" ] ||
 	fail "LABEL= found $(readlink "$mnt/.lcctl/caches/1/device")"

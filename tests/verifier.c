@@ -3,10 +3,11 @@
  * A writer that knows what must be there after a crash of the filesystem it writes to.
  *
  *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
- *	verifier write [-d] [-u] [-t SECONDS] JOURNAL FILE...
+ *	verifier write [-d] [-u] [-t SECONDS] [-l LOG] JOURNAL FILE...
  *	                          write, one thread a file, until the time is over (status 0) or the
  *	                          filesystem dies below it (status 0 too: that is what it is for);
- *	                          -d with O_DIRECT, -u without ever syncing
+ *	                          -d with O_DIRECT, -u without ever syncing, -l with a line in LOG for
+ *	                          each operation, for whoever looks for a mistake
  *	verifier check [-d] JOURNAL FILE...        everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
@@ -54,6 +55,7 @@ struct run {
 	const char *path;
 	uint32_t *versions; /* of this file's sectors, in the journal */
 	bool is_direct, is_unsynced;
+	FILE *log; /* or NULL */
 	uint64_t end_ns;
 	int fd;
 	uint8_t *buf; /* CHUNK_SECTORS, aligned */
@@ -210,10 +212,31 @@ static void *check_file(void *arg)
 
 /* ------------------------------------------------------------------ write */
 
-/* What a filesystem says whose daemon has died. */
-static bool is_death(int err)
+/*
+ * Is it what a filesystem says whose daemon has died? A read by way of the page cache ends with EIO
+ * then, which alone proves nothing: the next request must say more, at the latest when the dying
+ * process has let go of its descriptors.
+ */
+static bool is_death(const struct run *r, int err)
 {
+	const struct timespec pause = { .tv_nsec = 10 * NSEC_PER_MSEC };
+
+	for (int tries = 0; err == EIO && tries < 200; tries++) {
+		nanosleep(&pause, NULL);
+		if (fdatasync(r->fd) < 0)
+			err = errno;
+	}
 	return err == ENOTCONN || err == ECONNABORTED;
+}
+
+static void note(const struct run *r, const char *what, uint64_t first, uint64_t count,
+		 uint64_t version)
+{
+	if (r->log)
+		fprintf(r->log,
+			"%" PRIu64 " file %" PRIu32 " %s sectors %" PRIu64 " to %" PRIu64
+			" version %" PRIu64 "\n",
+			clock_mono_ns(), r->index, what, first, first + count - 1, version);
 }
 
 /* The journal says first what is about to happen, and afterwards that it has. */
@@ -221,6 +244,7 @@ static void begin(struct run *r, uint64_t first, uint64_t count, uint64_t versio
 {
 	struct journal_file *f = &r->j->file[r->index];
 
+	note(r, version ? "write" : "punch", first, count, version);
 	f->first = first;
 	f->version = version;
 	__atomic_store_n(&f->count, count, __ATOMIC_SEQ_CST);
@@ -230,6 +254,7 @@ static void acknowledge(struct run *r)
 {
 	struct journal_file *f = &r->j->file[r->index];
 
+	note(r, "done", f->first, f->count, f->version);
 	for (uint64_t i = 0; i < f->count; i++)
 		r->versions[f->first + i] = (uint32_t)f->version;
 	__atomic_store_n(&f->count, 0, __ATOMIC_SEQ_CST);
@@ -302,6 +327,7 @@ static int do_sync(struct run *r)
 	if (fdatasync(r->fd) < 0)
 		return errno;
 	r->j->file[r->index].syncs++;
+	note(r, "synced", 0, 1, 0);
 	return 0;
 }
 
@@ -336,7 +362,7 @@ static void *write_file(void *arg)
 
 	while (!err && clock_mono_ns() < r->end_ns)
 		err = do_something(r);
-	if (err && !is_death(err)) {
+	if (err && !is_death(r, err)) {
 		fprintf(stderr, "%s: %s\n", r->path, strerror(err));
 		r->has_failed = true;
 	}
@@ -439,11 +465,13 @@ static int write_or_check(bool is_write, int argc, char **argv)
 	struct journal *j;
 	int option;
 
-	while ((option = getopt(argc, argv, "+dut:")) != -1) {
+	while ((option = getopt(argc, argv, "+dut:l:")) != -1) {
 		if (option == 'd')
 			like.is_direct = true;
 		else if (option == 'u')
 			like.is_unsynced = true;
+		else if (option == 'l')
+			like.log = fopen(optarg, "ae");
 		else if (option == 't')
 			like.end_ns = clock_mono_ns() + number(optarg) * NSEC_PER_SEC;
 		else
@@ -463,6 +491,8 @@ static int write_or_check(bool is_write, int argc, char **argv)
 		start_run(&runs[i], j, i, argv[optind + 1 + (int)i]);
 	}
 	if (!run_all(runs, j->files, is_write ? write_file : check_file))
+		return 1;
+	if (like.log && fclose(like.log) != 0)
 		return 1;
 	for (uint32_t i = 0; i < j->files; i++)
 		printf("%s: %" PRIu64 " writes, %" PRIu64 " syncs, %" PRIu64 " punches\n",

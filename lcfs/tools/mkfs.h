@@ -48,6 +48,12 @@ int mkfs_read_superblock(const struct mkfs_target *t, struct superblock *sb) mus
 void mkfs_drop_buffers(const struct superblock *sb);
 
 /*
+ * mkfs_dirty.c: does a cache that is marked clean hold data that is nowhere else? 1 or 0; or, with a
+ * warning, -errno if its log cannot be read.
+ */
+int mkfs_is_dirty(const struct mkfs_target *t, const struct superblock *sb) must_check;
+
+/*
  * mkfs_format.c: lays out, wipes what was there and writes an empty cache. *sb is what was written.
  */
 int mkfs_layout(struct superblock *sb, const struct mkfs_target *t,

@@ -131,7 +131,9 @@ static must_check int probe_cache(const struct mkfs_target *t)
 	}
 	if (!ret)
 		return 0;
-	if (!(sb.state & SUPERBLOCK_CLEAN) || sb.tail_lsn <= sb.durable_lsn)
+	if (!(sb.state & SUPERBLOCK_CLEAN))
+		return say_dirty(t, &sb);
+	if (sb.tail_lsn <= sb.durable_lsn && mkfs_is_dirty(t, &sb) != 0)
 		return say_dirty(t, &sb);
 	return 1;
 }
