@@ -33,11 +33,21 @@ void logworld_free(struct logworld *w)
 
 /* ---- the writer ---- */
 
+/* The record before the next one; NULL: there is none since the tail. */
+static const struct logbuild_record *last_record(const struct logworld *w)
+{
+	return w->b.lsn >= w->b.sb.tail_lsn ? w->chain[w->b.lsn] : NULL;
+}
+
+/* The successor of a record is looked for from where it ended, not from where the writer meant to
+ * go on: that is what counts for the next segments. */
 static void flush(struct logworld *w)
 {
+	const struct logbuild_record *last = last_record(w);
+
 	w->flushed = w->b.nr;
 	w->durable_lsn = w->b.lsn;
-	w->durable_segment = w->b.segment;
+	w->durable_segment = last ? last->segment : w->b.sb.last_migrated_segment_id + 1;
 }
 
 /* The tail moves to the start of a segment with all before it durable. */
@@ -218,7 +228,6 @@ void logworld_restart(struct logworld *w, const struct logbuild_record *last, ui
 	for (; r && r->lsn >= w->b.sb.tail_lsn; r = find_sum(w, r->link))
 		w->chain[r->lsn] = r;
 	w->b.lsn = last ? last->lsn : w->b.sb.tail_lsn - 1;
-	w->b.segment = last ? last->segment : w->b.sb.last_migrated_segment_id + 1;
 	flush(w);
 	for (int i = 0; i < 50 && !is_free(w, next_first); i++)
 		move_tail(w);
@@ -284,10 +293,11 @@ static bool live_blocks_stand(const struct logworld *w, const struct logbuild_re
 	return true;
 }
 
-/* Notes which headers stand, and the proof that they are of what is abandoned. */
+/* The headers that stand, and which of them have been looked at. */
 struct view {
 	const struct logworld *w;
 	const struct logbuild_record **standing;
+	bool *is_known;
 	size_t nr;
 };
 
@@ -300,7 +310,8 @@ static bool is_abandoned(const struct view *v, const struct logbuild_record *r)
 	if (r->branch < sb->tail_branch && r->lsn >= sb->tail_lsn)
 		return true;
 	for (size_t i = 0; i < v->nr; i++) {
-		if (v->standing[i]->branch > r->branch && v->standing[i]->branch_lsn <= r->lsn)
+		if (v->is_known[i] && v->standing[i]->branch > r->branch &&
+		    v->standing[i]->branch_lsn <= r->lsn)
 			return true;
 	}
 	return false;
@@ -319,10 +330,31 @@ static bool is_place_after(const struct logworld *w, const struct logbuild_recor
 	return r->offset == 0 && r->segment > end->segment;
 }
 
+/* Who looks for a successor sees all headers at the starts of the segments where it may stand. */
+static void look_at_places(const struct view *v, const struct end *end)
+{
+	uint64_t tail = v->w->b.sb.last_migrated_segment_id + 1;
+	uint64_t until = min(end->segment + v->w->b.sb.pool_segments, lap_end(v->w));
+
+	for (size_t i = 0; i < v->nr; i++) {
+		const struct logbuild_record *r = v->standing[i];
+		uint64_t slot = superblock_slot(&v->w->b.sb, r->segment), segment;
+
+		/* headers of other laps stand there, too */
+		for (segment = tail; segment <= until; segment++) {
+			if (superblock_slot(&v->w->b.sb, segment) == slot &&
+			    (r->offset == 0 ||
+			     (segment == end->segment && r->offset == end->offset)))
+				v->is_known[i] = true;
+		}
+	}
+}
+
 static const struct logbuild_record *successor(const struct view *v, const struct end *end)
 {
 	const struct logbuild_record *best = NULL;
 
+	look_at_places(v, end);
 	for (size_t i = 0; i < v->nr; i++) {
 		const struct logbuild_record *r = v->standing[i];
 
@@ -336,62 +368,88 @@ static const struct logbuild_record *successor(const struct view *v, const struc
 	return best;
 }
 
+static bool is_ahead(const struct view *v, uint64_t segment, uint32_t offset, const struct end *end)
+{
+	uint64_t until = min(end->segment + v->w->b.sb.pool_segments + 1, lap_end(v->w));
+
+	return segment <= until && (segment > end->segment ||
+				    (segment == end->segment && offset >= end->offset));
+}
+
 /* The highest LSN that records behind the end say was durable. */
 static uint64_t proof_ahead(const struct view *v, const struct end *end)
 {
-	uint64_t until = min(end->segment + v->w->b.sb.pool_segments + 1, lap_end(v->w)), lsn = 0;
+	const struct superblock *sb = &v->w->b.sb;
+	uint64_t lsn = 0;
 
 	for (size_t i = 0; i < v->nr; i++) {
 		const struct logbuild_record *r = v->standing[i];
+		uint64_t laps = 0;
 
-		if (r->segment < end->segment || r->segment > until ||
-		    (r->segment == end->segment && r->offset < end->offset))
-			continue;
-		if (!is_abandoned(v, r))
+		while (r->segment + laps * sb->nr_segments <= sb->last_migrated_segment_id)
+			laps++;
+		if (is_ahead(v, r->segment + laps * sb->nr_segments, r->offset, end))
+			v->is_known[i] = true;
+	}
+	for (size_t i = 0; i < v->nr; i++) {
+		const struct logbuild_record *r = v->standing[i];
+
+		if (is_ahead(v, r->segment, r->offset, end) && !is_abandoned(v, r))
 			lsn = max(lsn, r->durable_lsn);
 	}
 	return lsn;
 }
 
-/* Follows the chain; the highest LSN that its records say was durable goes to *durable_lsn. With
- * `torn_above` below it, records above that end the chain where they are torn. */
-static struct end follow(const struct view *v, uint64_t torn_above, uint64_t *durable_lsn)
+/* Follows the chain; the highest LSN that its records say was durable goes to *durable_lsn. Records
+ * above torn_above end it where they are torn. True when none of it is abandoned. */
+static bool follow(const struct view *v, uint64_t torn_above, struct end *end,
+		   uint64_t *durable_lsn, uint64_t *proof)
 {
+	const struct superblock *sb = &v->w->b.sb;
 	const struct logbuild_record *r;
-	struct end end = start_of(v->w);
 
-	while ((r = successor(v, &end))) {
+	*durable_lsn = max(sb->durable_lsn, sb->epoch_start_lsn - 1);
+	*end = start_of(v->w);
+	while ((r = successor(v, end))) {
 		if (r->lsn > torn_above && !live_blocks_stand(v->w, r))
 			break;
 		*durable_lsn = max(*durable_lsn, r->durable_lsn);
-		end = end_of(r);
+		*end = end_of(r);
 	}
-	return end;
+	*proof = proof_ahead(v, end);
+	for (r = end->last; r && r->lsn >= sb->tail_lsn; r = find_sum(v->w, r->link)) {
+		if (is_abandoned(v, r))
+			return false;
+	}
+	return true;
 }
 
 static uint64_t judge_view(const struct view *v, struct end *end)
 {
-	const struct superblock *sb = &v->w->b.sb;
-	uint64_t durable_lsn = max(sb->durable_lsn, sb->epoch_start_lsn - 1), ignored = 0;
+	uint64_t durable_lsn, proof, ignored;
 
-	*end = follow(v, UINT64_MAX, &durable_lsn);
-	durable_lsn = max(durable_lsn, proof_ahead(v, end));
+	while (!follow(v, UINT64_MAX, end, &durable_lsn, &proof))
+		;
+	durable_lsn = max(durable_lsn, proof);
 	if (durable_lsn > end->lsn)
 		return durable_lsn;
-	*end = follow(v, durable_lsn, &ignored);
-	return max(durable_lsn, proof_ahead(v, end));
+	while (!follow(v, durable_lsn, end, &ignored, &proof))
+		;
+	return max(durable_lsn, proof);
 }
 
-struct logworld_verdict logworld_judge(struct logworld *w)
+struct logworld_verdict logworld_judge(struct logworld *w, bool knows_all)
 {
 	struct view v = { .w = w };
 	struct logworld_verdict verdict = { 0 };
 	struct end end;
 
 	v.standing = malloc((w->b.nr + 1) * sizeof(*v.standing));
-	if (!v.standing)
+	v.is_known = calloc(w->b.nr + 1, sizeof(*v.is_known));
+	if (!v.standing || !v.is_known)
 		abort();
 	for (size_t i = 0; i < w->b.nr; i++) {
+		v.is_known[v.nr] = knows_all;
 		if (block_stands(w, w->b.records[i], 0))
 			v.standing[v.nr++] = w->b.records[i];
 	}
@@ -400,5 +458,6 @@ struct logworld_verdict logworld_judge(struct logworld *w)
 	verdict.last_lsn = end.lsn;
 	verdict.is_damaged = verdict.durable_lsn > end.lsn;
 	free(v.standing);
+	free(v.is_known);
 	return verdict;
 }

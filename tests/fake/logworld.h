@@ -39,6 +39,8 @@ void logworld_cut(struct logworld *w);
  * segments; when there is no room, the tail moves first. */
 void logworld_restart(struct logworld *w, const struct logbuild_record *last, uint64_t next_first,
 		      uint64_t next_last);
-struct logworld_verdict logworld_judge(struct logworld *w);
+/* knows_all: it has seen every header on the device; else only those that a walk gets to see. Where
+ * nothing but power cuts happened that makes no difference. */
+struct logworld_verdict logworld_judge(struct logworld *w, bool knows_all);
 
 #endif
