@@ -105,11 +105,7 @@ static void parse_option(struct mkfs_options *o, int option)
 	case OPTION_SEGMENT_ORDER:
 		parse_number("--segment-order",
 			     parse_u64(optarg, SEGMENT_ORDER_MIN, SEGMENT_ORDER_MAX, &order),
-<<<<<<< HEAD
-			     optarg, "a number from 5 to 13");
-=======
 			     optarg, "one that --help allows");
->>>>>>> prog
 		o->segment_order = (uint32_t)order;
 		break;
 	case OPTION_UUID:
@@ -134,10 +130,6 @@ static void parse_command_line(struct mkfs_options *o, int argc, char **argv)
 {
 	int option;
 
-<<<<<<< HEAD
-	build_assert(SEGMENT_ORDER_MIN == 5 && SEGMENT_ORDER_MAX == 13);
-=======
->>>>>>> prog
 	while ((option = getopt_long(argc, argv, "fL:s:qhV", options, NULL)) != -1)
 		parse_option(o, option);
 	if (argc - optind == 1) {
