@@ -32,6 +32,7 @@
 #define MIB (1u << 20)
 #define RAW_DEPTH 8u
 #define SYNC_OPS 2000u
+#define SYNC_THREADS 16u
 #define ROUNDS_MAX 20
 
 static struct {
@@ -259,17 +260,35 @@ static double engine_stream(uint64_t bytes, double *cpu_us)
 	return (double)bytes / 1e6 / seconds_since(from);
 }
 
-static double engine_sync(void)
+static void *write_synced(void *arg)
 {
-	static _Alignas(4096) char data[4096];
-	uint64_t from = clock_mono_ns();
+	const struct writer *w = arg;
+	static _Thread_local _Alignas(4096) char data[4096];
 
-	for (unsigned int i = 0; i < SYNC_OPS; i++) {
+	for (uint64_t i = 0; i < w->writes; i++) {
+		uint64_t block = w->seed * 1000000 + i * 2;
+
 		memset(data, (int)i, sizeof(data));
-		if (cacherig_write(&rig, 0, data, sizeof(data), (uint64_t)i * 8192, true) < 0)
+		if (cacherig_write(&rig, 0, data, sizeof(data), block * 4096, true) < 0)
 			fail("synced write", -EIO);
 	}
-	return seconds_since(from) * 1e6 / SYNC_OPS;
+	return NULL;
+}
+
+/* Microseconds a synced write, with so many threads that each write one after the other. */
+static double engine_sync(unsigned int threads)
+{
+	struct writer w[SYNC_THREADS];
+	uint64_t from = clock_mono_ns();
+
+	for (unsigned int t = 0; t < threads; t++) {
+		w[t] = (struct writer){ .writes = SYNC_OPS, .seed = t };
+		if (pthread_create(&w[t].thread, NULL, write_synced, &w[t]))
+			fail("thread", -EAGAIN);
+	}
+	for (unsigned int t = 0; t < threads; t++)
+		pthread_join(w[t].thread, NULL);
+	return seconds_since(from) * 1e6 / (SYNC_OPS * threads);
 }
 
 /* ------------------------------------------------------------------ comparisons */
@@ -312,19 +331,22 @@ static void compare_streams(uint64_t start)
 
 static void compare_syncs(uint64_t start)
 {
-	struct series raw = { 0 }, engine = { 0 };
+	struct series raw = { 0 }, one = { 0 }, many = { 0 };
 
-	printf("sync: 4 KiB written and synced, one thread\n");
+	printf("sync: 4 KiB written and synced\n");
 	for (unsigned int i = 0; i < opt.rounds; i++) {
 		series_add(&raw, raw_sync(start));
 		cacherig_format(&rig, 0, 11);
 		open_rig();
-		series_add(&engine, engine_sync());
+		series_add(&one, engine_sync(1));
+		series_add(&many, engine_sync(SYNC_THREADS));
 		cacherig_cut(&rig);
 	}
 	print_series("8 KiB write + fdatasync", raw, "us");
-	print_series("synced write", engine, "us");
-	printf("  ratio: %.3f\n", median(engine) / median(raw));
+	print_series("synced write, 1 thread", one, "us");
+	print_series("synced write, 16 threads, each", many, "us");
+	printf("  ratio of one thread to the device: %.3f, of 16: %.3f\n",
+	       median(one) / median(raw), median(many) / median(raw));
 }
 
 static void measure_recovery(uint64_t segments_bytes)
