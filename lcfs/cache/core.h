@@ -346,6 +346,8 @@ void log_read_done(struct cache *c, uint32_t cbn, struct outbox *ob);
  */
 int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose p, uint64_t now,
 		struct outbox *ob) must_check;
+/* Would log_prepare find room for a block? Changes nothing: who only asks wakes nobody. */
+bool log_has_space(struct cache *c, enum log_purpose p);
 uint32_t log_most_entries(const struct cache *c);
 /* Data entries that the open record can take now. */
 uint32_t log_room(const struct cache *c);

@@ -463,7 +463,8 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		return end_write(c, w, now, ob);
 	}
 	if (!w->s.is_ready) {
-		if (!w->s.has_waited && !list_is_empty(&c->log.space_waiters))
+		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
+		    !log_has_space(c, PURPOSE_USER))
 			return park(c, w, &c->log.space_waiters, may_wait, now, ob);
 		step = prepare(c, w, may_wait, now, ob);
 		if (step != CACHE_COPY)
