@@ -91,6 +91,10 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 		if (op->has_stamp)
 			img->mtime_ns = op->stamp.mtime_ns;
 		break;
+	case OP_INVALIDATE: /* written for whole files only; OP_SIZE and OP_CLEAN follow */
+		imgtab_set_size(img, 0);
+		img->mtime_ns = 0;
+		break;
 	case OP_TRUNCATE:
 		imgtab_pend_truncate(img, op->arg0);
 		imgtab_set_size(img, op->arg0);
