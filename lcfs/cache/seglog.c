@@ -116,7 +116,7 @@ bool log_is_short(const struct cache *c)
 {
 	uint64_t low = max((uint64_t)PURPOSE_USER + 2, c->nr_segments / 8);
 
-	return c->log.free_segments < low || !list_is_empty(&c->log.space_waiters);
+	return c->log.free_segments < low;
 }
 
 /* ---------------------------------------------------------------- opening */
