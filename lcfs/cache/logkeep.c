@@ -14,7 +14,7 @@
 #include "lcfs/cache/logkeep.h"
 
 #define CHUNK_BYTES_MIN (8u << 10) /* holds at least one header */
-#define CHUNK_BYTES_MAX (256u << 10)
+#define CHUNK_BYTES_MAX (64u << 10)
 #define HEAD_BYTES offsetof(struct record_disk, key)
 #define ENTRY_BYTES (sizeof(le64_t) + sizeof(le32_t) + 2u)
 

@@ -222,6 +222,9 @@ static int start_threads(struct engine *e)
 {
 	int err = engine_log_start(e);
 
+	/* The I/O thread ticks the core at once, which may want the log thread's loop. */
+	if (!err)
+		err = wait_ready(e);
 	if (!err)
 		err = engine_io_start(e);
 	if (!err)

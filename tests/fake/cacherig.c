@@ -143,9 +143,7 @@ static void make_pool(struct cacherig *r)
 	fd = memfd_create("cacherig", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, (off_t)l.bytes) < 0)
 		need(-errno, "pool", "");
-	r->pool = mmap(NULL, l.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (r->pool == MAP_FAILED)
-		need(-errno, "pool", "");
+	need(iobuf_map(&r->pool, l.bytes, PROT_READ | PROT_WRITE, fd), "pool", "");
 	close(fd);
 	r->pool_bytes = l.bytes;
 	(void)!iobuf_lock(r->pool, l.bytes);

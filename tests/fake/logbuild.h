@@ -53,8 +53,13 @@ void logbuild_flush(struct logbuild *b);
 /* A new branch begins at the first block of the segment, behind the record of this LSN (the newest
  * one written with it, or what the super block says of the tail). */
 void logbuild_branch(struct logbuild *b, uint64_t branch, uint64_t after_lsn, uint64_t segment);
+/* The same behind this very record; NULL: what the super block says. */
+void logbuild_branch_after(struct logbuild *b, uint64_t branch, const struct logbuild_record *after,
+			   uint64_t segment);
 /* A new mount found the log ended there: its epoch is in the super block. */
 void logbuild_epoch(struct logbuild *b, uint64_t after_lsn, uint64_t segment);
+void logbuild_epoch_after(struct logbuild *b, const struct logbuild_record *after,
+			  uint64_t segment);
 /* The tail moves to the segment of this record, which is its first. */
 void logbuild_tail(struct logbuild *b, const struct logbuild_record *r);
 
