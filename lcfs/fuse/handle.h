@@ -20,8 +20,9 @@ enum handle_kind {
 	HANDLE_CTL,
 };
 
-#define HANDLE_FILE_WRITE (1u << 8)  /* opened for writing */
-#define HANDLE_FILE_DIRECT (1u << 9) /* opened with O_DIRECT */
+#define HANDLE_FILE_WRITE (1u << 8)   /* opened for writing */
+#define HANDLE_FILE_DIRECT (1u << 9)  /* opened with O_DIRECT */
+#define HANDLE_FILE_BYPASS (1u << 10) /* the kernel bypasses its page cache (FOPEN_DIRECT_IO) */
 
 static inline enum handle_kind handle_kind(uint64_t fh)
 {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "lcfs/fuse/handle.h"
 #include "lcfs/fuse/node_impl.h"
 #include "lcfs/fuse/proto.h"
 #include "lcfs/fuse/ranks.h"
@@ -98,8 +99,7 @@ static struct node *add_locked(struct nodes *n, const struct stat *st, uint64_t 
 	node->fd = -1;
 	node->parent = NULL;
 	node->name = NULL;
-	atomic_store(&node->opens, 0);
-	atomic_store(&node->direct_opens, 0);
+	node->opens = node->direct_opens = node->bypass_opens = node->write_opens = 0;
 	atomic_store(&node->priv, NODE_PRIV_SUID | NODE_PRIV_CAPS);
 	atomic_store(&node->version, 0);
 	list_add_head(bucket(n, node->dev, node->ino), &node->hash);
@@ -278,18 +278,38 @@ void nodes_forget(struct nodes *n, uint64_t id, uint64_t count)
 	empty_trash(n, &trash);
 }
 
-void node_opened(struct nodes *n unused_, struct node *node, bool is_direct)
+uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is_direct, bool writeback)
 {
-	atomic_fetch_add(&node->opens, 1);
+	uint64_t fh = HANDLE_FILE;
+
+	LOCK_SCOPE(&n->lock);
+	if (for_write)
+		fh |= HANDLE_FILE_WRITE;
 	if (is_direct)
-		atomic_fetch_add(&node->direct_opens, 1);
+		fh |= HANDLE_FILE_DIRECT;
+	if (writeback ? node->bypass_opens || (is_direct && !node->opens)
+		      : node->direct_opens || is_direct)
+		fh |= HANDLE_FILE_BYPASS;
+	node->opens++;
+	node->direct_opens += is_direct;
+	node->bypass_opens += (fh & HANDLE_FILE_BYPASS) != 0;
+	node->write_opens += for_write;
+	return fh;
 }
 
-void node_released(struct nodes *n unused_, struct node *node, bool is_direct)
+void node_released(struct nodes *n, struct node *node, uint64_t fh)
 {
-	if (is_direct)
-		atomic_fetch_sub(&node->direct_opens, 1);
-	atomic_fetch_sub(&node->opens, 1);
+	LOCK_SCOPE(&n->lock);
+	node->opens--;
+	node->direct_opens -= (fh & HANDLE_FILE_DIRECT) != 0;
+	node->bypass_opens -= (fh & HANDLE_FILE_BYPASS) != 0;
+	node->write_opens -= (fh & HANDLE_FILE_WRITE) != 0;
+}
+
+bool node_may_be_dirty(struct nodes *n, struct node *node)
+{
+	LOCK_SCOPE(&n->lock);
+	return node->write_opens > 0;
 }
 
 struct node *nodes_seize(struct nodes *n, int dirfd, const char *name)

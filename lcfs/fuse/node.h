@@ -37,7 +37,7 @@ struct node {
 	dev_t dev;
 	ino_t ino;
 	uint64_t generation; /* hash of the file handle; 0: the filesystem has none */
-	struct list hash;    /* nodes->lock, as everything down to `name` */
+	struct list hash;    /* nodes->lock, as everything down to `write_opens` */
 	uint64_t nlookup;
 	uint32_t users;
 	uint32_t children;   /* nodes whose parent this is */
@@ -46,9 +46,11 @@ struct node {
 	bool is_hashed;
 	struct node *parent; /* with `name`: where it was last seen; NULL: nowhere */
 	char *name;
+	uint32_t opens;	       /* file handles; it is not let go of meanwhile */
+	uint32_t direct_opens; /* those with HANDLE_FILE_DIRECT */
+	uint32_t bypass_opens; /* those with HANDLE_FILE_BYPASS */
+	uint32_t write_opens;  /* those with HANDLE_FILE_WRITE */
 	_Atomic(struct image *) image;	/* regular files while held */
-	_Atomic uint32_t opens;		/* file handles; it is not let go of meanwhile */
-	_Atomic uint32_t direct_opens;	/* those with O_DIRECT */
 	_Atomic uint32_t priv;		/* enum node_priv */
 	_Atomic uint64_t version;	/* image_version() of what the kernel may have cached */
 };
@@ -83,9 +85,17 @@ void nodes_forget(struct nodes *n, uint64_t id, uint64_t count);
 int node_get(struct nodes *n, struct node *node) must_check;
 void node_put(struct nodes *n, struct node *node);
 
-/* A file handle is opened (the node is held by node_get()) or released. */
-void node_opened(struct nodes *n, struct node *node, bool is_direct);
-void node_released(struct nodes *n, struct node *node, bool is_direct);
+/*
+ * A file is opened (its node is held by node_get()): for writing and with O_DIRECT or not. The file handle, which says
+ * whether the kernel is to bypass its page cache:
+ * - with O_DIRECT, and while it is open so, for one open through the cache would end parallel writes for all;
+ * - but with writeback (the kernel may know of data and of an end that lcfs does not), a file is opened either way by all
+ *   or by none.
+ */
+uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is_direct, bool writeback);
+void node_released(struct nodes *n, struct node *node, uint64_t fh);
+/* May the kernel hold data of it that was not written to us yet: by way of a map, or with writeback? */
+bool node_may_be_dirty(struct nodes *n, struct node *node);
 
 /*
  * For what changes names. nodes_seize(): the node that `name` in the directory leads to, held (node_put() it), or NULL if

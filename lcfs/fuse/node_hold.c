@@ -103,9 +103,9 @@ uint64_t hold_generation(int fd)
 }
 
 /* The root has no parent. */
-static bool is_idle(struct node *node)
+static bool is_idle(const struct node *node)
 {
-	return node->users == 0 && node->parent && atomic_load(&node->opens) == 0;
+	return node->users == 0 && node->parent && node->opens == 0;
 }
 
 /* Those unused the longest, each looked at once. */
