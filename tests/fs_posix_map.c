@@ -167,7 +167,10 @@ static void seen_by_seek(void)
 
 static void many_pages_by_two(void)
 {
-	enum { PAGES = 256, BYTES = PAGES * 4096 };
+	enum {
+		PAGES = 256,
+		BYTES = PAGES * 4096
+	};
 	int fd = (int)OK(open("f", O_RDWR | O_CREAT, 0644));
 	unsigned char *p;
 	pid_t pid;

@@ -3,8 +3,9 @@
  * Random operations on one file, each followed by a comparison with the same operations in memory.
  * Usage: fsx [-n OPS] [-s SEED] [-l MAXBYTES] [-d] [-q] FILE
  *
- * Reads, writes, appends, truncates, punches, zeroes, maps, syncs and opens again; with -d also through a second
- * descriptor with O_DIRECT. The seed is printed; the last operations are, when something differs.
+ * Reads, writes, appends, truncates, punches, zeroes, maps, syncs and opens again; with -d also
+ * through a second descriptor with O_DIRECT. The seed is printed; the last operations are, when
+ * something differs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,10 +27,24 @@
 #define HISTORY 64
 #define SECTOR 512u
 
-enum op { READ, WRITE, APPEND, TRUNCATE, PUNCH, ZERO, ALLOCATE, MAP_READ, MAP_WRITE, SYNC, REOPEN, NR_OPS };
+enum op {
+	READ,
+	WRITE,
+	APPEND,
+	TRUNCATE,
+	PUNCH,
+	ZERO,
+	ALLOCATE,
+	MAP_READ,
+	MAP_WRITE,
+	SYNC,
+	REOPEN,
+	NR_OPS
+};
 
-static const char *const op_names[] = { "read",	 "write",    "append",	  "truncate",  "punch", "zero",
-					"alloc", "map-read", "map-write", "sync", "reopen" };
+static const char *const op_names[] = { "read",	     "write", "append", "truncate",
+					"punch",     "zero",  "alloc",	"map-read",
+					"map-write", "sync",  "reopen" };
 
 struct event {
 	uint64_t number;
@@ -69,7 +84,8 @@ static noreturn_ void fail(const char *what, uint64_t at)
 		fprintf(stderr, "%8" PRIu64 " %s%s %#" PRIx64 "..%#" PRIx64 "\n", e->number,
 			op_names[e->op], e->is_direct ? " direct" : "", e->off, e->off + e->len);
 	}
-	fprintf(stderr, "fsx: %s: seed %" PRIu64 ", operation %" PRIu64 ": %s at %#" PRIx64 " (%s)\n",
+	fprintf(stderr,
+		"fsx: %s: seed %" PRIu64 ", operation %" PRIu64 ": %s at %#" PRIx64 " (%s)\n",
 		x.path, x.seed, x.done, what, at, strerror(errno));
 	exit(1);
 }

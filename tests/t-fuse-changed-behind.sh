@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What someone does in the backing directory shows within a second or so: new, gone, moved and changed files.
+# What someone does in the backing directory shows within a second or so: new, gone, moved and
+# changed files.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 

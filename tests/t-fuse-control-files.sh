@@ -25,12 +25,14 @@ for wrong in 101 -1 x 1x ''; do
 	[ "$(cat "$ctl/caches/1/knob")" = 14 ] || fail "'$wrong' changed it"
 done
 [ "$(cat "$ctl/long" | wc -c)" = 200000 ] || fail "a long file"
-[ "$(dd if="$ctl/long" bs=1000 skip=199 status=none | wc -c)" = 1000 ] || fail "a part of a long file"
+[ "$(dd if="$ctl/long" bs=1000 skip=199 status=none | wc -c)" = 1000 ] ||
+	fail "a part of a long file"
 [ "$(stat -c %s "$ctl/long")" = 0 ] || fail "size"
 { cat "$ctl/caches/1/knob" & cat "$ctl/caches/1/knob"; wait; } >/dev/null
-for call in "rm $ctl/version" "mkdir $ctl/x" "touch $ctl/x" "rmdir $ctl/caches" "mv $ctl/version $mnt/v" \
-	"mv $mnt/d $ctl/d" "rmdir $ctl" "mv $ctl $mnt/y" "ln $ctl/version $mnt/z" "chmod 777 $ctl/version" \
-	"mkdir $mnt/.lcfs" "cat $mnt/.lcfs/caches" "mv $mnt/d $mnt/.lcfs" "rm -r $mnt/.lcfs" "ls $mnt/.lcfs" \
+for call in "rm $ctl/version" "mkdir $ctl/x" "touch $ctl/x" "rmdir $ctl/caches" "rmdir $ctl" \
+	"mv $ctl/version $mnt/v" "mv $mnt/d $ctl/d" "mv $ctl $mnt/y" "ln $ctl/version $mnt/z" \
+	"chmod 777 $ctl/version" "mkdir $mnt/.lcfs" "cat $mnt/.lcfs/caches" "ls $mnt/.lcfs" \
+	"mv $mnt/d $mnt/.lcfs" "rm -r $mnt/.lcfs" \
 	"setfattr -n user.lcfs.mark -v 1 $mnt/d"; do
 	$call >/dev/null 2>&1 && fail "allowed: $call"
 done

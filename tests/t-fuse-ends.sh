@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# All ways in which a mount can end: refused while in use, lazily, aborted under load, with a killed server.
+# All ways in which a mount can end: refused while in use, lazily, aborted under load, with a
+# killed server.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 
@@ -27,8 +28,8 @@ wait_for_end
 fs_start -o async=41
 truncate -s 64M "$mnt/f"
 for i in 1 2 3 4; do
-	(while dd if=/dev/zero of="$mnt/f" bs=64k count=200 seek=$((i * 200)) conv=notrunc status=none \
-		oflag=direct; do :; done) 2>/dev/null &
+	(while dd if=/dev/zero of="$mnt/f" bs=64k count=200 seek=$((i * 200)) oflag=direct \
+		conv=notrunc status=none; do :; done) 2>/dev/null &
 	(while dd if="$mnt/f" of=/dev/null bs=1M iflag=direct status=none; do :; done) 2>/dev/null &
 done
 sleep 0.5

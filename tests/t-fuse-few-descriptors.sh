@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A tree of many more files than there are descriptors works, and names are found again after they were let
-# go of: also when they were moved, and not when something else is there.
+# A tree of many more files than there are descriptors works, and names are found again after they
+# were let go of: also when they were moved, and not when something else is there.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A directory can be mounted over itself; mounts below the backing directory are entered, but for lcfs's own.
+# A directory can be mounted over itself; mounts below the backing directory are entered, but for
+# lcfs's own.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 

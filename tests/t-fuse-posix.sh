@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The mount behaves as a filesystem does: whether images answer at once or later, with the kernel's write-back
-# cache, with few descriptors, without clones of /dev/fuse.
+# The mount behaves as a filesystem does: whether images answer at once or later, with the kernel's
+# write-back cache, with few descriptors, without clones of /dev/fuse.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 

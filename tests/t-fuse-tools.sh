@@ -34,7 +34,8 @@ fi
 # All that matters of a tree, a line a file.
 list()
 {
-	(cd "$1" && find . -printf '%P %y %m %U:%G %n %T@ %l\n' | sed 's/\(.* d [^ ]* [^ ]* \)[0-9]* /\1/' | sort)
+	(cd "$1" && find . -type d -printf '%P %y %m %U:%G %T@\n' | sort)
+	(cd "$1" && find . ! -type d -printf '%P %y %m %U:%G %n %T@ %l\n' | sort)
 	(cd "$1" && find . -type f -exec sha256sum {} + | sort)
 }
 

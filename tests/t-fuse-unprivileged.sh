@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A user without rights mounts by way of fusermount3, and makes files that even the owner may not write.
+# A user without rights mounts by way of fusermount3, and makes files that even the owner may not
+# write.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 need fusermount3 setpriv
@@ -12,7 +13,8 @@ if [ "$(stat -c %a /dev/fuse)" != 666 ]; then
 	need unshare
 	rm -rf "$tmp"
 	exec env IN_NAMESPACE=1 unshare -m sh -c \
-		'node=$(mktemp -u) && mknod -m 666 "$node" c 10 229 && mount --bind "$node" /dev/fuse
+		'node=$(mktemp -u) && mknod -m 666 "$node" c 10 229 &&
+		mount --bind "$node" /dev/fuse
 		rm -f "$node"; exec "$@"' sh "$0" "$@"
 fi
 
@@ -27,7 +29,8 @@ $user timeout 20 "$bin/fusetest" -o noother -p "$tmp/pid" "$back" "$mnt" 2>"$tmp
 server=$(cat "$tmp/pid")
 mounts=$mnt
 fs_mnt=$mnt
-findmnt -n -o FSTYPE,SOURCE "$mnt" | grep -q "fuse.lcfs *$back" || fail "shown as: $(findmnt -n "$mnt")"
+findmnt -n -o FSTYPE,SOURCE "$mnt" | grep -q "fuse.lcfs *$back" ||
+	fail "shown as: $(findmnt -n "$mnt")"
 $user timeout 100 "$bin/fs_posix" "$mnt" || fail "as a user"
 $user sh -c "umask 0; echo x >'$mnt/f'; chmod 444 '$mnt/f'; cat '$mnt/f'" >/dev/null
 [ "$(stat -c %u:%g:%a "$back/f")" = "$uid:$gid:444" ] || fail "owner: $(stat -c %u:%g:%a "$back/f")"

@@ -2,9 +2,9 @@
 /*
  * The table of nodes.
  *
- * A node's number is (sequence << 24 | slot): the slot finds it without a lock, the sequence makes it
- * unique. Memory of a slot is never given back, so that a wrong number finds at worst another node's
- * memory, whose number differs.
+ * A node's number is (sequence << 24 | slot): the slot finds it without a lock, the sequence makes
+ * it unique. Memory of a slot is never given back, so that a wrong number finds at worst another
+ * node's memory, whose number differs.
  */
 #include "lcfs/fuse/node.h"
 
@@ -25,8 +25,8 @@
 
 struct node *nodes_slot(struct nodes *n, unsigned int slot)
 {
-	struct node *chunk = atomic_load_explicit(&n->chunks[slot / NODE_CHUNK],
-						  memory_order_acquire);
+	struct node *chunk =
+		atomic_load_explicit(&n->chunks[slot / NODE_CHUNK], memory_order_acquire);
 
 	return chunk ? &chunk[slot % NODE_CHUNK] : NULL;
 }
@@ -177,8 +177,8 @@ static bool is_below(const struct node *node, const struct node *ancestor)
 }
 
 /*
- * Where it was seen. Changes of the backing tree behind lcfs can make this inconsistent with what is
- * known of its parent: no place is better than a circle.
+ * Where it was seen. Changes of the backing tree behind lcfs can make this inconsistent with what
+ * is known of its parent: no place is better than a circle.
  */
 static void set_place_locked(struct nodes *n, struct node *node, struct node *parent,
 			     const char *name, struct list *trash)
@@ -220,8 +220,8 @@ static struct node *enter_known(struct nodes *n, struct node *parent, const char
 	return node;
 }
 
-int nodes_enter(struct nodes *n, struct node *parent, const char *name, int fd, const struct stat *st,
-		struct node **out)
+int nodes_enter(struct nodes *n, struct node *parent, const char *name, int fd,
+		const struct stat *st, struct node **out)
 {
 	struct list trash;
 	struct hold h;
@@ -278,7 +278,8 @@ void nodes_forget(struct nodes *n, uint64_t id, uint64_t count)
 	empty_trash(n, &trash);
 }
 
-uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is_direct, bool writeback)
+uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is_direct,
+		     bool writeback)
 {
 	uint64_t fh = HANDLE_FILE;
 
@@ -287,8 +288,8 @@ uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is
 		fh |= HANDLE_FILE_WRITE;
 	if (is_direct)
 		fh |= HANDLE_FILE_DIRECT;
-	if (writeback ? node->bypass_opens || (is_direct && !node->opens)
-		      : node->direct_opens || is_direct)
+	if (writeback ? node->bypass_opens || (is_direct && !node->opens) :
+			node->direct_opens || is_direct)
 		fh |= HANDLE_FILE_BYPASS;
 	node->opens++;
 	node->direct_opens += is_direct;

@@ -2,8 +2,9 @@
 /*
  * Operations on open files but reads, writes and syncs of images (ops_io.c).
  *
- * An open asks the kernel either to bypass its page cache and to let writes of the file go side by side, or to
- * use the cache, and keep it from open to open unless the file was found changed behind lcfs. See node_opened().
+ * An open asks the kernel either to bypass its page cache and to let writes of the file go side by
+ * side, or to use the cache, and keep it from open to open unless the file was found changed behind
+ * lcfs. See node_opened().
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -87,9 +88,12 @@ static int make_file(fuse_req_t req, const struct ops_use *parent, const char *n
 	return fd < 0 ? -error : fd;
 }
 
-/* The file of a CREATE: new, or one that has appeared since the kernel looked. e's lookup is counted. */
-static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const char *name, mode_t mode,
-			    int flags, struct fuse_entry_param *e, bool *is_new)
+/*
+ * The file of a CREATE: new, or one that has appeared since the kernel looked. e's lookup is
+ * counted.
+ */
+static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const char *name,
+			    mode_t mode, int flags, struct fuse_entry_param *e, bool *is_new)
 {
 	struct session *s = ops_session(req);
 	struct stat st;
@@ -112,7 +116,8 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 }
 
 /* e has been entered: opens it. */
-static int open_created(struct session *s, struct ops_use *u, bool is_new, struct fuse_file_info *fi)
+static int open_created(struct session *s, struct ops_use *u, bool is_new,
+			struct fuse_file_info *fi)
 {
 	if (is_new && ops_image(u))
 		image_created(ops_image(u));
@@ -171,7 +176,8 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 /* Of control files: those of images never come here. */
-void op_read(fuse_req_t req, fuse_ino_t ino unused_, size_t size, off_t off, struct fuse_file_info *fi)
+void op_read(fuse_req_t req, fuse_ino_t ino unused_, size_t size, off_t off,
+	     struct fuse_file_info *fi)
 {
 	if (handle_kind(fi->fh) == HANDLE_CTL)
 		ctl_read(req, size, off, fi);
@@ -179,8 +185,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino unused_, size_t size, off_t off, str
 		ops_reply(req, -EBADF);
 }
 
-void op_write(fuse_req_t req, fuse_ino_t ino unused_, const char *data, size_t size, off_t off unused_,
-	      struct fuse_file_info *fi)
+void op_write(fuse_req_t req, fuse_ino_t ino unused_, const char *data, size_t size,
+	      off_t off unused_, struct fuse_file_info *fi)
 {
 	if (handle_kind(fi->fh) == HANDLE_CTL)
 		ctl_write(req, data, size, fi);
@@ -188,7 +194,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino unused_, const char *data, size_t s
 		ops_reply(req, -EBADF);
 }
 
-void op_fsync(fuse_req_t req, fuse_ino_t ino unused_, int datasync unused_, struct fuse_file_info *fi)
+void op_fsync(fuse_req_t req, fuse_ino_t ino unused_, int datasync unused_,
+	      struct fuse_file_info *fi)
 {
 	ops_reply(req, handle_kind(fi->fh) == HANDLE_CTL ? 0 : -EBADF);
 }
@@ -210,8 +217,9 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 }
 
 /*
- * What was written by way of a map may still be in the page cache alone, where a hole is to be found: the kernel does
- * not look there before it asks for holes. To drop the cache makes it write first.
+ * What was written by way of a map may still be in the page cache alone, where a hole is to be
+ * found: the kernel does not look there before it asks for holes. To drop the cache makes it write
+ * first.
  */
 static void write_out(struct session *s, const struct ops_use *u)
 {
