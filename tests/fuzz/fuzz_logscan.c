@@ -3,8 +3,8 @@
  * The walker is safe on any log, and what it hands out is one chain of valid records.
  *
  * Random bytes never get past a checksum that is seeded with a secret key, so the input is a
- * program for a writer: it appends, flushes, begins branches and epochs, loses sectors, and changes headers
- * and seals them again, so that they are valid and wrong.
+ * program for a writer: it appends, flushes, begins branches and epochs, loses sectors, and changes
+ * headers and seals them again, so that they are valid and wrong.
  */
 #include <errno.h>
 #include <string.h>
