@@ -18,8 +18,8 @@
  * index still points at that very slot of that very segment. What failed stays dirty and is written
  * again later (P4).
  *
- * When it runs: whenever the log runs short; with allow_migrate also while the backing store is
- * idle or force_migrate is set; and for images that are being drained.
+ * When it runs: whenever the log runs short; with force_migrate; with allow_migrate also while the
+ * backing store is idle; and for images that are being drained.
  */
 #include "lcfs/cache/migrate.h"
 
@@ -498,8 +498,8 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	is_short = log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
-	run = is_short ||
-	      (c->knob[KNOB_ALLOW_MIGRATE] && (c->knob[KNOB_FORCE_MIGRATE] || c->is_idle));
+	run = is_short || c->knob[KNOB_FORCE_MIGRATE] ||
+	      (c->knob[KNOB_ALLOW_MIGRATE] && c->is_idle);
 	if (!run && !draining)
 		return;
 	m->only_draining = !run;

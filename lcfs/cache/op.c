@@ -258,7 +258,7 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		return;
 	if (!op->result && !op_edges_ready(c, op, ob))
 		return;
-	if (!op->result && !op_edges_hold(c, op))
+	if (!op->result && !op_edges_hold(op))
 		op->result = -EIO;
 	if (op->result) {
 		op_release_edges(c, op, ob);
