@@ -99,7 +99,16 @@ void log_unpin(struct cache *c, struct wbuf *buf, uint64_t now, struct outbox *o
 {
 	(void)now;
 	assert(buf->readers > 0);
-	if (--buf->readers == 0)
+	if (--buf->readers == 0 && list_is_linked(&buf->node))
+		log_space_changed(c, ob);
+}
+
+void log_read_done(struct cache *c, uint32_t cbn, struct outbox *ob)
+{
+	struct segment *seg = log_segment_of(c, cbn);
+
+	assert(seg->readers > 0);
+	if (--seg->readers == 0 && seg == log_segment(c, c->log.next_segment_id))
 		log_space_changed(c, ob);
 }
 
@@ -348,6 +357,8 @@ struct record *log_reserve(struct cache *c, uint32_t image, uint64_t block, uint
 void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t mask, uint8_t flags)
 {
 	(void)c;
+	if (flags & ENTRY_EXTENDS)
+		rec->buf->segment->last_op_lsn = max(rec->buf->segment->last_op_lsn, rec->lsn);
 	rec->h->entry_flags[entry] = flags;
 	__atomic_store_n(&rec->h->dirty[entry], mask, __ATOMIC_RELEASE);
 }

@@ -95,10 +95,15 @@ void cache_image_refresh(struct cache *c, struct cache_image *img, const struct 
 		;
 	imgtab_set_size(img, stamp->size);
 	img->mtime_ns = 0;
-	if (img->is_bound)
+	if (img->is_bound) {
+		struct op op = { .type = OP_INVALIDATE, .image = img->id, .arg1 = IMAGE_BYTES_MAX };
+
+		if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) == 0)
+			img->last_lsn = log_op(c, &op);
 		log_stamp(c, img, stamp, now, ob);
-	else
+	} else {
 		img->stamp = *stamp;
+	}
 }
 
 void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns, uint64_t now,
