@@ -236,6 +236,7 @@ mount_with_log()
 {
 	cleanup_fn end_mount "$3"
 	"$LCFS" -f -o "cache=$1${4:+,$4}" "$2" "$3" >>"$tmp/log" 2>&1 </dev/null &
+	logged=$!
 	eventually 60 is_mounted "$3" || fail "$3: is not mounted"
 	eventually 20 timeout 20 test -e "$3/.lcctl/version" || fail "$3: does not serve"
 }
@@ -247,6 +248,10 @@ umount_lcfs()
 	works umount "$1"
 	for pid in $pids; do
 		eventually 20 is_gone "$pid" || fail "the daemon of $1 (pid $pid) does not end"
+		[ "$pid" = "${logged:-}" ] || continue
+		ended=0
+		wait "$pid" || ended=$?
+		[ $ended = 0 ] || fail "the daemon of $1 ended with status $ended"
 	done
 }
 

@@ -47,6 +47,7 @@ printf '78\n' | tee "$ctl/migrate_threshold" >/dev/null
 cp "$tmp/data" "$mnt/image"
 echo 1 >"$ctl/flush_current_buffer"
 [ "$(cat "$ctl/flush_current_buffer")" = 0 ] || fail "does not read 0"
+[ "$(cat "$ctl/allow_migrate")" = 0 ] || fail "another knob has changed"
 dd if="$tmp/data" of="$tmp/block" bs=4096 count=1 skip=5 status=none
 LC_ALL=C od -An -v -tx1 -w4096 "$tmp/block" | tr -d ' \n' >"$tmp/hex"
 LC_ALL=C od -An -v -tx1 -w4096 "$cache" | tr -d ' ' | grep -qxFf "$tmp/hex" ||

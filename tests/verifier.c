@@ -4,10 +4,9 @@
  *
  *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
  *	verifier write [-d] [-u] [-t SECONDS] [-l LOG] JOURNAL FILE...
- *	                          write, one thread a file, until the time is over (status 0) or the
- *	                          filesystem dies below it (status 0 too: that is what it is for);
- *	                          -d with O_DIRECT, -u without ever syncing, -l with a line in LOG for
- *	                          each operation, for whoever looks for a mistake
+ *		write, one thread a file, until the time is over (status 0) or the filesystem dies
+ *		below it (status 0 too: that is what it is for); -d with O_DIRECT, -u without ever
+ *		syncing, -l with a line in LOG for each operation, for whoever looks for a mistake
  *	verifier check [-d] JOURNAL FILE...        everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
@@ -175,10 +174,25 @@ static bool check_part(struct run *r, const uint8_t *buf, uint64_t first, uint64
 	return is_right;
 }
 
+/* All of it: what is short may be the end of a file or of its daemon, and the next call says which. */
+static ssize_t read_all(struct run *r, size_t bytes, off_t off)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t n = pread(r->fd, r->buf + done, bytes - done, off + (off_t)done);
+
+		if (n <= 0)
+			return n < 0 ? n : (ssize_t)done;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 /* Reads and checks [first, first + count) in blocks. */
 static bool check_range(struct run *r, uint64_t first, uint64_t count)
 {
-	ssize_t n = pread(r->fd, r->buf, count * SECTOR, (off_t)(first * SECTOR));
+	ssize_t n = read_all(r, count * SECTOR, (off_t)(first * SECTOR));
 	uint64_t end = first + count;
 	bool is_right = true;
 

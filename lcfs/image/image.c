@@ -427,14 +427,17 @@ int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg
 /* At the end: all images, whoever has them. */
 void image_free_all(struct imagedir *d)
 {
-	for (unsigned int b = 0; b < IMAGEDIR_BUCKETS; b++) {
-		struct image *img, *next;
+	struct image *img, *next;
 
+	/* Its buckets by id and by inode are two: none is freed while it is in one of them. */
+	for (unsigned int b = 0; b < IMAGEDIR_BUCKETS; b++) {
 		list_for_each_entry_safe(img, next, &d->by_id[b], id_node) {
 			list_del(&img->id_node);
 			if (!list_is_linked(&img->node))
 				list_add_head(&d->by_inode[b], &img->node);
 		}
+	}
+	for (unsigned int b = 0; b < IMAGEDIR_BUCKETS; b++) {
 		list_for_each_entry_safe(img, next, &d->by_inode[b], node) {
 			list_del(&img->node);
 			list_del(&img->maintain_node);

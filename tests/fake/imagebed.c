@@ -75,6 +75,14 @@ static void note(enum msg_level level, const char *text, void *arg)
 	snprintf(b->said + at, sizeof(b->said) - at, "%s\n", text);
 }
 
+static void remove_root(const struct bed *b)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", b->root);
+	ck_assert_int_eq(system(command), 0);
+}
+
 struct bed *bed_new(void)
 {
 	const char *where = getenv("IMAGEBED_DIR");
@@ -86,8 +94,10 @@ struct bed *bed_new(void)
 	msg_to_callback(note, NULL);
 	if (getenv("IMAGEBED_VERBOSE"))
 		msg_set_level(MSG_DEBUG);
-	snprintf(b->root, sizeof(b->root), "%s/imagebed.XXXXXX", where ? where : ".");
-	ck_assert_ptr_nonnull(mkdtemp(b->root));
+	snprintf(b->root, sizeof(b->root), "%s/imagebed-%s", where ? where : ".",
+		 program_invocation_short_name);
+	remove_root(b); /* of a test that failed */
+	ck_assert_int_eq(mkdir(b->root, 0700), 0);
 	b->root_fd = open(b->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_eq(mkdirat(b->root_fd, "back", 0755), 0);
 	snprintf(path, sizeof(path), "%s/back", b->root);
@@ -103,16 +113,13 @@ struct bed *bed_new(void)
 
 void bed_free(struct bed *b)
 {
-	char command[300];
-
 	if (b->dir)
 		bed_unmount(b);
 	noting = NULL;
 	munmap(b->pool, b->pool_bytes);
 	close(b->fd);
 	close(b->root_fd);
-	snprintf(command, sizeof(command), "rm -rf '%s'", b->root);
-	ck_assert_int_eq(system(command), 0);
+	remove_root(b);
 	free(b);
 }
 
