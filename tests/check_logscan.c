@@ -478,8 +478,8 @@ START_TEST(A3_proof_that_is_found_behind_a_torn_record_cuts_the_walk_further)
 {
 	struct record_disk h;
 
-	/* The chain: 1 to 4 in segment 1, 5 to 7 in 5. 5 is torn, so the log ends behind 4; and there
-	 * stands a header of a branch that began at 3. */
+	/* The chain: 1 to 4 in segment 1, 5 to 7 in 5. 5 is torn, so the log ends behind 4; and
+	 * there stands a header of a branch that began at 3. */
 	logbuild_append_many(&b, 4, 1);
 	logbuild_move(&b, 5, 0);
 	logbuild_append_many(&b, 3, 1);

@@ -37,7 +37,8 @@ START_TEST(a_branch_is_abandoned_from_where_the_first_of_all_higher_ones_begins)
 			if (branches_add(&b, start[nr].branch, start[nr].lsn))
 				ck_abort();
 			for (uint64_t branch = 0; branch <= VALUES; branch++) {
-				if (branches_limit(&b, branch) != naive_limit(start, nr + 1, branch))
+				if (branches_limit(&b, branch) !=
+				    naive_limit(start, nr + 1, branch))
 					ck_abort_msg("round %d, %zu starts, branch %d", round,
 						     nr + 1, (int)branch);
 			}
@@ -173,7 +174,8 @@ static Suite *make_suite(void)
 {
 	Suite *s = suite_create("logscan, its parts");
 
-	CHECK_CASE(s, "branches", a_branch_is_abandoned_from_where_the_first_of_all_higher_ones_begins,
+	CHECK_CASE(s, "branches",
+		   a_branch_is_abandoned_from_where_the_first_of_all_higher_ones_begins,
 		   only_what_is_new_is_learnt, many_branches_are_kept);
 	CHECK_CASE(s, "kept headers", headers_are_kept_byte_for_byte,
 		   the_newest_headers_are_kept_in_the_memory_there_is);

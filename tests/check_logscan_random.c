@@ -144,10 +144,17 @@ START_TEST(whatever_the_super_block_says_nothing_wrong_is_handed_out)
 	good = w.b.sb;
 	for (int cycle = 0; cycle < 50; cycle++) {
 		uint64_t *const field[] = {
-			&w.b.sb.last_migrated_segment_id, &w.b.sb.tail_lsn, &w.b.sb.tail_link,
-			&w.b.sb.tail_branch, &w.b.sb.durable_lsn, &w.b.sb.epoch_start_lsn,
-			&w.b.sb.epoch, &w.b.sb.nr_segments, &w.b.sb.ring_base_id,
-			&w.b.sb.ring_base_slot, &w.b.sb.key,
+			&w.b.sb.last_migrated_segment_id,
+			&w.b.sb.tail_lsn,
+			&w.b.sb.tail_link,
+			&w.b.sb.tail_branch,
+			&w.b.sb.durable_lsn,
+			&w.b.sb.epoch_start_lsn,
+			&w.b.sb.epoch,
+			&w.b.sb.nr_segments,
+			&w.b.sb.ring_base_id,
+			&w.b.sb.ring_base_slot,
+			&w.b.sb.key,
 		};
 		uint64_t *f = field[logworld_draw(&w, sizeof(field) / sizeof(field[0]))];
 
@@ -298,8 +305,8 @@ static Suite *make_suite(void)
 	TCase *tc = tcase_create("random");
 
 	tcase_set_timeout(tc, 600);
-	tcase_add_loop_test(tc, after_any_power_cut_the_log_is_whole_and_has_all_that_was_durable, 0,
-			    nr_seeds(40));
+	tcase_add_loop_test(tc, after_any_power_cut_the_log_is_whole_and_has_all_that_was_durable,
+			    0, nr_seeds(40));
 	tcase_add_loop_test(
 		tc, whatever_happens_to_the_segments_nothing_is_handed_out_that_was_not_written, 0,
 		nr_seeds(20));

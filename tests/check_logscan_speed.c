@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a walk costs on a device of 2 GB/s with a latency of 100 us, by the clock of the fake device:
- * no real time is measured. Logs are walked as large as 4 GiB where records are long, and a part of
- * that where they are short. Blocks of data are all zero and cost no memory.
+ * What a walk costs on a device of 2 GB/s with a latency of 100 us, by the clock of the fake
+ * device: no real time is measured. Logs are walked as large as 4 GiB where records are long, and a
+ * part of that where they are short. Blocks of data are all zero and cost no memory.
  */
 #include <stdio.h>
 
@@ -75,7 +75,7 @@ static double walk(void)
 	ck_assert_int_eq(logscan_walk(&b.mem->dev, &b.sb, 0, read_ops, NULL, &result), 0);
 	ck_assert_uint_eq(result.last_lsn, b.lsn);
 	ms = (double)b.mem->now_ns / 1e6;
-	printf("%8.1f ms: %ju records in %ju segments, %ju reads, %ju of them announced, %.1f MiB\n",
+	printf("%8.1f ms: %ju records, %ju segments, %ju reads, %ju of them announced, %.1f MiB\n",
 	       ms, (uintmax_t)result.records, (uintmax_t)result.segments, (uintmax_t)b.mem->reads,
 	       (uintmax_t)b.mem->hints_used, (double)b.mem->read_bytes / (double)MIB);
 	return ms;
@@ -93,7 +93,7 @@ START_TEST(four_gib_of_full_records)
 {
 	build(4096, 255, 0);
 	ck_assert(walk() < 200);
-	/* one header a record; and, whole, the segments that are not known durable and those ahead */
+	/* a header a record; and, whole, the segments not known durable and those ahead */
 	ck_assert_uint_le(b.mem->reads, 4096 + 2 * 66 + 2 * 64 + 8);
 	logbuild_free(&b);
 }

@@ -57,7 +57,7 @@ START_TEST(every_tear_of_a_small_record_at_512_bytes)
 {
 	uint64_t whole = 0;
 
-	setup_log(5, 1, _i);
+	setup_log(SEGMENT_ORDER_MIN, 1, _i);
 	for (uint64_t mask = 0; mask < 1u << SECTORS_SMALL; mask++) {
 		keep_sectors(newest, mask);
 		whole += is_whole(newest);

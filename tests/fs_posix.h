@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Cases of fs_posix, which runs each in a process and a directory of its own. They hold on any good filesystem:
- * run it on one to see whether a case is right.
+ * Cases of fs_posix, which runs each in a process and a directory of its own. They hold on any good
+ * filesystem: run it on one to see whether a case is right.
  */
 #ifndef TESTS_FS_POSIX_H
 #define TESTS_FS_POSIX_H
@@ -43,17 +43,17 @@ long fs_ok(long result, const char *file, int line, const char *what);
 #define ERR(call, wanted) fs_err((long)(call), (wanted), __FILE__, __LINE__, #call)
 void fs_err(long result, int wanted, const char *file, int line, const char *what);
 
-#define TRUE(cond)                                                       \
-	do {                                                             \
-		if (!(cond))                                             \
-			fs_fail(__FILE__, __LINE__, #cond, 0, 1);        \
+#define TRUE(cond)                                                \
+	do {                                                      \
+		if (!(cond))                                      \
+			fs_fail(__FILE__, __LINE__, #cond, 0, 1); \
 	} while (0)
 
 /* Two numbers are the same. */
-#define SAME(a, b)                                                                \
-	do {                                                                      \
-		long same_a_ = (long)(a), same_b_ = (long)(b);                    \
-		if (same_a_ != same_b_)                                           \
+#define SAME(a, b)                                                                   \
+	do {                                                                         \
+		long same_a_ = (long)(a), same_b_ = (long)(b);                       \
+		if (same_a_ != same_b_)                                              \
 			fs_fail(__FILE__, __LINE__, #a " == " #b, same_a_, same_b_); \
 	} while (0)
 
@@ -63,7 +63,10 @@ void fs_write(const char *path, const char *text);
 #define HAS(path, text) TRUE(fs_has(path, text))
 bool fs_has(const char *path, const char *text);
 struct stat fs_stat(const char *path);
-/* Runs fn in a child as this user, with one supplementary group (0: none); what fails there fails the case. */
+/*
+ * Runs fn in a child as this user, with one supplementary group (0: none); what fails there fails
+ * the case.
+ */
 void fs_as(uid_t uid, gid_t gid, gid_t extra, void (*fn)(void));
 /* Waits for a child that must end with 0. */
 void fs_reap(pid_t pid);

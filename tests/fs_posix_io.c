@@ -59,8 +59,8 @@ static void ends_and_offsets(void)
 
 static void sizes_of_all_kinds(void)
 {
-	static const size_t sizes[] = { 1, 511, 512, 513, 4095, 4096, 4097, 65536, 131072, MIB - 1, MIB,
-					MIB + 1, 3 * MIB + 12345 };
+	static const size_t sizes[] = { 1,     511,    512,	513, 4095,    4096,	      4097,
+					65536, 131072, MIB - 1, MIB, MIB + 1, 3 * MIB + 12345 };
 	char *out = aligned(4 * MIB), *in = aligned(4 * MIB);
 	int fd = (int)OK(open("f", O_RDWR | O_CREAT, 0644));
 
@@ -135,7 +135,11 @@ static void direct_meets_buffered(void)
 
 static void append_from_many(void)
 {
-	enum { WRITERS = 6, LINES = 200, WIDTH = 16 };
+	enum {
+		WRITERS = 6,
+		LINES = 200,
+		WIDTH = 16
+	};
 	char line[WIDTH + 1];
 	int count[WRITERS] = { 0 };
 	pid_t pid[WRITERS];
@@ -270,8 +274,9 @@ static void synchronous(void)
 	SAME(pwritev2(fd, &iov, 1, 0, RWF_SYNC), 4096);
 	OK(fsync(fd));
 	OK(fdatasync(fd));
-	OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-				     SYNC_FILE_RANGE_WAIT_AFTER));
+	OK(sync_file_range(fd, 0, 0,
+			   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				   SYNC_FILE_RANGE_WAIT_AFTER));
 	OK(fsync((int)OK(open("f", O_RDONLY))));
 	free(buf);
 }

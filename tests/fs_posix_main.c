@@ -173,7 +173,11 @@ static int run_cases(const struct fs_case *c, char **names, int nr, int *run)
 			continue;
 		}
 		status = run_case(c);
-		printf("%s %s\n", status == 0 ? "ok" : status == EXIT_SKIP ? "skip" : "FAIL", c->name);
+		printf("%s %s\n",
+		       status == 0	   ? "ok" :
+		       status == EXIT_SKIP ? "skip" :
+					     "FAIL",
+		       c->name);
 		fflush(stdout);
 		failed += status != 0 && status != EXIT_SKIP;
 	}

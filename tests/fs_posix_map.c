@@ -146,9 +146,31 @@ static void beside_direct(void)
 	OK(close(fd));
 }
 
+/* A search for data finds what is only mapped, or a copy of the file would lack it. */
+static void seen_by_seek(void)
+{
+	int fd = (int)OK(open("f", O_RDWR | O_CREAT, 0644));
+	char *p;
+	off_t data;
+
+	OK(ftruncate(fd, LEN));
+	p = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
+	p[40000] = 'x';
+	data = OK(lseek(fd, 0, SEEK_DATA));
+	TRUE(data <= 40000);
+	TRUE(OK(lseek(fd, data, SEEK_HOLE)) > 40000);
+	SAME(pwrite(fd, "y", 1, LEN + 100000), 1);
+	TRUE(OK(lseek(fd, LEN, SEEK_DATA)) <= (off_t)LEN + 100000);
+	p[0] = 'z';
+	SAME(lseek(fd, 0, SEEK_DATA), 0);
+}
+
 static void many_pages_by_two(void)
 {
-	enum { PAGES = 256, BYTES = PAGES * 4096 };
+	enum {
+		PAGES = 256,
+		BYTES = PAGES * 4096
+	};
 	int fd = (int)OK(open("f", O_RDWR | O_CREAT, 0644));
 	unsigned char *p;
 	pid_t pid;
@@ -178,6 +200,7 @@ const struct fs_case fs_cases_map[] = {
 	{ "map_rights", rights, false },
 	{ "map_beyond_the_end", beyond_the_end, false },
 	{ "map_beside_direct", beside_direct, false },
+	{ "map_seen_by_seek", seen_by_seek, false },
 	{ "map_many_pages_by_two", many_pages_by_two, false },
 	{ 0 },
 };

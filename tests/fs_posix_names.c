@@ -78,7 +78,8 @@ static void long_names(void)
 /* Names are bytes: anything but '/' and NUL. */
 static void strange_names(void)
 {
-	static const char *const names[] = { " ", "...", "a\nb", "\xff\xfe", "\\", "*", "-rf", "ä", "\1" };
+	static const char *const names[] = { " ", "...", "a\nb", "\xff\xfe", "\\",
+					     "*", "-rf", "ä",	 "\1" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		fs_write(names[i], "x");

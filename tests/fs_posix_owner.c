@@ -20,7 +20,9 @@ static void make_all_kinds(void)
 
 static void new_objects_are_the_callers(void)
 {
-	static const char *const names[] = { "mine", "mydir", "mylink", "myfifo", "mynod", "mine2" };
+	static const char *const names[] = {
+		"mine", "mydir", "mylink", "myfifo", "mynod", "mine2"
+	};
 
 	fs_as(USER_A, GROUP_A, 0, make_all_kinds);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

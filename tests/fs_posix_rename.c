@@ -141,7 +141,10 @@ static void exchange(void)
 	ERR(renameat2(AT_FDCWD, "b", AT_FDCWD, "d", RENAME_EXCHANGE | RENAME_NOREPLACE), EINVAL);
 }
 
-/* The way databases and editors replace files: the name is always there, and its content is always whole. */
+/*
+ * The way databases and editors replace files: the name is always there, and its content is always
+ * whole.
+ */
 static void replaced_in_a_loop(void)
 {
 	pid_t pid = (pid_t)OK(fork());

@@ -50,7 +50,8 @@ static void values(void)
 	OK(setxattr("f", "user.big", big, 3000, 0));
 	SAME(getxattr("f", "user.big", buf, sizeof(buf)), 3000);
 	TRUE(memcmp(buf, big, 3000) == 0);
-	TRUE(is_listed("f", "user.a") && is_listed("f", "user.big") && is_listed("f", "user.empty"));
+	TRUE(is_listed("f", "user.a") && is_listed("f", "user.big") &&
+	     is_listed("f", "user.empty"));
 	ERR(listxattr("f", buf, 3), ERANGE);
 	SAME(listxattr("f", NULL, 0), listxattr("f", buf, sizeof(buf)));
 	OK(removexattr("f", "user.a"));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mounts a directory through the FUSE layer alone, with images that go straight to the backing files.
- * Usage: fusetest [-o WORD[,WORD...]] [-p PIDFILE] DIR MNT
+ * Mounts a directory through the FUSE layer alone, with images that go straight to the backing
+ * files. Usage: fusetest [-o WORD[,WORD...]] [-p PIDFILE] DIR MNT
  *
  * Returns when the mount serves. The process that mounts is not the one that serves: it hands the
- * descriptors to a child and ends. Words: async=SEED, null, writeback, ctl (with .lcctl), ctlvisible, ro, workers=N (0: no
- * clones), noother, fds=N (limit of descriptors), debug.
+ * descriptors to a child and ends. Words: async=SEED, null, writeback, ctl (with .lcctl),
+ * ctlvisible, ro, workers=N (0: no clones), noother, fds=N (limit of descriptors), debug.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,11 +40,29 @@ static noreturn_ void die(const char *what, const char *why)
 
 static void parse_words(char *words)
 {
-	enum { ASYNC, NONE, WRITEBACK, CTL, CTLVISIBLE, RO, WORKERS, NOOTHER, FDS, DEBUG };
-	char *const names[] = { (char *)"async",      (char *)"null", (char *)"writeback",
-				(char *)"ctl",	      (char *)"ctlvisible", (char *)"ro",
-				(char *)"workers",    (char *)"noother", (char *)"fds",
-				(char *)"debug",      NULL };
+	enum {
+		ASYNC,
+		NONE,
+		WRITEBACK,
+		CTL,
+		CTLVISIBLE,
+		RO,
+		WORKERS,
+		NOOTHER,
+		FDS,
+		DEBUG
+	};
+	char *const names[] = { (char *)"async",
+				(char *)"null",
+				(char *)"writeback",
+				(char *)"ctl",
+				(char *)"ctlvisible",
+				(char *)"ro",
+				(char *)"workers",
+				(char *)"noother",
+				(char *)"fds",
+				(char *)"debug",
+				NULL };
 	char *value;
 
 	while (*words) {
@@ -114,6 +132,8 @@ static int serve(struct session_conf *conf, int dirfd, int ready)
 		error = -EBUSY;
 	}
 	error |= imagedir_close(images);
+	/* The last word, by which tests know that nothing went wrong. */
+	fprintf(stderr, error ? "fusetest: ended with %d\n" : "fusetest: ended\n", error);
 	return error ? 1 : 0;
 }
 

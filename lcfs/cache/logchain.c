@@ -236,9 +236,9 @@ static int next_in_segment(struct logchain *c, const struct logchain_pos *pos,
 }
 
 /*
- * The header at the start of one of the next segments that counts, if its branch is higher than that
- * of *best; else *best stays. The window holds the segments where it may stand and that of *pos
- * itself, whose first record the chain has passed.
+ * The header at the start of one of the next segments that counts, if its branch is higher than
+ * that of *best; else *best stays. The window holds the segments where it may stand and that of
+ * *pos itself, whose first record the chain has passed.
  */
 static void next_segments(const struct logchain *c, const struct logchain_pos *pos,
 			  const struct record_disk **best)

@@ -48,8 +48,8 @@ void logkeep_init(struct logkeep *k, uint64_t max_bytes)
 
 	*k = (struct logkeep){
 		.max_bytes = max_bytes,
-		.chunk_bytes = max_t(uint32_t, CHUNK_BYTES_MIN,
-				     min_t(uint64_t, CHUNK_BYTES_MAX, quarter)),
+		.chunk_bytes =
+			max_t(uint32_t, CHUNK_BYTES_MIN, min_t(uint64_t, CHUNK_BYTES_MAX, quarter)),
 		.first_lsn = UINT64_MAX,
 	};
 }

@@ -72,8 +72,7 @@ static void edge_read(struct cache *c, struct action *a, int result, uint64_t no
 	int i = (int)a->arg;
 
 	(void)now;
-	log_segment_of(c, op->s.edge[i].cbn)->readers--;
-	log_space_changed(c, ob);
+	log_read_done(c, op->s.edge[i].cbn, ob);
 	if (result < 0)
 		op->result = -EIO;
 	op->s.edges_pending--;
@@ -145,8 +144,16 @@ bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob)
 		if (op->s.edge[i].merge)
 			continue;
 		ret = fetch_edge(c, op, i, ob);
-		if (ret < 0)
+		if (ret < 0) {
+			/* Who waits for a buffer holds none: two that hold one each would wait for ever. */
+			for (int k = 0; k < op->s.nr_edges; k++) {
+				uint8_t *m = op->s.edge[k].merge;
+
+				op->s.edge[k].merge = NULL;
+				merge_put(c, m, ob);
+			}
 			op_wait_in(op, &c->merge_waiters);
+		}
 		if (ret)
 			return false;
 	}

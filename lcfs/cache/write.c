@@ -128,8 +128,7 @@ static void base_read(struct cache *c, struct action *a, int result, uint64_t no
 	struct cache_write *w = container_of(a, struct cache_write, act);
 
 	(void)now;
-	log_segment_of(c, w->s.base_cbn)->readers--;
-	log_space_changed(c, ob);
+	log_read_done(c, w->s.base_cbn, ob);
 	if (result < 0)
 		rotten_base(w);
 	if (w->s.backing_mask && !w->s.error && !w->s.base_is_rotten) {
@@ -272,7 +271,7 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 		imgtab_bind(c, w->image);
 		if (size.type) {
 			w->image->last_lsn = log_op(c, &size);
-			imgtab_set_size(w->image, size.arg0);
+			imgtab_grow_size(w->image, size.arg0);
 			w->image->size_pending = true;
 		}
 	}
@@ -281,6 +280,8 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 		w->s.bytes = w->s.blocks * BLOCK_BYTES;
 	}
 	w->s.extends = chunk_end(w) > w->image->size && chunk_end(w) % SECTOR_BYTES == 0;
+	if (w->s.extends)
+		w->image->logged_size = max(w->image->logged_size, chunk_end(w));
 	w->s.rec = log_reserve(c, w->image->id, w->s.block, w->s.blocks, &w->s.entry, &w->s.dst);
 	return 0;
 }
@@ -351,7 +352,7 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	if (!w->s.error && !is_spoilt(w)) {
 		publish_blocks(c, w);
 		if (w->s.extends && chunk_end(w) > w->image->size) {
-			imgtab_set_size(w->image, chunk_end(w));
+			imgtab_grow_size(w->image, chunk_end(w));
 			w->image->size_pending = true;
 		}
 		w->image->mtime_ns = c->info.real_ns + (int64_t)now;
@@ -456,13 +457,14 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 	enum cache_step step;
 
 	if (!w->s.is_syncing && !w->s.error)
-		w->s.error = w->off + w->len > IMAGE_BYTES_MAX ? -EFBIG : imgtab_error(c, w->image);
+		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ? -EFBIG : imgtab_error(c, w->image);
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
 		return end_write(c, w, now, ob);
 	}
 	if (!w->s.is_ready) {
-		if (!w->s.has_waited && !list_is_empty(&c->log.space_waiters))
+		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
+		    !log_has_space(c, PURPOSE_USER))
 			return park(c, w, &c->log.space_waiters, may_wait, now, ob);
 		step = prepare(c, w, may_wait, now, ob);
 		if (step != CACHE_COPY)

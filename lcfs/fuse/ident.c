@@ -13,8 +13,8 @@
 static _Thread_local struct {
 	uid_t uid;
 	gid_t gid;
-	bool is_able;	/* root, with its capabilities known */
-	bool is_other;	/* between assume and restore */
+	bool is_able;  /* root, with its capabilities known */
+	bool is_other; /* between assume and restore */
 	mode_t mask;
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
 } self;
@@ -48,7 +48,10 @@ void ident_assume(uid_t uid, gid_t gid, mode_t mask)
 		return;
 	syscall(SYS_setfsgid, gid);
 	syscall(SYS_setfsuid, uid);
-	/* A change from root takes CAP_DAC_OVERRIDE and its like away, though only as effective ones. */
+	/*
+	 * A change from root takes CAP_DAC_OVERRIDE and its like away, though only as effective
+	 * ones.
+	 */
 	cap_call(SYS_capset, self.caps);
 	self.is_other = true;
 }

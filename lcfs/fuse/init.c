@@ -16,9 +16,10 @@
  * - POSIX_LOCKS, FLOCK_LOCKS: the kernel's own locks are local to the mount, and what qemu needs.
  * - SPLICE_*: payloads are wanted in locked memory.
  * - EXPORT_SUPPORT: no NFS export.
- * DONT_MASK with POSIX_ACL: the backing filesystem applies the umask, or a default ACL instead (ident.h);
- * the kernel checks permissions with the backing file's ACL. Without POSIX_ACL it would take the
- * mode's group bits, which are only the ACL's mask, for the group's rights.
+ *
+ * DONT_MASK with POSIX_ACL: the backing filesystem applies the umask, or a default ACL instead
+ * (ident.h); the kernel checks permissions with the backing file's ACL. Without POSIX_ACL it would
+ * take the mode's group bits, which are only the ACL's mask, for the group's rights.
  */
 #define WANTED                                                                                    \
 	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_DO_READDIRPLUS |               \

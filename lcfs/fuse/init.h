@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * INIT: what is agreed with the kernel. lcfs answers it itself, in one place and as a pure function of the
- * request, so that all flags are known whatever the age of libfuse, and a later daemon can be told the same.
+ * INIT: what is agreed with the kernel. lcfs answers it itself, in one place and as a pure function
+ * of the request, so that all flags are known whatever the age of libfuse, and a later daemon can
+ * be told the same.
  */
 #ifndef LCFS_FUSE_INIT_H
 #define LCFS_FUSE_INIT_H
@@ -21,13 +22,14 @@ struct init_conf {
 struct init_result {
 	struct fuse_out_header head; /* with `out` behind it: the reply */
 	struct fuse_init_out out;
-	uint64_t flags;		     /* agreed on */
+	uint64_t flags; /* agreed on */
 };
 
 /*
- * The reply to the INIT request of len bytes at msg. 0; -EPROTO: a kernel of another major version or older than 7.23, or
- * no INIT.
+ * The reply to the INIT request of len bytes at msg. 0; -EPROTO: a kernel of another major version
+ * or older than 7.23, or no INIT.
  */
-int init_answer(const void *msg, size_t len, const struct init_conf *conf, struct init_result *r) must_check;
+int init_answer(const void *msg, size_t len, const struct init_conf *conf,
+		struct init_result *r) must_check;
 
 #endif

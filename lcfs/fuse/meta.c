@@ -2,9 +2,10 @@
 /*
  * The metadata threads.
  *
- * libfuse parses the request, calls the operation, and replies through our writev function, on the same thread and
- * before it returns: the reply is put together in locked memory of the thread and sent the way the
- * request came. What libfuse is too old to know is patched on the way: flags of OPEN, the long form of SETXATTR.
+ * libfuse parses the request, calls the operation, and replies through our writev function, on the
+ * same thread and before it returns: the reply is put together in locked memory of the thread and
+ * sent the way the request came. What libfuse is too old to know is patched on the way: flags of
+ * OPEN, the long form of SETXATTR.
  */
 #include "lcfs/fuse/meta.h"
 
@@ -114,7 +115,8 @@ static ssize_t reply_writev(int fd unused_, struct iovec *iov, int count, void *
 	return (ssize_t)len;
 }
 
-static ssize_t no_read(int fd unused_, void *buf unused_, size_t len unused_, void *userdata unused_)
+static ssize_t no_read(int fd unused_, void *buf unused_, size_t len unused_,
+		       void *userdata unused_)
 {
 	errno = ENODEV;
 	return -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The metadata threads: every operation but reads, writes and syncs of images, by blocking calls, through
- * libfuse's low-level dispatch.
+ * The metadata threads: every operation but reads, writes and syncs of images, by blocking calls,
+ * through libfuse's low-level dispatch.
  */
 #ifndef LCFS_FUSE_META_H
 #define LCFS_FUSE_META_H
@@ -18,11 +18,14 @@ struct session;
 /* Makes the libfuse session (s->fuse) and the threads. 0 or -errno. */
 int meta_start(struct session *s, unsigned int nr_threads) must_check;
 /*
- * Queues a request that was kept or copied. rq->run, where set, is called in place of libfuse, on a metadata thread, and
- * answers it.
+ * Queues a request that was kept or copied. rq->run, where set, is called in place of libfuse, on a
+ * metadata thread, and answers it.
  */
 void meta_submit(struct meta *m, struct request *rq);
-/* Works off what is queued, ends the threads, frees the libfuse session. Nothing is submitted any more. */
+/*
+ * Works off what is queued, ends the threads, frees the libfuse session. Nothing is submitted any
+ * more.
+ */
 void meta_stop(struct session *s);
 
 /* Lets libfuse see a request without an answer from it: INIT, which lcfs answers itself. */

@@ -57,8 +57,8 @@ static int mount_as_root(const struct fusemount_conf *conf, mode_t rootmode, int
 
 	if (fd < 0)
 		return fail(text, size, -errno, "/dev/fuse: %s",
-			    errno == ENOENT ? "not there: the kernel has no FUSE (modprobe fuse)"
-					    : strerror(errno));
+			    errno == ENOENT ? "not there: the kernel has no FUSE (modprobe fuse)" :
+					      strerror(errno));
 	snprintf(data, sizeof(data), "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s", fd,
 		 rootmode & S_IFMT, (unsigned int)geteuid(), (unsigned int)getegid(),
 		 conf->default_permissions ? ",default_permissions" : "",
@@ -96,9 +96,8 @@ static void add_flags(char *options, const struct fusemount_conf *conf)
 		unsigned long flag;
 		const char *name;
 	} names[] = {
-		{ MS_NOSUID, ",nosuid" },	{ MS_NODEV, ",nodev" },
-		{ MS_NOEXEC, ",noexec" },	{ MS_SYNCHRONOUS, ",sync" },
-		{ MS_DIRSYNC, ",dirsync" },	{ MS_NOATIME, ",noatime" },
+		{ MS_NOSUID, ",nosuid" },    { MS_NODEV, ",nodev" },	 { MS_NOEXEC, ",noexec" },
+		{ MS_SYNCHRONOUS, ",sync" }, { MS_DIRSYNC, ",dirsync" }, { MS_NOATIME, ",noatime" },
 	};
 
 	strcat(options, conf->flags & MS_RDONLY ? "ro" : "rw");
@@ -112,7 +111,10 @@ static void add_flags(char *options, const struct fusemount_conf *conf)
 		strcat(options, ",allow_other");
 }
 
-/* The child of a fork(): does not return. errors: what the helper writes to standard error goes there. */
+/*
+ * The child of a fork(): does not return. errors: what the helper writes to standard error goes
+ * there.
+ */
 static noreturn_ void run_helper(const char *const *argv, int channel, int errors)
 {
 	char number[16];

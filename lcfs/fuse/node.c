@@ -2,9 +2,9 @@
 /*
  * The table of nodes.
  *
- * A node's number is (sequence << 24 | slot): the slot finds it without a lock, the sequence makes it
- * unique. Memory of a slot is never given back, so that a wrong number finds at worst another node's
- * memory, whose number differs.
+ * A node's number is (sequence << 24 | slot): the slot finds it without a lock, the sequence makes
+ * it unique. Memory of a slot is never given back, so that a wrong number finds at worst another
+ * node's memory, whose number differs.
  */
 #include "lcfs/fuse/node.h"
 
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "lcfs/fuse/handle.h"
 #include "lcfs/fuse/node_impl.h"
 #include "lcfs/fuse/proto.h"
 #include "lcfs/fuse/ranks.h"
@@ -24,8 +25,8 @@
 
 struct node *nodes_slot(struct nodes *n, unsigned int slot)
 {
-	struct node *chunk = atomic_load_explicit(&n->chunks[slot / NODE_CHUNK],
-						  memory_order_acquire);
+	struct node *chunk =
+		atomic_load_explicit(&n->chunks[slot / NODE_CHUNK], memory_order_acquire);
 
 	return chunk ? &chunk[slot % NODE_CHUNK] : NULL;
 }
@@ -98,8 +99,7 @@ static struct node *add_locked(struct nodes *n, const struct stat *st, uint64_t 
 	node->fd = -1;
 	node->parent = NULL;
 	node->name = NULL;
-	atomic_store(&node->opens, 0);
-	atomic_store(&node->direct_opens, 0);
+	node->opens = node->direct_opens = node->bypass_opens = node->write_opens = 0;
 	atomic_store(&node->priv, NODE_PRIV_SUID | NODE_PRIV_CAPS);
 	atomic_store(&node->version, 0);
 	list_add_head(bucket(n, node->dev, node->ino), &node->hash);
@@ -177,8 +177,8 @@ static bool is_below(const struct node *node, const struct node *ancestor)
 }
 
 /*
- * Where it was seen. Changes of the backing tree behind lcfs can make this inconsistent with what is
- * known of its parent: no place is better than a circle.
+ * Where it was seen. Changes of the backing tree behind lcfs can make this inconsistent with what
+ * is known of its parent: no place is better than a circle.
  */
 static void set_place_locked(struct nodes *n, struct node *node, struct node *parent,
 			     const char *name, struct list *trash)
@@ -220,8 +220,8 @@ static struct node *enter_known(struct nodes *n, struct node *parent, const char
 	return node;
 }
 
-int nodes_enter(struct nodes *n, struct node *parent, const char *name, int fd, const struct stat *st,
-		struct node **out)
+int nodes_enter(struct nodes *n, struct node *parent, const char *name, int fd,
+		const struct stat *st, struct node **out)
 {
 	struct list trash;
 	struct hold h;
@@ -278,18 +278,39 @@ void nodes_forget(struct nodes *n, uint64_t id, uint64_t count)
 	empty_trash(n, &trash);
 }
 
-void node_opened(struct nodes *n unused_, struct node *node, bool is_direct)
+uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is_direct,
+		     bool writeback)
 {
-	atomic_fetch_add(&node->opens, 1);
+	uint64_t fh = HANDLE_FILE;
+
+	LOCK_SCOPE(&n->lock);
+	if (for_write)
+		fh |= HANDLE_FILE_WRITE;
 	if (is_direct)
-		atomic_fetch_add(&node->direct_opens, 1);
+		fh |= HANDLE_FILE_DIRECT;
+	if (writeback ? node->bypass_opens || (is_direct && !node->opens) :
+			node->direct_opens || is_direct)
+		fh |= HANDLE_FILE_BYPASS;
+	node->opens++;
+	node->direct_opens += is_direct;
+	node->bypass_opens += (fh & HANDLE_FILE_BYPASS) != 0;
+	node->write_opens += for_write;
+	return fh;
 }
 
-void node_released(struct nodes *n unused_, struct node *node, bool is_direct)
+void node_released(struct nodes *n, struct node *node, uint64_t fh)
 {
-	if (is_direct)
-		atomic_fetch_sub(&node->direct_opens, 1);
-	atomic_fetch_sub(&node->opens, 1);
+	LOCK_SCOPE(&n->lock);
+	node->opens--;
+	node->direct_opens -= (fh & HANDLE_FILE_DIRECT) != 0;
+	node->bypass_opens -= (fh & HANDLE_FILE_BYPASS) != 0;
+	node->write_opens -= (fh & HANDLE_FILE_WRITE) != 0;
+}
+
+bool node_may_be_dirty(struct nodes *n, struct node *node)
+{
+	LOCK_SCOPE(&n->lock);
+	return node->write_opens > 0;
 }
 
 struct node *nodes_seize(struct nodes *n, int dirfd, const char *name)

@@ -2,9 +2,10 @@
 /*
  * What holds nodes: descriptors, letting go of them, and finding them again.
  *
- * A node that was let go of is opened again by its name in its parent, which may itself have to be opened
- * again first. What is found there must be the same inode (device, number, file handle): if someone changed the
- * backing tree behind lcfs, the answer is ESTALE, upon which the kernel looks the path up anew.
+ * A node that was let go of is opened again by its name in its parent, which may itself have to be
+ * opened again first. What is found there must be the same inode (device, number, file handle): if
+ * someone changed the backing tree behind lcfs, the answer is ESTALE, upon which the kernel looks
+ * the path up anew.
  *
  * Never let go of: the root, what is in use or open, and what has no name any more.
  */
@@ -103,9 +104,9 @@ uint64_t hold_generation(int fd)
 }
 
 /* The root has no parent. */
-static bool is_idle(struct node *node)
+static bool is_idle(const struct node *node)
 {
-	return node->users == 0 && node->parent && atomic_load(&node->opens) == 0;
+	return node->users == 0 && node->parent && node->opens == 0;
 }
 
 /* Those unused the longest, each looked at once. */
@@ -139,8 +140,8 @@ void nodes_shrink(struct nodes *n, bool force)
 }
 
 /*
- * Is the file open at fd in an lcfs mount? Known without asking that mount, which may be our own and
- * wait for us. In doubt: yes.
+ * Is the file open at fd in an lcfs mount? Known without asking that mount, which may be our own
+ * and wait for us. In doubt: yes.
  */
 static bool is_in_lcfs_mount(int fd)
 {
@@ -242,7 +243,10 @@ static int load(struct nodes *n, struct node *node, int dirfd, const char *name)
 	return 0;
 }
 
-/* The lowest ancestor that must be opened first: its parent is held. Both get a user; -ESTALE if there is none. */
+/*
+ * The lowest ancestor that must be opened first: its parent is held. Both get a user; -ESTALE if
+ * there is none.
+ */
 static int find_gap_locked(struct nodes *n, struct node *node, struct node **gap)
 {
 	mutex_assert_held(&n->lock);

@@ -9,9 +9,9 @@
 #include <sys/sysmacros.h>
 
 /*
- * Not there, on purpose: flush (close(2) promises nothing; the kernel writes dirty pages back without it),
- * access (default_permissions), locks (the kernel's own are what qemu needs), poll, bmap, copy_file_range (the kernel
- * copies by read and write).
+ * Not there, on purpose: flush (close(2) promises nothing; the kernel writes dirty pages back
+ * without it), access (default_permissions), locks (the kernel's own are what qemu needs), poll,
+ * bmap, copy_file_range (the kernel copies by read and write).
  */
 const struct fuse_lowlevel_ops ops_table = {
 	.lookup = op_lookup,

@@ -42,9 +42,15 @@ struct ops_use {
 };
 
 #define OPS_USE __attribute__((cleanup(ops_unuse))) struct ops_use
-#define OPS_NO_USE { .fd = -1 }
+#define OPS_NO_USE       \
+	{                \
+		.fd = -1 \
+	}
 
-/* -ESTALE: no such node any more. -EPERM: a control file, which takes part in no operation of the kind. */
+/*
+ * -ESTALE: no such node any more. -EPERM: a control file, which takes part in no operation of the
+ * kind.
+ */
 int ops_use(struct session *s, fuse_ino_t ino, struct ops_use *u) must_check;
 void ops_unuse(struct ops_use *u);
 
@@ -66,7 +72,10 @@ void ops_touched(const struct ops_use *u);
 
 /* Attributes as lcfs shows them. */
 int ops_stat(struct session *s, const struct ops_use *u, struct stat *st) must_check;
-/* Lets the kernel drop what it has cached of a file that was found changed behind lcfs. After the reply. */
+/*
+ * Lets the kernel drop what it has cached of a file that was found changed behind lcfs. After the
+ * reply.
+ */
 void ops_check_version(struct session *s, fuse_ino_t ino);
 
 /* Looks `name` up and fills e; the kernel's lookup count is raised. */
@@ -82,7 +91,10 @@ int ops_name_allowed(struct session *s, const struct ops_use *parent, const char
 bool ops_is_hidden(struct session *s, const struct ops_use *parent, const char *name);
 double ops_timeout(const struct session *s);
 
-/* Takes from the file what a write or truncate takes away: capabilities, and with kill_suid the set-id bits. */
+/*
+ * Takes from the file what a write or truncate takes away: capabilities, and with kill_suid the
+ * set-id bits.
+ */
 int priv_kill(const struct ops_use *u, bool kill_suid) must_check;
 /* Looks what there is to take away, before the first write. */
 void priv_look(const struct ops_use *u);
@@ -92,7 +104,8 @@ extern const struct fuse_lowlevel_ops ops_table;
 /* Operations; see struct fuse_lowlevel_ops. */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int set, struct fuse_file_info *fi);
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int set,
+		struct fuse_file_info *fi);
 void op_readlink(fuse_req_t req, fuse_ino_t ino);
 void op_statfs(fuse_req_t req, fuse_ino_t ino);
 
@@ -116,12 +129,14 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
 		  struct fuse_file_info *fi);
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);
-void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg, struct fuse_file_info *fi,
-	      unsigned int flags, const void *in, size_t in_size, size_t out_size);
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
+	      size_t out_size);
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
-void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi);
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 /* Closes the directories that are still open. */
@@ -134,7 +149,8 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
 /* The same for control files, called by the operations above. */
-int ctl_enter(struct session *s, fuse_ino_t parent, const char *name, struct fuse_entry_param *e) must_check;
+int ctl_enter(struct session *s, fuse_ino_t parent, const char *name,
+	      struct fuse_entry_param *e) must_check;
 void ctl_getattr(fuse_req_t req, fuse_ino_t ino);
 void ctl_setattr(fuse_req_t req, fuse_ino_t ino, int set);
 void ctl_readlink(fuse_req_t req, fuse_ino_t ino);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The control tree as files. They have no size and bypass the page cache; one write(2) is one value; truncation and
- * times are taken and ignored, so that `>` and touch work.
+ * The control tree as files. They have no size and bypass the page cache; one write(2) is one
+ * value; truncation and times are taken and ignored, so that `>` and touch work.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -80,8 +80,9 @@ void ctl_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct session *s = ops_session(req);
 	char target[PATH_MAX];
-	ssize_t n = s->conf.ctl ? ctlfs_readlink(s->conf.ctl, node_of(ino), target,
-						 sizeof(target) - 1) : -ESTALE;
+	ssize_t n = s->conf.ctl ?
+			    ctlfs_readlink(s->conf.ctl, node_of(ino), target, sizeof(target) - 1) :
+			    -ESTALE;
 
 	if (n < 0) {
 		ops_reply(req, (int)n);
@@ -157,7 +158,10 @@ struct ctl_listing {
 	off_t off, position; /* of the next entry */
 };
 
-/* Nothing is looked up, with attributes or without: the kernel asks if someone wants to know. False: it does not fit. */
+/*
+ * Nothing is looked up, with attributes or without: the kernel asks if someone wants to know.
+ * False: it does not fit.
+ */
 static bool add(struct ctl_listing *l, const char *name, uint64_t node, mode_t type)
 {
 	const struct stat st = { .st_ino = node | CTL_INO, .st_mode = type };
@@ -191,7 +195,10 @@ static mode_t type_of(enum ctl_type type)
 	return 0;
 }
 
-/* The cookie of an entry is its position: what appears or goes meanwhile may be missed, as in /proc. */
+/*
+ * The cookie of an entry is its position: what appears or goes meanwhile may be missed, as in
+ * /proc.
+ */
 void ctl_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool is_plus)
 {
 	struct session *s = ops_session(req);

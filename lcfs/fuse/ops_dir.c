@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Directories. Cookies are the backing filesystem's own, so that any stream can go on from any of
- * them. lcfs's own names are left out; `.lcctl`, where it is to be listed, travels with the first entry of the
- * directory and has its cookie, so that no position of its own is needed.
+ * them. lcfs's own names are left out; `.lcctl`, where it is to be listed, travels with the first
+ * entry of the directory and has its cookie, so that no position of its own is needed.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -232,7 +232,8 @@ static void undo_plus(struct listing *l)
 	}
 }
 
-static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, uint64_t fh, bool is_plus)
+static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, uint64_t fh,
+		     bool is_plus)
 {
 	struct session *s = ops_session(req);
 	struct listing l = { .req = req, .s = s, .is_plus = is_plus, .u = OPS_NO_USE };
@@ -267,7 +268,8 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 		list_dir(req, ino, size, off, fi->fh, false);
 }
 
-void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
 {
 	if (ops_is_ctl(ino))
 		ctl_readdir(req, ino, size, off, true);

@@ -2,10 +2,9 @@
 /*
  * Operations on open files but reads, writes and syncs of images (ops_io.c).
  *
- * What an open asks of the kernel:
- * - with O_DIRECT: no page cache, and writes of one file side by side. One open through the page cache would
- *   end the latter for all, so while a file is open with O_DIRECT, its further opens bypass the cache, too.
- * - else: page cache, kept from open to open, unless the file was found changed behind lcfs.
+ * An open asks the kernel either to bypass its page cache and to let writes of the file go side by
+ * side, or to use the cache, and keep it from open to open unless the file was found changed behind
+ * lcfs. See node_opened().
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -21,10 +20,9 @@ static bool is_for_write(int flags)
 }
 
 /* Opens what is in use, and says how in fi. */
-static int file_open(struct ops_use *u, struct fuse_file_info *fi)
+static int file_open(struct session *s, struct ops_use *u, struct fuse_file_info *fi)
 {
 	struct image *img = ops_image(u);
-	bool is_direct = fi->flags & O_DIRECT;
 	uint64_t version;
 	int error;
 
@@ -35,16 +33,12 @@ static int file_open(struct ops_use *u, struct fuse_file_info *fi)
 		error = image_open(img, is_for_write(fi->flags));
 	if (error)
 		return error;
-	node_opened(u->nodes, u->node, is_direct);
+	fi->fh = node_opened(u->nodes, u->node, is_for_write(fi->flags), fi->flags & O_DIRECT,
+			     s->conf.writeback_cache);
 	if (is_for_write(fi->flags))
 		priv_look(u);
 	version = image_version(img) + 1;
-	fi->fh = HANDLE_FILE;
-	if (is_for_write(fi->flags))
-		fi->fh |= HANDLE_FILE_WRITE;
-	if (is_direct)
-		fi->fh |= HANDLE_FILE_DIRECT;
-	fi->direct_io = is_direct || atomic_load(&u->node->direct_opens) > 0;
+	fi->direct_io = (fi->fh & HANDLE_FILE_BYPASS) != 0;
 	fi->keep_cache = atomic_exchange(&u->node->version, version) == version;
 	if (fi->direct_io)
 		meta_add_open_flags(FOPEN_PARALLEL_DIRECT_WRITES);
@@ -58,7 +52,7 @@ static void file_release(struct session *s, struct node *node, uint64_t fh)
 	if (handle_kind(fh) != HANDLE_FILE || !img)
 		return;
 	image_release(img, fh & HANDLE_FILE_WRITE);
-	node_released(s->nodes, node, fh & HANDLE_FILE_DIRECT);
+	node_released(s->nodes, node, fh);
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -73,7 +67,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	error = ops_use(s, ino, &u);
 	if (!error)
-		error = file_open(&u, fi);
+		error = file_open(s, &u, fi);
 	if (error)
 		ops_reply(req, error);
 	else if (fuse_reply_open(req, fi) < 0)
@@ -94,9 +88,12 @@ static int make_file(fuse_req_t req, const struct ops_use *parent, const char *n
 	return fd < 0 ? -error : fd;
 }
 
-/* The file of a CREATE: new, or one that has appeared since the kernel looked. e's lookup is counted. */
-static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const char *name, mode_t mode,
-			    int flags, struct fuse_entry_param *e, bool *is_new)
+/*
+ * The file of a CREATE: new, or one that has appeared since the kernel looked. e's lookup is
+ * counted.
+ */
+static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const char *name,
+			    mode_t mode, int flags, struct fuse_entry_param *e, bool *is_new)
 {
 	struct session *s = ops_session(req);
 	struct stat st;
@@ -119,7 +116,8 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 }
 
 /* e has been entered: opens it. */
-static int open_created(struct ops_use *u, bool is_new, struct fuse_file_info *fi)
+static int open_created(struct session *s, struct ops_use *u, bool is_new,
+			struct fuse_file_info *fi)
 {
 	if (is_new && ops_image(u))
 		image_created(ops_image(u));
@@ -129,7 +127,7 @@ static int open_created(struct ops_use *u, bool is_new, struct fuse_file_info *f
 		if (error)
 			return error;
 	}
-	return file_open(u, fi);
+	return file_open(s, u, fi);
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -152,7 +150,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	error = ops_use(s, e.ino, &u);
 	if (!error)
-		error = open_created(&u, is_new, fi);
+		error = open_created(s, &u, is_new, fi);
 	if (error) {
 		ops_reply(req, error);
 		nodes_forget(s->nodes, e.ino, 1);
@@ -178,7 +176,8 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 /* Of control files: those of images never come here. */
-void op_read(fuse_req_t req, fuse_ino_t ino unused_, size_t size, off_t off, struct fuse_file_info *fi)
+void op_read(fuse_req_t req, fuse_ino_t ino unused_, size_t size, off_t off,
+	     struct fuse_file_info *fi)
 {
 	if (handle_kind(fi->fh) == HANDLE_CTL)
 		ctl_read(req, size, off, fi);
@@ -186,8 +185,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino unused_, size_t size, off_t off, str
 		ops_reply(req, -EBADF);
 }
 
-void op_write(fuse_req_t req, fuse_ino_t ino unused_, const char *data, size_t size, off_t off unused_,
-	      struct fuse_file_info *fi)
+void op_write(fuse_req_t req, fuse_ino_t ino unused_, const char *data, size_t size,
+	      off_t off unused_, struct fuse_file_info *fi)
 {
 	if (handle_kind(fi->fh) == HANDLE_CTL)
 		ctl_write(req, data, size, fi);
@@ -195,7 +194,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino unused_, const char *data, size_t s
 		ops_reply(req, -EBADF);
 }
 
-void op_fsync(fuse_req_t req, fuse_ino_t ino unused_, int datasync unused_, struct fuse_file_info *fi)
+void op_fsync(fuse_req_t req, fuse_ino_t ino unused_, int datasync unused_,
+	      struct fuse_file_info *fi)
 {
 	ops_reply(req, handle_kind(fi->fh) == HANDLE_CTL ? 0 : -EBADF);
 }
@@ -216,6 +216,19 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	ops_reply(req, error);
 }
 
+/*
+ * What was written by way of a map may still be in the page cache alone, where a hole is to be
+ * found: the kernel does not look there before it asks for holes. To drop the cache makes it write
+ * first.
+ */
+static void write_out(struct session *s, const struct ops_use *u)
+{
+	const struct fuse_notify_inval_inode_out all = { .ino = atomic_load(&u->node->id) };
+
+	if (node_may_be_dirty(s->nodes, u->node))
+		(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &all, sizeof(all));
+}
+
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	      struct fuse_file_info *fi unused_)
 {
@@ -226,6 +239,8 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 
 	if (!error && !ops_image(&u))
 		error = -EINVAL;
+	if (!error)
+		write_out(s, &u);
 	if (!error)
 		error = image_seek(ops_image(&u), (uint64_t)off, whence, &result);
 	if (error)

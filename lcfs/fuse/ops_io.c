@@ -2,9 +2,9 @@
 /*
  * READ, WRITE and FSYNC of images: straight from the request, on the worker that read it.
  *
- * The image is asked first without leave to wait: what it can do at once is answered at once, from the worker's
- * own memory. Else the request is moved to memory that lasts and asked again; its answer then comes from the
- * thread that completes it.
+ * The image is asked first without leave to wait: what it can do at once is answered at once, from
+ * the worker's own memory. Else the request is moved to memory that lasts and asked again; its
+ * answer then comes from the thread that completes it.
  */
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Extended attributes, ACLs among them: they pass through, but for lcfs's own, which are hidden. The calls
- * take a path, since an O_PATH descriptor is not enough for fsetxattr(2) and its like.
+ * Extended attributes, ACLs among them: they pass through, but for lcfs's own, which are hidden.
+ * The calls take a path, since an O_PATH descriptor is not enough for fsetxattr(2) and its like.
  */
 #include <linux/limits.h>
 #include <stdlib.h>
@@ -18,8 +18,10 @@ static bool is_acl(const char *name)
 	return strncmp(name, "system.posix_acl_", strlen("system.posix_acl_")) == 0;
 }
 
-/* What the kernel knows of the caller and the backing filesystem does not: an ACL set by one outside of the file's
- * group takes set-group-id away. */
+/*
+ * What the kernel knows of the caller and the backing filesystem does not: an ACL set by one
+ * outside of the file's group takes set-group-id away.
+ */
 static int drop_sgid(const struct ops_use *u)
 {
 	struct ops_path path = ops_path(u->fd);
@@ -33,7 +35,7 @@ static int drop_sgid(const struct ops_use *u)
 }
 
 static int set_value(const struct ops_use *u, const char *name, const char *value, size_t size,
-			 int flags)
+		     int flags)
 {
 	struct ops_path path = ops_path(u->fd);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a write takes away: set-user-id, set-group-id (of a file with group execute), security.capability.
+ * What a write takes away: set-user-id, set-group-id (of a file with group execute),
+ * security.capability.
  *
- * With HANDLE_KILLPRIV_V2 this is the filesystem's work. node->priv says what there may be: it is set
- * after such a thing was given to the file, and cleared before a look at the file, so that of two that
- * meet, one sees the other.
+ * With HANDLE_KILLPRIV_V2 this is the filesystem's work. node->priv says what there may be: it is
+ * set after such a thing was given to the file, and cleared before a look at the file, so that of
+ * two that meet, one sees the other.
  */
 #include <fcntl.h>
 #include <sys/stat.h>

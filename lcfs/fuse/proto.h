@@ -26,9 +26,9 @@
 #define PROTO_WRITE_HEAD (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 
 /*
- * Whether the len bytes at msg are a request that can be read without looking beyond its end: lengths
- * agree, the argument is there, names end and are no paths. setxattr_ext: SETXATTR has its longer
- * argument. 0; -EINVAL: malformed; -ENOSYS: an operation that lcfs does not have.
+ * Whether the len bytes at msg are a request that can be read without looking beyond its end:
+ * lengths agree, the argument is there, names end and are no paths. setxattr_ext: SETXATTR has its
+ * longer argument. 0; -EINVAL: malformed; -ENOSYS: an operation that lcfs does not have.
  */
 int proto_check(const void *msg, size_t len, bool setxattr_ext) must_check;
 

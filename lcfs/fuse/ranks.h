@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ranks of this layer's mutexes. Each is held for a few instructions and, but for directory handles,
- * never across a call into another module.
+ * Ranks of this layer's mutexes. Each is held for a few instructions and, but for directory
+ * handles, never across a call into another module.
  */
 #ifndef LCFS_FUSE_RANKS_H
 #define LCFS_FUSE_RANKS_H

@@ -3,8 +3,8 @@
  * One request of the kernel, from the moment it is read to its one answer.
  *
  * It begins in its worker's memory, which is used again for the next one. What has to wait is moved
- * to memory that lasts (request_keep, request_copy); from then on it belongs to whoever was handed it, and
- * ends with request_reply(), request_reply_packed() or request_end(), on any thread.
+ * to memory that lasts (request_keep, request_copy); from then on it belongs to whoever was handed
+ * it, and ends with request_reply(), request_reply_packed() or request_end(), on any thread.
  */
 #ifndef LCFS_FUSE_REQUEST_H
 #define LCFS_FUSE_REQUEST_H
@@ -25,18 +25,18 @@ struct transport;
 struct request {
 	struct transport *transport;
 	struct session *session;
-	uint64_t unique;	/* as received; the reply carries it */
-	int channel;		/* the transport's: where it came from and its reply must go */
-	unsigned char origin;	/* the transport's: whose memory this is */
-	struct list node;	/* in a queue of the metadata threads */
+	uint64_t unique;      /* as received; the reply carries it */
+	int channel;	      /* the transport's: where it came from and its reply must go */
+	unsigned char origin; /* the transport's: whose memory this is */
+	struct list node;     /* in a queue of the metadata threads */
 	void (*run)(struct request *rq); /* metadata threads: instead of libfuse */
 
-	void *msg;		/* as received; gone (NULL) once kept */
+	void *msg; /* as received; gone (NULL) once kept */
 	uint32_t msg_len;
 
 	/* READ, WRITE, FSYNC */
-	void *data;		/* WRITE: the payload; moves along when it is kept */
-	char *area;		/* aligned to 4096: memory for what READ finds */
+	void *data; /* WRITE: the payload; moves along when it is kept */
+	char *area; /* aligned to 4096: memory for what READ finds */
 	size_t area_bytes;
 	struct node *target;
 	enum image_io_kind kind;

@@ -107,7 +107,9 @@ static int start_worker(struct session *s, unsigned int i)
 	return 0;
 }
 
-/* Descriptors are what nodes cost: as many as allowed, half of them for nodes, the rest for images. */
+/*
+ * Descriptors are what nodes cost: as many as allowed, half of them for nodes, the rest for images.
+ */
 static unsigned int raise_fd_limit(void)
 {
 	struct rlimit limit;
@@ -145,7 +147,8 @@ static int negotiate(struct session *s, char *text, size_t size)
 	int error = transport_next(s->transport, 0, &rq);
 
 	if (error)
-		return fail(text, size, error, "/dev/fuse: cannot read the kernel's first request: %s",
+		return fail(text, size, error,
+			    "/dev/fuse: cannot read the kernel's first request: %s",
 			    strerror(-error));
 	error = init_answer(rq->msg, rq->msg_len, &conf, &r);
 	if (error) {
@@ -172,8 +175,8 @@ static int open_transport(struct session *s)
 	s->workers = calloc(s->nr_workers, sizeof(s->workers[0]));
 	if (!s->workers)
 		return -ENOMEM;
-	return transport_dev_open(&s->transport, s, s->conf.fd, has_clones ? s->conf.clones : shared,
-				  s->nr_workers, STOP_SIGNAL);
+	return transport_dev_open(&s->transport, s, s->conf.fd,
+				  has_clones ? s->conf.clones : shared, s->nr_workers, STOP_SIGNAL);
 }
 
 static int start_workers(struct session *s)
@@ -213,7 +216,8 @@ static int start_all(struct session *s, char *text, size_t size)
 			 strerror(-s->transport->lock_error));
 	error = meta_start(s, s->conf.meta_threads);
 	if (error)
-		return fail(text, size, error, "metadata threads cannot start: %s", strerror(-error));
+		return fail(text, size, error, "metadata threads cannot start: %s",
+			    strerror(-error));
 	error = negotiate(s, text, size);
 	if (error)
 		return error;

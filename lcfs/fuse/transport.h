@@ -2,11 +2,12 @@
 /*
  * How requests come and replies go: one small interface, with back ends below it.
  *
- * A worker is a thread that calls transport_next() and hands what it gets to the dispatcher; each has its own
- * way to the kernel, and a reply goes the way its request came. Back ends: transport_dev.c.
+ * A worker is a thread that calls transport_next() and hands what it gets to the dispatcher; each
+ * has its own way to the kernel, and a reply goes the way its request came. Back ends:
+ * transport_dev.c.
  *
- * All memory that the kernel copies from or to is locked: a page fault in the middle of a copy can end a
- * request with EIO when the daemon is killed at that moment.
+ * All memory that the kernel copies from or to is locked: a page fault in the middle of a copy can
+ * end a request with EIO when the daemon is killed at that moment.
  */
 #ifndef LCFS_FUSE_TRANSPORT_H
 #define LCFS_FUSE_TRANSPORT_H
@@ -41,8 +42,9 @@ struct transport {
 };
 
 /*
- * Waits for the next request of this worker; whatever the last one left in the worker's hands is used again.
- * 0; -ENODEV: unmounted, -ECONNABORTED: aborted, -EINTR: transport_stop() was called; or -errno.
+ * Waits for the next request of this worker; whatever the last one left in the worker's hands is
+ * used again. 0; -ENODEV: unmounted, -ECONNABORTED: aborted, -EINTR: transport_stop() was called;
+ * or -errno.
  */
 static inline int must_check transport_next(struct transport *t, unsigned int worker,
 					    struct request **rq)
@@ -51,8 +53,9 @@ static inline int must_check transport_next(struct transport *t, unsigned int wo
 }
 
 /*
- * Moves a READ, WRITE or FSYNC to memory that lasts, with its payload and an area of at least `room` bytes: the
- * caller goes on with what it returns and forgets rq. Waits for memory; never fails. Worker only.
+ * Moves a READ, WRITE or FSYNC to memory that lasts, with its payload and an area of at least
+ * `room` bytes: the caller goes on with what it returns and forgets rq. Waits for memory; never
+ * fails. Worker only.
  */
 static inline must_check struct request *request_keep(struct request *rq, size_t room)
 {
@@ -66,15 +69,15 @@ static inline must_check struct request *request_copy(struct request *rq)
 }
 
 /*
- * Answers and ends it. error is 0 or -errno. iov (nr <= REQUEST_IOV_MAX) is the reply behind its header, in
- * locked memory, and may be in the request itself.
+ * Answers and ends it. error is 0 or -errno. iov (nr <= REQUEST_IOV_MAX) is the reply behind its
+ * header, in locked memory, and may be in the request itself.
  */
 #define REQUEST_IOV_MAX 2
 void request_reply(struct request *rq, int error, const struct iovec *iov, int nr);
 
 /*
- * Answers and ends it: msg is the whole reply, header included, in locked memory. 0, or -errno: the kernel has
- * not taken it, and what it would have made the kernel hold is to be undone.
+ * Answers and ends it: msg is the whole reply, header included, in locked memory. 0, or -errno: the
+ * kernel has not taken it, and what it would have made the kernel hold is to be undone.
  */
 static inline int request_reply_packed(struct request *rq, const void *msg, size_t len)
 {
@@ -87,7 +90,10 @@ static inline void request_end(struct request *rq)
 	rq->transport->ops->end(rq);
 }
 
-/* Tells the kernel something (FUSE_NOTIFY_*). 0 or -errno; -ENOENT: it does not know the inode. Any thread. */
+/*
+ * Tells the kernel something (FUSE_NOTIFY_*). 0 or -errno; -ENOENT: it does not know the inode. Any
+ * thread.
+ */
 int transport_notify(struct transport *t, int code, const void *body, size_t len);
 
 /* All workers' transport_next() return -EINTR from now on. Any thread, not a signal handler. */
@@ -110,9 +116,9 @@ static inline void transport_close(struct transport *t)
 }
 
 /*
- * Blocking reads of /dev/fuse. fds: one descriptor a worker, clones of each other (or the same one more than
- * once); main_fd: for notifications. stop_signal: its handler is installed, without SA_RESTART, and does
- * nothing. All stay the caller's. 0 or -ENOMEM.
+ * Blocking reads of /dev/fuse. fds: one descriptor a worker, clones of each other (or the same one
+ * more than once); main_fd: for notifications. stop_signal: its handler is installed, without
+ * SA_RESTART, and does nothing. All stay the caller's. 0 or -ENOMEM.
  */
 int transport_dev_open(struct transport **out, struct session *session, int main_fd, const int *fds,
 		       unsigned int nr, int stop_signal) must_check;

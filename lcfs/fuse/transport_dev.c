@@ -2,13 +2,13 @@
 /*
  * The transport by blocking reads of /dev/fuse.
  *
- * Each worker reads its own clone of the descriptor into a buffer of the largest size, so that
- * the payload of a WRITE begins on a page; the reply goes to the descriptor the request came from. A
- * request that is answered at once never leaves that buffer. One that must wait is copied to a buffer of
- * a size that suits it, or, where copying would be dear, takes the worker's buffer with it. The pool of
- * buffers bounds what may wait: when it is empty the worker stops reading until an answer frees one,
- * and the kernel queues. What goes to the metadata threads is copied to the heap instead, so
- * that slow metadata never takes a buffer from data.
+ * Each worker reads its own clone of the descriptor into a buffer of the largest size, so that the
+ * payload of a WRITE begins on a page; the reply goes to the descriptor the request came from. A
+ * request that is answered at once never leaves that buffer. One that must wait is copied to a
+ * buffer of a size that suits it, or, where copying would be dear, takes the worker's buffer with
+ * it. The pool of buffers bounds what may wait: when it is empty the worker stops reading until an
+ * answer frees one, and the kernel queues. What goes to the metadata threads is copied to the heap
+ * instead, so that slow metadata never takes a buffer from data.
  */
 #include <assert.h>
 #include <errno.h>
@@ -30,7 +30,10 @@
 
 /* Layout of a buffer of the pool: the request, then its area. */
 #define HEAD align_up(sizeof(struct request), 4096)
-/* In a worker's buffer the message ends its head at a page's end, so that its payload begins a page. */
+/*
+ * In a worker's buffer the message ends its head at a page's end, so that its payload begins a
+ * page.
+ */
 #define MSG_PAGE 4096u
 
 #define SMALL_ROOM (4096u + 2 * 4096)
@@ -42,12 +45,16 @@
 #define MEDIUM_COUNT 64u
 #define LARGE_COUNT 16u
 
-enum origin { ORIGIN_WORKER, ORIGIN_POOL, ORIGIN_HEAP };
+enum origin {
+	ORIGIN_WORKER,
+	ORIGIN_POOL,
+	ORIGIN_HEAP
+};
 
 struct worker {
-	int fd;		     /* const */
-	struct request *rq;  /* owner: the worker's thread; NULL: taken along */
-	_Atomic pid_t tid;   /* in read(), or about to be; 0: not */
+	int fd;		    /* const */
+	struct request *rq; /* owner: the worker's thread; NULL: taken along */
+	_Atomic pid_t tid;  /* in read(), or about to be; 0: not */
 };
 
 struct dev {

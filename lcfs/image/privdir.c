@@ -209,7 +209,9 @@ int privdir_caches_read(struct privdir *p, struct privdir_caches *c)
 	memset(c, 0, sizeof(*c));
 	if (!text)
 		return -ENOMEM;
-	n = p->fd < 0 ? 0 : read_small(p, "caches", text, TEXT_MAX);
+	if (p->fd < 0)
+		return 0;
+	n = read_small(p, "caches", text, TEXT_MAX);
 	if (n < 0)
 		return (int)n;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {

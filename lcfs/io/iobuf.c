@@ -27,8 +27,9 @@ static void touch(void *mem, size_t bytes)
 }
 
 /*
- * Shared memory gets no huge pages of its own accord (shmem_enabled is "never" nearly everywhere), but
- * may be moved into them. A hint: fails on files that lie on a disk and on kernels before 6.1.
+ * Shared memory gets no huge pages of its own accord (shmem_enabled is "never" nearly
+ * everywhere), but may be moved into them. A hint: fails on files that lie on a disk and on
+ * kernels before 6.1.
  */
 static void use_huge_pages(void *mem, size_t bytes)
 {

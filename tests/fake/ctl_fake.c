@@ -23,7 +23,14 @@ struct ctl_file {
 	size_t len;
 };
 
-enum { CACHES = CTL_ROOT + 1, CACHE, KNOB, DEVICE, VERSION, LONG };
+enum {
+	CACHES = CTL_ROOT + 1,
+	CACHE,
+	KNOB,
+	DEVICE,
+	VERSION,
+	LONG
+};
 
 static const struct {
 	uint64_t node, parent;

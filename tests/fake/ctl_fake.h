@@ -6,8 +6,8 @@
 #include "lcfs/ctl/ctlfs.h"
 
 /*
- * .lcctl/version (0444), .lcctl/caches/1/knob (0644: a number 0..100), .lcctl/caches/1/device (a link),
- * .lcctl/long (a text of 200,000 bytes).
+ * .lcctl/version (0444), .lcctl/caches/1/knob (0644: a number 0..100), .lcctl/caches/1/device (a
+ * link), .lcctl/long (a text of 200,000 bytes).
  */
 struct ctlfs *ctl_fake(void);
 

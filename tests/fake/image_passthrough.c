@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Images without a cache: names, sizes and attributes; reads and writes stand in image_passthrough_io.c. */
+/*
+ * Images without a cache: names, sizes and attributes; reads and writes stand in
+ * image_passthrough_io.c.
+ */
 #include "tests/fake/image_passthrough.h"
 
 #include <errno.h>

@@ -15,7 +15,7 @@
 struct imagedir {
 	struct passthrough_conf conf;
 	int fd;
-	pthread_mutex_t lock; /* of the images */
+	pthread_mutex_t lock;			 /* of the images */
 	struct list images[PASSTHROUGH_BUCKETS]; /* by inode number */
 	/* what was put off */
 	pthread_mutex_t pool_lock;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reads, writes and syncs without a cache: at once, or put off to a few threads that take them in any order. */
+/*
+ * Reads, writes and syncs without a cache: at once, or put off to a few threads that take them in
+ * any order.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +52,9 @@ static char null_source[(1 << 20) + 8192];
 
 static int do_null(struct image_io *io)
 {
-	enum { SINK = 4 << 20 };
+	enum {
+		SINK = 4 << 20
+	};
 	static _Thread_local char *sink;
 	static _Thread_local size_t at;
 

@@ -28,7 +28,8 @@ static void *allocate(size_t bytes)
 
 void logbuild_init(struct logbuild *b, uint32_t order, uint64_t nr_segments, uint32_t pool_segments)
 {
-	uint64_t device_bytes = (16ull << 20) + (nr_segments << (order + SECTOR_SHIFT));
+	uint64_t segment_bytes = 1ull << (order + SECTOR_SHIFT);
+	uint64_t device_bytes = (2ull << 20) + (nr_segments + 1) * segment_bytes;
 
 	*b = (struct logbuild){ .seed = 1, .branch = 1ull << 16, .branch_lsn = 1, .segment = 1 };
 	b->sb = (struct superblock){

@@ -22,13 +22,13 @@ struct logbuild_record {
 	uint64_t segment;
 	uint32_t offset, blocks; /* blocks: header included */
 	uint64_t checksum;
-	uint8_t *bytes;          /* as written, blocks * 4096 */
-	uint8_t *before;         /* what it was written over */
+	uint8_t *bytes;  /* as written, blocks * 4096 */
+	uint8_t *before; /* what it was written over */
 };
 
 struct logbuild {
 	struct memdev *mem;
-	struct superblock sb;    /* what the walk is given */
+	struct superblock sb;             /* what the walk is given */
 	struct logbuild_record **records; /* in order of writing */
 	size_t nr, room;
 	uint64_t seed;
@@ -38,9 +38,10 @@ struct logbuild {
 	uint32_t offset;
 };
 
-/* A formatted cache in its first epoch with an empty log: segments of 2^order sectors, pool_segments
- * RAM buffers. Aborts when there is no memory, like all below. */
-void logbuild_init(struct logbuild *b, uint32_t order, uint64_t nr_segments, uint32_t pool_segments);
+/* A formatted cache in its first epoch with an empty log: segments of 2^order sectors, a pool of
+ * pool_segments RAM buffers. Aborts when there is no memory, like all below. */
+void logbuild_init(struct logbuild *b, uint32_t order, uint64_t nr_segments,
+		   uint32_t pool_segments);
 void logbuild_free(struct logbuild *b);
 
 /* Byte of the device where a block of a segment stands. */

@@ -9,17 +9,16 @@
 #include "tests/fake/logcheck.h"
 
 /* libcheck's own assertions each write to a file, whether they hold or not. */
-#define require(cond)                                                 \
-	do {                                                          \
-		if (!(cond))                                          \
-			ck_abort_msg("'%s' does not hold", #cond);    \
+#define require(cond)                                              \
+	do {                                                       \
+		if (!(cond))                                       \
+			ck_abort_msg("'%s' does not hold", #cond); \
 	} while (0)
-#define require_eq(a, b)                                                                  \
-	do {                                                                              \
-		uintmax_t a_ = (uintmax_t)(a), b_ = (uintmax_t)(b);                       \
-                                                                                          \
-		if (a_ != b_)                                                             \
-			ck_abort_msg("'%s' is %ju, '%s' is %ju", #a, a_, #b, b_);         \
+#define require_eq(a, b)                                                          \
+	do {                                                                      \
+		uintmax_t a_ = (uintmax_t)(a), b_ = (uintmax_t)(b);               \
+		if (a_ != b_)                                                     \
+			ck_abort_msg("'%s' is %ju, '%s' is %ju", #a, a_, #b, b_); \
 	} while (0)
 
 static void add(struct logcheck *w, const struct logbuild_record *r)
@@ -111,8 +110,7 @@ static void check_result(const struct logcheck *w)
 	require_eq(r->last_lsn, last ? last->lsn : sb->tail_lsn - 1);
 	require_eq(r->last_link, last ? last->checksum : sb->tail_link);
 	require_eq(r->last_branch, last ? last->branch : sb->tail_branch);
-	require_eq(r->end_segment,
-			  last ? last->segment : sb->last_migrated_segment_id + 1);
+	require_eq(r->end_segment, last ? last->segment : sb->last_migrated_segment_id + 1);
 	require_eq(r->end_offset, last ? last->offset + last->blocks : 0);
 	require_eq(r->next_first, r->end_segment + (last ? 1 : 0));
 	require(r->next_last <= (r->end_segment + sb->pool_segments));

@@ -19,8 +19,8 @@ static uint64_t lap_end(const struct logworld *w)
 void logworld_init(struct logworld *w, uint64_t seed)
 {
 	*w = (struct logworld){ .rng = seed };
-	logbuild_init(&w->b, 4 + (uint32_t)logworld_draw(w, 4), 16 + logworld_draw(w, 16),
-		      2 + (uint32_t)logworld_draw(w, 3));
+	logbuild_init(&w->b, SEGMENT_ORDER_MIN + (uint32_t)logworld_draw(w, 3),
+		      16 + logworld_draw(w, 16), 2 + (uint32_t)logworld_draw(w, 3));
 	w->b.seed = seed;
 	w->durable_segment = 1;
 }
@@ -234,7 +234,8 @@ void logworld_restart(struct logworld *w, const struct logbuild_record *last, ui
 	if (!is_free(w, next_first))
 		abort();
 	next_last = max(next_first, next_last);
-	logbuild_epoch_after(&w->b, last, next_first + logworld_draw(w, next_last - next_first + 1));
+	logbuild_epoch_after(&w->b, last,
+			     next_first + logworld_draw(w, next_last - next_first + 1));
 	w->b.seed++;
 }
 
@@ -372,8 +373,8 @@ static bool is_ahead(const struct view *v, uint64_t segment, uint32_t offset, co
 {
 	uint64_t until = min(end->segment + v->w->b.sb.pool_segments + 1, lap_end(v->w));
 
-	return segment <= until && (segment > end->segment ||
-				    (segment == end->segment && offset >= end->offset));
+	return segment <= until &&
+	       (segment > end->segment || (segment == end->segment && offset >= end->offset));
 }
 
 /* The highest LSN that records behind the end say was durable. */

@@ -2,9 +2,9 @@
 /*
  * The walker is safe on any log, and what it hands out is one chain of valid records.
  *
- * Random bytes never get past a checksum that is seeded with a secret key, so the input is a program
- * for a writer: it appends, flushes, begins branches and epochs, loses sectors, and changes headers
- * and seals them again, so that they are valid and wrong.
+ * Random bytes never get past a checksum that is seeded with a secret key, so the input is a
+ * program for a writer: it appends, flushes, begins branches and epochs, loses sectors, and changes
+ * headers and seals them again, so that they are valid and wrong.
  */
 #include <errno.h>
 #include <string.h>
@@ -90,9 +90,15 @@ struct change {
 static void change_superblock(struct superblock *sb, const struct change *change)
 {
 	uint64_t *const field[] = {
-		&sb->last_migrated_segment_id, &sb->tail_lsn, &sb->tail_link,
-		&sb->tail_branch, &sb->durable_lsn, &sb->epoch_start_lsn,
-		&sb->epoch, &sb->nr_segments, &sb->ring_base_id,
+		&sb->last_migrated_segment_id,
+		&sb->tail_lsn,
+		&sb->tail_link,
+		&sb->tail_branch,
+		&sb->durable_lsn,
+		&sb->epoch_start_lsn,
+		&sb->epoch,
+		&sb->nr_segments,
+		&sb->ring_base_id,
 		&sb->ring_base_slot,
 	};
 	uint64_t *f = field[change->field % (sizeof(field) / sizeof(field[0]))];
@@ -192,8 +198,8 @@ static void check_blocks(struct logscan *s, const struct logscan_record *r)
 		int ret = logscan_block(s, r, i, buf);
 
 		FUZZ_CHECK(ret == 0 || ret == -EINVAL || (ret == -EUCLEAN && !r->is_checked));
-		FUZZ_CHECK((ret == -EINVAL) == (r->header->dirty[i] == 0 ||
-						record_entry_block(r->header, i) == 0));
+		FUZZ_CHECK((ret == -EINVAL) ==
+			   (r->header->dirty[i] == 0 || record_entry_block(r->header, i) == 0));
 	}
 }
 
@@ -245,7 +251,9 @@ static int walk(const struct logbuild *b, const struct logscan_conf *conf,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct logscan_conf conf[] = {
-		{ 0 }, { .keep_bytes = 1 }, { .deliver_damaged = true },
+		{ 0 },
+		{ .keep_bytes = 1 },
+		{ .deliver_damaged = true },
 	};
 	struct input in = { .at = data, .end = data + size };
 	struct logscan_result result[3];

@@ -190,7 +190,9 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	const struct simstamp *st;
 	struct cache_image_info info;
 
-	if (img->is_missing || img->file->is_gone)
+	if (img->file->is_gone)
+		return -EAGAIN; /* about to be unbound */
+	if (img->is_missing)
 		return -ENOENT;
 	if (img->is_conflict)
 		return -ESTALE;

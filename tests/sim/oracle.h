@@ -76,7 +76,6 @@ struct oracle_image {
 struct oracle {
 	uint64_t clock;
 	struct list images;
-	bool can_tear_ops;        /* the cut sectors at the edges of an operation may be there without it */
 	struct oracle_event base; /* what has been there since the last recovery */
 	char text[ORACLE_TEXT];   /* what is wrong, after a check returned false */
 };

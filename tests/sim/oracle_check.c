@@ -381,7 +381,7 @@ static bool take_evidence(struct recovery *r, const struct shown *sh)
 		if (!p->is_observed && is_single(sh->segment[i].match)) {
 			p->is_observed = true;
 			/* An operation is one entry in the log: all of it is there. */
-			if (is_operation(p) && !r->o->can_tear_ops)
+			if (is_operation(p))
 				p->event->is_observed = true;
 			is_new = true;
 		}

@@ -160,8 +160,6 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 	w->trace = trace_new(trace_nr_kept);
 	w->oracle = oracle_new();
 	w->store = simstore_new();
-	/* With one data block a segment, an operation and its edge cannot share a record. */
-	w->oracle->can_tear_ops = conf->segment_order == SEGMENT_ORDER_MIN;
 	w->boot_real_ns = 1800000000000000000;
 	w->now = rng_below(&w->rng, 1000000 * SIM_MS);
 	w->store->now_ns = w->boot_real_ns + (int64_t)w->now;
