@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Engine and core together, on a real file as the cache: threads that write, read, sync, while the log
- * wraps and images migrate; kills and power cuts; and then every byte is compared.
+ * Engine and core together, on a real file as the cache: threads that write, read, sync, while
+ * the log wraps and images migrate; kills and power cuts; and then every byte is compared.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -105,7 +105,8 @@ struct writer {
 static void write_some(struct writer *w)
 {
 	unsigned int i = (unsigned int)rand_r(&w->seed) % NR_IMAGES;
-	uint32_t len = (uint32_t)rand_r(&w->seed) % 5 ? 4096 : 1 + (uint32_t)rand_r(&w->seed) % 70000;
+	uint32_t len = (uint32_t)rand_r(&w->seed) % 5 ? 4096 :
+							1 + (uint32_t)rand_r(&w->seed) % 70000;
 	uint32_t off = (uint32_t)rand_r(&w->seed) % (REGION - len);
 	unsigned char *data;
 
@@ -116,7 +117,8 @@ static void write_some(struct writer *w)
 	for (uint32_t b = 0; b < len; b += 61)
 		data[b] = (unsigned char)rand_r(&w->seed);
 	ck_assert_int_eq(cacherig_write(&rig, i, data, len, off,
-					w->has_syncs && rand_r(&w->seed) % 16 == 0), (int)len);
+					w->has_syncs && rand_r(&w->seed) % 16 == 0),
+			 (int)len);
 	if (w->has_syncs && rand_r(&w->seed) % 16 == 0)
 		ck_assert_int_eq(cacherig_sync(&rig, (int)i), 0);
 }
@@ -125,7 +127,8 @@ static void write_some(struct writer *w)
 static void read_some(struct writer *w)
 {
 	unsigned int i = (unsigned int)rand_r(&w->seed) % NR_IMAGES;
-	uint32_t off = w->number * REGION + ((uint32_t)rand_r(&w->seed) % (REGION / 4096 - 16)) * 4096;
+	uint32_t off =
+		w->number * REGION + ((uint32_t)rand_r(&w->seed) % (REGION / 4096 - 16)) * 4096;
 	unsigned char *buf = back + off;
 
 	ck_assert_int_eq(cacherig_read(&rig, i, buf, 16 * 4096, off), 16 * 4096);
@@ -150,8 +153,11 @@ static void run_writers(unsigned int rounds, bool has_syncs, bool has_reads)
 	struct writer w[THREADS];
 
 	for (unsigned int t = 0; t < THREADS; t++) {
-		w[t] = (struct writer){ .number = t, .rounds = rounds, .seed = seed++,
-					.has_syncs = has_syncs, .has_reads = has_reads };
+		w[t] = (struct writer){ .number = t,
+					.rounds = rounds,
+					.seed = seed++,
+					.has_syncs = has_syncs,
+					.has_reads = has_reads };
 		ck_assert_int_eq(pthread_create(&w[t].thread, NULL, write_all, &w[t]), 0);
 	}
 	for (unsigned int t = 0; t < THREADS; t++)

@@ -57,6 +57,7 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 		super_request(c, now, ob);
 		return 0;
 	case KNOB_FLUSH_CURRENT_BUFFER:
+		log_close(c, now, ob); /* as in dm-lc, the segment counts as flushed */
 		commit_now(c, now, ob);
 		return 0;
 	default:
@@ -170,6 +171,15 @@ static void stopped(struct cache *c, struct cache_sync *s, uint64_t now, struct 
 	outbox_add(ob, a);
 }
 
+/* All is durable, so that the tail may pass whatever is clean. */
+static void stop_super(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
+{
+	c->super.want_clean = true;
+	c->super.want_table = true;
+	s->fn = stopped;
+	super_wait(c, s, now, ob);
+}
+
 /* Waits for the batch under way, takes exact stamps of what we changed (G1), commits, writes the
  * clean super block. */
 static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
@@ -186,10 +196,11 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 		c->migrate_end = NULL;
 	}
 	log_close(c, now, ob);
-	c->super.want_clean = true;
-	c->super.want_table = true;
-	s->fn = stopped;
-	super_wait(c, s, now, ob);
+	s->image = NULL;
+	s->lsn = log_head_lsn(c);
+	s->fn = stop_super;
+	if (commit_wait(c, s, now, ob))
+		stop_super(c, s, now, ob);
 }
 
 void cache_shutdown(struct cache *c, struct action *act, uint64_t now, struct outbox *ob)

@@ -18,8 +18,8 @@
  * index still points at that very slot of that very segment. What failed stays dirty and is written
  * again later (P4).
  *
- * When it runs: whenever the log runs short; with allow_migrate also while the backing store is
- * idle or force_migrate is set; and for images that are being drained.
+ * When it runs: whenever the log runs short; with force_migrate; with allow_migrate also while the
+ * backing store is idle; and for images that are being drained.
  */
 #include "lcfs/cache/migrate.h"
 
@@ -249,12 +249,19 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	struct cache_image *img = container_of(a, struct cache_image, sync);
 	struct migrate *m = c->migrate;
 
+	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->off = a->type == ACTION_BACK_TRUNCATE;
+		a->type = ACTION_BACK_SYNC;
+		a->arg = 0;
+		outbox_add(ob, a);
+		return;
+	}
 	m->pending--;
 	if (result < 0) {
 		migrate_image_failed(c, img, result, now);
-	} else if (a->type == ACTION_BACK_TRUNCATE) {
+	} else if (a->off) {
 		img->backing_valid = UINT64_MAX;
-	} else {
+	} else if (img->nr_punches) {
 		img->nr_punches--;
 		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
 	}
@@ -410,6 +417,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		}
 		op_drain_done(c, img, now, ob);
 	}
+	deadline_lower(c, migrate_deadline(c));
 	if (c->migrate_end) {
 		struct cache_sync *s = c->migrate_end;
 
@@ -498,8 +506,8 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	is_short = log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
-	run = is_short ||
-	      (c->knob[KNOB_ALLOW_MIGRATE] && (c->knob[KNOB_FORCE_MIGRATE] || c->is_idle));
+	run = is_short || c->knob[KNOB_FORCE_MIGRATE] ||
+	      (c->knob[KNOB_ALLOW_MIGRATE] && c->is_idle);
 	if (!run && !draining)
 		return;
 	m->only_draining = !run;

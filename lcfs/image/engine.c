@@ -122,6 +122,8 @@ static void carry_all(struct engine *e, struct list *actions)
 		list_init(&requests);
 		sort_out(e, &c.actions);
 		list_splice_tail(&requests, &c.actions);
+		if (engine_log_let_tell(e, &requests))
+			continue;
 		/*
 		 * Between two callbacks what the first one brought up is sorted out, so that
 		 * I/O starts early.

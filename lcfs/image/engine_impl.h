@@ -50,8 +50,9 @@ struct engine_log {
 	pthread_t committer;
 	bool has_committer;
 	struct mutex lock;
-	struct cond has_flushes;
-	struct list committing; /* lock */
+	struct cond has_work;
+	struct list committing; /* lock: flushes */
+	struct list telling;	/* lock: requests whose owners are to be told */
 	bool is_ending;		/* lock */
 };
 
@@ -139,6 +140,9 @@ void engine_back_free(struct engine *e);
 void engine_log_post(struct engine *e, struct list *actions);
 void engine_io_post(struct engine *e, struct list *actions);
 void engine_back_post(struct engine *e, struct list *actions);
+/* Lets the committer tell the owners, if this is the log thread and it has more urgent things to
+ * do. */
+bool engine_log_let_tell(struct engine *e, struct list *requests);
 /* Any thread: the core's deadline may have come nearer. */
 void engine_io_check_deadline(struct engine *e);
 

@@ -10,7 +10,8 @@
  *
  * Sleeping: before it sleeps the thread publishes until when, and then looks at the deadline once
  * more. Who changes the core's state looks at the deadline afterwards and wakes the thread if it
- * sleeps longer. One of the two sees the other's.
+ * sleeps longer. One of the two sees what the other did, since both touch sleeps_until by a
+ * read-modify-write in between.
  */
 #include <errno.h>
 
@@ -102,18 +103,18 @@ static uint64_t run_clocks(struct engine *e)
 	until = min(until, cache_deadline(e->conf.cache));
 	if (!list_is_empty(&e->io.todo))
 		return 0;
-	atomic_store(&e->io.sleeps_until, until);
+	(void)atomic_exchange(&e->io.sleeps_until, until);
 	return cache_deadline(e->conf.cache) < until ? 0 : until;
 }
 
 void engine_io_check_deadline(struct engine *e)
 {
-	uint64_t deadline;
+	uint64_t sleeps_until;
 
 	if (engine_thread_part == &e->io)
 		return;
-	deadline = cache_deadline(e->conf.cache);
-	if (deadline < atomic_load(&e->io.sleeps_until))
+	sleeps_until = atomic_fetch_or(&e->io.sleeps_until, 0);
+	if (cache_deadline(e->conf.cache) < sleeps_until)
 		loop_poke(e->io.loop);
 }
 

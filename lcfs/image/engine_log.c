@@ -13,6 +13,9 @@
  * fdatasync itself; else the committer does, beside it, and tells the core, so that the stream of
  * another image never waits for a flush. Flushes that have gathered are answered by one call,
  * since each began after they were asked for.
+ *
+ * A commit of many syncs has many owners to tell, which takes as long as a small write. If the next
+ * record waits already, the committer tells them, and the log thread goes on.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -21,7 +24,7 @@
 #include "lcfs/image/engine_impl.h"
 
 #define LOG_RING_DEPTH 64
-#define PLAIN_WRITE_MAX (64u << 10)
+#define PLAIN_WRITE_MAX (256u << 10)
 
 static int flush(const struct engine *e)
 {
@@ -38,33 +41,57 @@ static void complete_all(struct engine *e, struct list *actions, int result)
 
 /* ------------------------------------------------------------------ committer */
 
-static bool next_flushes(struct engine_log *log, struct list *flushes)
+/* Waits for work; false at the end. */
+static bool next_work(struct engine_log *log, struct list *flushes, struct outbox *requests)
 {
 	LOCK_SCOPE(&log->lock);
 
-	while (list_is_empty(&log->committing) && !log->is_ending)
-		cond_wait(&log->has_flushes, &log->lock);
+	while (list_is_empty(&log->committing) && list_is_empty(&log->telling) && !log->is_ending)
+		cond_wait(&log->has_work, &log->lock);
 	list_splice_tail(flushes, &log->committing);
-	return !list_is_empty(flushes);
+	list_splice_tail(&requests->actions, &log->telling);
+	return !list_is_empty(flushes) || !list_is_empty(&requests->actions);
 }
 
 static void *committer_main(void *arg)
 {
 	struct engine *e = arg;
+	struct outbox requests;
 	struct list flushes;
 
 	list_init(&flushes);
-	while (next_flushes(&e->log, &flushes))
-		complete_all(e, &flushes, flush(e));
+	outbox_init(&requests);
+	while (next_work(&e->log, &flushes, &requests)) {
+		if (!list_is_empty(&flushes))
+			complete_all(e, &flushes, flush(e));
+		engine_carry(e, &requests);
+	}
 	return NULL;
 }
 
-static void hand_to_committer(struct engine_log *log)
+/* Moves all of work to queue, one of the committer's. */
+static void hand_to_committer(struct engine_log *log, struct list *queue, struct list *work)
 {
 	LOCK_SCOPE(&log->lock);
 
-	list_splice_tail(&log->committing, &log->flushes);
-	cond_signal(&log->has_flushes);
+	list_splice_tail(queue, work);
+	cond_signal(&log->has_work);
+}
+
+static bool is_lone(const struct list *l)
+{
+	return !list_is_empty(l) && l->next == l->prev;
+}
+
+bool engine_log_let_tell(struct engine *e, struct list *requests)
+{
+	struct engine_log *log = &e->log;
+
+	if (engine_thread_part != log || list_is_empty(requests) || is_lone(requests) ||
+	    (list_is_empty(&log->encodes) && list_is_empty(&log->writes)))
+		return false;
+	hand_to_committer(log, &log->telling, requests);
+	return true;
 }
 
 /* ------------------------------------------------------------------ log thread */
@@ -96,11 +123,6 @@ static bool is_quiet(struct engine_log *log)
 {
 	return log->lane.nr_used == 0 && list_is_empty(&log->lane.pending) &&
 	       list_is_empty(&log->encodes) && !loop_has_posts(log->loop);
-}
-
-static bool is_lone(const struct list *l)
-{
-	return !list_is_empty(l) && l->next == l->prev;
 }
 
 static uint64_t bytes_of(const struct action *a)
@@ -153,7 +175,7 @@ static void do_flushes(struct engine *e)
 	struct list flushes;
 
 	if (!is_quiet(&e->log)) {
-		hand_to_committer(&e->log);
+		hand_to_committer(&e->log, &e->log.committing, &e->log.flushes);
 		return;
 	}
 	list_init(&flushes);
@@ -224,8 +246,9 @@ void engine_log_init(struct engine *e)
 	list_init(&log->writes);
 	list_init(&log->flushes);
 	list_init(&log->committing);
+	list_init(&log->telling);
 	mutex_init(&log->lock, ENGINE_COMMIT_RANK, "committer");
-	cond_init(&log->has_flushes);
+	cond_init(&log->has_work);
 }
 
 int engine_log_start(struct engine *e)
@@ -258,7 +281,7 @@ void engine_log_join(struct engine *e)
 	if (log->has_committer) {
 		mutex_lock(&log->lock);
 		log->is_ending = true;
-		cond_signal(&log->has_flushes);
+		cond_signal(&log->has_work);
 		mutex_unlock(&log->lock);
 		pthread_join(log->committer, NULL);
 	}
@@ -271,7 +294,7 @@ void engine_log_free(struct engine *e)
 	loop_close(log->loop);
 	engine_lane_free(&log->lane);
 	mutex_destroy(&log->lock);
-	cond_destroy(&log->has_flushes);
+	cond_destroy(&log->has_work);
 }
 
 void engine_log_post(struct engine *e, struct list *actions)

@@ -13,7 +13,14 @@
 #include "common/compiler.h"
 
 /*
- * Faults [mem, mem + bytes) in for writing, contents unchanged, and locks it. 0; or -errno if it
+ * Maps the file, or anonymous memory when fd is -1 (shared and private), at an address that
+ * suits huge pages. *mem is NULL on failure. 0 or -errno.
+ */
+int iobuf_map(void **mem, size_t bytes, int prot, int fd) must_check;
+
+/*
+ * Faults [mem, mem + bytes) in for writing, contents unchanged, puts it into huge pages where the
+ * kernel can (a transfer of 1 MiB is one piece then, not 256), and locks it. 0; or -errno if it
  * could not be locked (-ENOMEM, -EPERM: RLIMIT_MEMLOCK), which is worth a warning and no reason
  * to stop: the memory is faulted in all the same. Nobody else writes to the memory meanwhile.
  */

@@ -232,6 +232,7 @@ static bool is_ram_filesystem(int fd)
 static int map(struct poolfile *p, bool is_writable, char *text, size_t size)
 {
 	int prot = PROT_READ | (is_writable ? PROT_WRITE : 0);
+	int err;
 
 	if (p->bytes == 0 || !is_aligned(p->bytes, 4096))
 		return fail(-EINVAL, text, size,
@@ -239,11 +240,9 @@ static int map(struct poolfile *p, bool is_writable, char *text, size_t size)
 			    " bytes; remove it if nothing of "
 			    "it is needed",
 			    p->path, p->bytes);
-	p->mem = mmap(NULL, p->bytes, prot, MAP_SHARED, p->fd, 0);
-	if (p->mem == MAP_FAILED) {
-		p->mem = NULL;
-		return fail(-errno, text, size, "%s: cannot map: %s", p->path, strerror(errno));
-	}
+	err = iobuf_map(&p->mem, p->bytes, prot, p->fd);
+	if (err)
+		return fail(err, text, size, "%s: cannot map: %s", p->path, strerror(-err));
 	p->is_in_ram = is_ram_filesystem(p->fd);
 	if (is_writable)
 		p->lock_error = iobuf_lock(p->mem, p->bytes);

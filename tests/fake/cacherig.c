@@ -75,7 +75,9 @@ static int backing_call(unused_ void *ctx, struct action *a)
 		return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
 	case ACTION_BACK_PUNCH:
 		return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)a->off,
-				 (off_t)a->len) < 0 ? -errno : 0;
+				 (off_t)a->len) < 0 ?
+			       -errno :
+			       0;
 	case ACTION_BACK_SYNC:
 		return sync_backing(fd, a);
 	default:
@@ -90,7 +92,9 @@ static void request(unused_ void *ctx, struct action *a)
 }
 
 static const struct engine_ops ops = {
-	.backing_fd = backing_fd, .backing_call = backing_call, .request = request,
+	.backing_fd = backing_fd,
+	.backing_call = backing_call,
+	.request = request,
 };
 
 /* ------------------------------------------------------------------ life */
@@ -143,9 +147,7 @@ static void make_pool(struct cacherig *r)
 	fd = memfd_create("cacherig", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, (off_t)l.bytes) < 0)
 		need(-errno, "pool", "");
-	r->pool = mmap(NULL, l.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (r->pool == MAP_FAILED)
-		need(-errno, "pool", "");
+	need(iobuf_map(&r->pool, l.bytes, PROT_READ | PROT_WRITE, fd), "pool", "");
 	close(fd);
 	r->pool_bytes = l.bytes;
 	(void)!iobuf_lock(r->pool, l.bytes);
@@ -155,8 +157,11 @@ static void start_engine(struct cacherig *r)
 {
 	struct iovec fixed = { r->pool, r->pool_bytes };
 	struct engine_conf conf = {
-		.cache = r->cache, .log_fd = cachedev_fd(r->dev), .ops = &ops,
-		.fixed = &fixed, .nr_fixed = 1,
+		.cache = r->cache,
+		.log_fd = cachedev_fd(r->dev),
+		.ops = &ops,
+		.fixed = &fixed,
+		.nr_fixed = 1,
 	};
 
 	need(engine_start(&r->engine, &conf), "engine", "");
@@ -176,8 +181,9 @@ void cacherig_open(struct cacherig *r)
 	need(uuid_boot(info.boot_id), "boot id", "");
 	make_pool(r);
 	start = clock_mono_ns();
-	need(cache_open(&r->cache, cachedev_blkdev(r->dev), r->pool, r->pool_bytes, &r->conf,
-			&info, &r->report), "recovery", r->report.error);
+	need(cache_open(&r->cache, cachedev_blkdev(r->dev), r->pool, r->pool_bytes, &r->conf, &info,
+			&r->report),
+	     "recovery", r->report.error);
 	r->open_ns = clock_mono_ns() - start;
 	start_engine(r);
 }
@@ -210,7 +216,8 @@ void cacherig_image(struct cacherig *r, unsigned int i, int fd)
 	stamp.size = (uint64_t)st.st_size;
 	image->img = find_image(r, i + 1);
 	if (!image->img)
-		need(cache_image_new(r->cache, &identity, &stamp, path, &image->img), "image", path);
+		need(cache_image_new(r->cache, &identity, &stamp, path, &image->img), "image",
+		     path);
 	image->rig = r;
 	image->fd = fd;
 	cache_image_set_owner(image->img, image);
@@ -255,11 +262,15 @@ void cacherig_free(struct cacherig *r)
 
 /* ------------------------------------------------------------------ requests */
 
-int cacherig_write(struct cacherig *r, unsigned int i, const void *data, uint32_t len,
-		   uint64_t off, bool sync)
+int cacherig_write(struct cacherig *r, unsigned int i, const void *data, uint32_t len, uint64_t off,
+		   bool sync)
 {
 	struct cache_write w = {
-		.image = r->image[i].img, .off = off, .len = len, .data = data, .sync = sync,
+		.image = r->image[i].img,
+		.off = off,
+		.len = len,
+		.data = data,
+		.sync = sync,
 	};
 	enum cache_step step;
 	struct outbox ob;

@@ -77,8 +77,11 @@ static void face_write_sector(struct simfile *f, struct simface *face, const str
 	memcpy(face->bytes + lo, ch->data + (lo - ch->off), hi - lo);
 }
 
+/* Changes are gone through in order of issue: the times are those of the one that was applied last. */
 static void face_times(struct simface *face, const struct simchange *ch)
 {
+	if (ch->ctime < face->stamp.ctime)
+		return;
 	face->stamp.mtime = ch->mtime;
 	face->stamp.ctime = ch->ctime;
 }

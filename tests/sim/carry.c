@@ -56,10 +56,8 @@ static void issue_backing(struct sim_world *w, struct sim_action *sa)
 
 	TRACE(w, "  issue #%: type % image % off % bytes %", sa->id, a->type, img ? img->index : UINT64_MAX, a->off,
 	      a->nr_iov ? action_bytes(a) : a->len);
-	if (!img && a->type != ACTION_BACK_CHECK)
-		sim_fail(w, "%s of an image whose file is gone", sim_action_text(a->type));
 	if (!img)
-		return;
+		return; /* not now: see carry_well() */
 	sa->file = img->file;
 	if (a->type == ACTION_BACK_WRITE) {
 		sa->change = simfile_write_issue(sa->file, a->iov, a->nr_iov, a->off);
@@ -68,11 +66,6 @@ static void issue_backing(struct sim_world *w, struct sim_action *sa)
 	} else if (a->type == ACTION_BACK_PUNCH) {
 		sa->change = simfile_punch_issue(sa->file, a->off, a->len);
 	} else if (a->type == ACTION_BACK_SYNC) {
-		if (a->arg == 1) {
-			sa->change = simfile_times_issue(sa->file, a->stamp.mtime_ns);
-			simfile_return(sa->file, sa->change);
-			sa->change = NULL;
-		}
 		sa->ticket = simfile_sync_issue(sa->file);
 	}
 }
@@ -118,10 +111,21 @@ static void resume(struct sim_world *w, const struct action *a)
 	r->phase = SIM_READY;
 }
 
+static void lease_is_there(struct sim_world *w)
+{
+	w->is_lease_asked = false;
+	if (!w->lease_sync.result)
+		w->lease_ns = w->lease_wanted_ns;
+}
+
 static void done(struct sim_world *w, struct action *a)
 {
 	struct sim_request *r;
 
+	if (a == &w->lease_sync.act) {
+		lease_is_there(w);
+		return;
+	}
 	if (a == &w->end) {
 		if (!w->is_ending || w->nr_actions)
 			sim_fail(w, "shutdown is done with %u actions out", w->nr_actions);
@@ -134,6 +138,34 @@ static void done(struct sim_world *w, struct action *a)
 	if (r->phase != SIM_PARKED)
 		sim_fail(w, "ACTION_DONE of request %lu, which is not parked", (unsigned long)r->id);
 	sim_request_ended(w, r);
+}
+
+static void ask_for_lease(struct sim_world *w)
+{
+	enum cache_step step;
+	struct outbox ob;
+
+	w->is_lease_asked = true;
+	w->lease_sync = (struct cache_sync){ .result = 0 };
+	w->lease_wanted_ns = w->store->now_ns + SIM_LEASE_NS;
+	TRACE(w, "ask for a lease until %", (uint64_t)w->lease_wanted_ns);
+	outbox_init(&ob);
+	step = cache_lease(w->cache, (uint64_t)w->lease_wanted_ns, &w->lease_sync, w->now, &ob);
+	if (step == CACHE_DONE)
+		lease_is_there(w);
+	sim_take(w, &ob);
+}
+
+bool sim_renew_lease(struct sim_world *w)
+{
+	if (w->is_lease_asked || w->is_faulty)
+		return false;
+	for (uint32_t i = 0; i < w->nr_actions; i++)
+		if (sim_needs_lease(w, w->action[i])) {
+			ask_for_lease(w);
+			return true;
+		}
+	return false;
 }
 
 void sim_take(struct sim_world *w, struct outbox *ob)
@@ -158,7 +190,9 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	const struct simstamp *st;
 	struct cache_image_info info;
 
-	if (!img || img->is_missing || img->file->is_gone)
+	if (img->file->is_gone)
+		return -EAGAIN; /* about to be unbound */
+	if (img->is_missing)
 		return -ENOENT;
 	if (img->is_conflict)
 		return -ESTALE;
@@ -172,10 +206,22 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	return 0;
 }
 
+/* The sync that is to make the image clean: the file gets its size and its time of change first. */
+static void make_final(struct simfile *f, const struct action *a)
+{
+	if (f->view.stamp.size != a->off)
+		simfile_return(f, simfile_truncate_issue(f, a->off));
+	simfile_return(f, simfile_times_issue(f, a->stamp.mtime_ns));
+}
+
 static void finish_sync(struct sim_action *sa)
 {
 	const struct simstamp *st = &sa->file->view.stamp;
 
+	if (sa->action->arg == 1) {
+		make_final(sa->file, sa->action);
+		sa->ticket = simfile_sync_issue(sa->file);
+	}
 	simfile_sync_done(sa->file, sa->ticket);
 	sa->action->stamp.size = st->size;
 	sa->action->stamp.mtime_ns = st->mtime;
@@ -186,6 +232,8 @@ static int carry_well(struct sim_world *w, struct sim_action *sa)
 {
 	struct action *a = sa->action;
 
+	if (is_backing(a->type) && !sa->file)
+		return -EAGAIN; /* the layer above has not found its file, or has let go of it */
 	switch (a->type) {
 	case ACTION_ENCODE:
 		cache_encode(w->cache, a);
@@ -246,9 +294,23 @@ static bool is_first_encode(const struct sim_world *w, const struct sim_action *
 	return true;
 }
 
+/* The layer above changes no file outside of the lease (G2): it waits until a new one is durable. */
+bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa)
+{
+	switch (sa->action->type) {
+	case ACTION_BACK_WRITE:
+	case ACTION_BACK_TRUNCATE:
+	case ACTION_BACK_PUNCH:
+	case ACTION_BACK_SYNC:
+		return !sa->is_carried && w->store->now_ns + SIM_LEASE_MARGIN_NS > w->lease_ns;
+	default:
+		return false;
+	}
+}
+
 bool sim_may_carry(const struct sim_world *w, const struct sim_action *sa)
 {
-	if (sa->is_carried || w->hold_carry[sa->action->type])
+	if (sa->is_carried || w->hold_carry[sa->action->type] || sim_needs_lease(w, sa))
 		return false;
 	return sa->action->type != ACTION_ENCODE || is_first_encode(w, sa);
 }
@@ -273,6 +335,7 @@ void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng)
 		TRACE(w, "part of #%", sa->id);
 		return;
 	}
+	sim_monitor_change(w, sa);
 	err = w->fault ? w->fault(w, sa->action) : 0;
 	if (err) {
 		TRACE(w, "fail #% (type %)", sa->id, sa->action->type);

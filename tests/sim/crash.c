@@ -24,7 +24,8 @@ static void abandon(struct sim_world *w)
 		cache_free(w->cache);
 	w->cache = NULL;
 	simdev_arm(w->dev, 0, 0, NULL, NULL);
-	w->is_ending = w->has_ended = w->is_faulty = false;
+	w->is_ending = w->has_ended = w->is_faulty = w->is_lease_asked = false;
+	w->lease_ns = 0;
 	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
 		w->image[i].cached = NULL;
 		w->image[i].is_busy = false;
@@ -188,7 +189,7 @@ static void guard(struct sim_world *w, struct sim_image *img, const struct cache
 	struct outbox ob;
 
 	if (info->state >= IMAGE_CONFLICT) {
-		if (!img->may_fail)
+		if (!img->had_conflict)
 			sim_fail(w, "image %u is found in state %d", img->index, (int)info->state);
 		lift_state(w, img);
 	}
@@ -247,6 +248,8 @@ static void attach_image(struct sim_world *w, struct cache_image *ci)
 
 	cache_image_info(w->cache, ci, &info);
 	img = find_image(w, info.identity.ino);
+	TRACE(w, "found image %: size %, dirty %, cached %, touching %, bound at %", img ? img->index : UINT64_MAX,
+	      info.size, info.dirty_blocks, info.cached_blocks, info.is_touching, info.bind_lsn);
 	if (!img) {
 		unbind_gone(w, ci, &info);
 		return;

@@ -36,7 +36,7 @@ bool sim_calm_turn(struct sim_world *w)
 	struct sim_request *r = pick_request(w);
 	struct sim_action *sa;
 
-	w->turn++;
+	sim_next_turn(w);
 	if (r && rng_chance(&w->rng, 1, 2)) {
 		sim_advance(w, r);
 		return true;
@@ -51,7 +51,7 @@ bool sim_calm_turn(struct sim_world *w)
 	}
 	if (r)
 		sim_advance(w, r);
-	return r != NULL;
+	return r != NULL || sim_renew_lease(w);
 }
 
 static void print_stuck(struct sim_world *w)

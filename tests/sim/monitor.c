@@ -129,19 +129,19 @@ static void monitor_dev_write(struct sim_world *w, const struct sim_action *sa)
 	monitor_table_write(w, sa);
 }
 
-static void monitor_backing_change(struct sim_world *w, const struct sim_action *sa)
+void sim_monitor_change(struct sim_world *w, const struct sim_action *sa)
 {
 	struct superblock sb[SUPERBLOCK_COPIES];
-	uint64_t lease = UINT64_MAX;
+	uint64_t lease;
 
+	if (!sa->change)
+		return;
 	if (!read_stable(w, sb))
 		sim_fail(w, "the backing store is changed while a super block copy is not valid on stable storage");
 	lease = sb[superblock_compare(&sb[0], &sb[1]) < 0].lease_ns;
-	if (lease && (uint64_t)w->store->now_ns > lease)
+	if ((uint64_t)w->store->now_ns > lease)
 		sim_fail(w, "the backing store is changed %" PRIu64 " ns after the end of the stable lease",
 			 (uint64_t)w->store->now_ns - lease);
-	if (sa->file->is_gone)
-		sim_fail(w, "a file that is gone is changed");
 }
 
 void sim_monitor(struct sim_world *w, const struct sim_action *sa)
@@ -152,11 +152,6 @@ void sim_monitor(struct sim_world *w, const struct sim_action *sa)
 		break;
 	case ACTION_DEV_WRITE:
 		monitor_dev_write(w, sa);
-		break;
-	case ACTION_BACK_WRITE:
-	case ACTION_BACK_TRUNCATE:
-	case ACTION_BACK_PUNCH:
-		monitor_backing_change(w, sa);
 		break;
 	default:
 		break;

@@ -58,10 +58,10 @@ void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo,
 
 /* ---- pieces ---- */
 
-bool oracle_is_before(const struct oracle_piece *a, const struct oracle_piece *b)
+bool oracle_is_before(const struct oracle_piece *a, const struct oracle_piece *b, uint32_t sector)
 {
 	for (; a; a = a->newer)
-		if (a->newer == b || min(a->event->end, a->seen) < b->event->start)
+		if (a->newer == b || min(a->event->end, a->seen[sector]) < b->event->start)
 			return true;
 	return false;
 }
@@ -71,10 +71,9 @@ static bool piece_is_ok(uint64_t block, const struct oracle_piece *p)
 	return p->event->is_ok && block * ORACLE_BLOCK + p->hi <= p->event->ok_end;
 }
 
-uint64_t oracle_certain_since(const struct oracle_image *img, uint64_t block, const struct oracle_piece *p)
+uint64_t oracle_certain_since(uint64_t block, const struct oracle_piece *p, uint32_t sector)
 {
-	(void)img;
-	return min(piece_is_ok(block, p) ? p->event->end : ORACLE_NEVER, p->seen);
+	return min(piece_is_ok(block, p) ? p->event->end : ORACLE_NEVER, p->seen[sector]);
 }
 
 static void block_add(struct oracle_block *b, struct oracle_event *e, uint32_t lo, uint32_t hi, uint32_t version)
@@ -91,7 +90,8 @@ static void block_add(struct oracle_block *b, struct oracle_event *e, uint32_t l
 	p->lo = (uint16_t)lo;
 	p->hi = (uint16_t)hi;
 	p->version = version;
-	p->seen = ORACLE_NEVER;
+	for (uint32_t s = 0; s < ORACLE_SECTORS; s++)
+		p->seen[s] = ORACLE_NEVER;
 	b->piece[b->nr++] = p;
 }
 

@@ -10,8 +10,9 @@
  * A piece *must* be there if it was answered before some moment: for a read, the moment it began; after a daemon's
  * death, the end of time; after a power cut, the start of the newest request of which anything has survived
  * or must have, on any image (that is what "a prefix of acknowledged order" means). A byte may show piece a
- * only if no piece b that covers it, with a < b, must be there. What is visible of one piece makes the whole of it
- * visible in its block: no block mixes versions.
+ * only if no piece b that covers it, with a < b, must be there. What is visible of one piece of a write makes the whole
+ * of it visible in its block: no block mixes versions. (Operations that zero bytes take effect sector by sector while
+ * they run, but after a crash they are there as a whole or not at all.)
  *
  * Content: byte = pattern(image, offset) shifted by the version of the block, never 0, so that each byte
  * alone tells its version (of 255 neighbours), and no two places look alike.
@@ -27,6 +28,7 @@
 
 #define ORACLE_NEVER UINT64_MAX
 #define ORACLE_BLOCK 4096u
+#define ORACLE_SECTORS 8u
 #define ORACLE_PIECES_MAX 64
 #define ORACLE_TEXT 400
 
@@ -42,13 +44,14 @@ struct oracle_event {
 	bool is_durable;        /* a power cut may not undo it */
 	bool is_base;           /* it was there before all else, past the log */
 	bool is_vague;          /* it failed: it may show, or not, for ever */
+	bool is_observed;       /* while recovery is judged */
 };
 
 struct oracle_piece {
 	struct oracle_event *event;
 	uint16_t lo, hi;        /* bytes in the block */
 	uint32_t version;       /* 0: zeros */
-	uint64_t seen;          /* when a read showed it first */
+	uint64_t seen[ORACLE_SECTORS]; /* when a read showed it first, in each sector */
 	struct oracle_piece *newer; /* known to come after it, though concurrent; or NULL */
 	bool is_observed;       /* while recovery is judged */
 };
@@ -134,10 +137,10 @@ bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec
 
 /* ---- shared by the oracle's files ---- */
 
-/* Is a before b in every history? */
-bool oracle_is_before(const struct oracle_piece *a, const struct oracle_piece *b);
-/* When it was first certain that the piece is there. */
-uint64_t oracle_certain_since(const struct oracle_image *img, uint64_t block, const struct oracle_piece *p);
+/* Is a before b in every history, as seen in a sector of their block? */
+bool oracle_is_before(const struct oracle_piece *a, const struct oracle_piece *b, uint32_t sector);
+/* When it was first certain that this sector of the piece is there. */
+uint64_t oracle_certain_since(uint64_t block, const struct oracle_piece *p, uint32_t sector);
 /* Content of [lo, hi) of a block in a version, 0 = zeros. */
 void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo, uint32_t hi, uint32_t version,
 		    uint8_t *buf);

@@ -15,7 +15,7 @@
 #include "common/align.h"
 #include "tests/sim/oracle.h"
 
-#define SEGMENTS_MAX (2 * ORACLE_PIECES_MAX + 2)
+#define SEGMENTS_MAX (2 * ORACLE_PIECES_MAX + ORACLE_SECTORS + 2)
 
 struct segment {
 	uint16_t lo, hi;
@@ -40,12 +40,15 @@ struct judge {
 static void piece_text(const struct oracle_piece *p, char *buf, size_t size)
 {
 	const struct oracle_event *e = p->event;
+	bool is_seen = false;
 
+	for (uint32_t s = 0; s < ORACLE_SECTORS; s++)
+		is_seen = is_seen || p->seen[s] != ORACLE_NEVER;
 	snprintf(buf, size, "version %u [%u,%u) of %s started %" PRIu64 " ended %" PRId64 "%s%s%s%s", p->version,
 		 p->lo, p->hi,
 		 e->kind == ORACLE_WRITE ? "write" : e->kind == ORACLE_PUNCH ? "punch" : "truncate", e->start,
 		 (int64_t)e->end, e->is_ok ? " ok" : "", e->is_durable ? " durable" : "",
-		 e->is_base ? " base" : "", p->seen != ORACLE_NEVER ? " seen" : "");
+		 e->is_base ? " base" : "", is_seen ? " seen" : "");
 }
 
 /* Where do these bytes come from? Only for messages. */
@@ -69,16 +72,24 @@ static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uin
 			}
 }
 
+static bool covers(const struct oracle_piece *p, const struct segment *s)
+{
+	return p->lo <= s->lo && s->hi <= p->hi;
+}
+
 static bool complain_unknown(struct oracle_image *img, uint64_t block, const struct segment *s, const uint8_t *data)
 {
+	const struct oracle_block *b = &img->block[block];
 	struct oracle *o = img->oracle;
 	char source[120];
+	int n;
 
-	/* The bytes of the segment that differ from the first on are what matters. */
 	find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
-	snprintf(o->text, sizeof(o->text),
-		 "image %u block %" PRIu64 " bytes [%u,%u): content is %s (newest version is %u)", img->index, block,
-		 s->lo, s->hi, source, img->block[block].version);
+	n = snprintf(o->text, sizeof(o->text), "image %u block %" PRIu64 " bytes [%u,%u): content is %s, not one of:",
+		     img->index, block, s->lo, s->hi, source);
+	for (uint32_t i = 0; i < b->nr && n < (int)sizeof(o->text); i++)
+		if (covers(b->piece[i], s))
+			n += snprintf(o->text + n, sizeof(o->text) - (size_t)n, " %u", b->piece[i]->version);
 	return false;
 }
 
@@ -101,22 +112,32 @@ static int compare_edges(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-static bool covers(const struct oracle_piece *p, const struct segment *s)
+/* A truncate or punch, which may take effect sector by sector. */
+static bool is_operation(const struct oracle_piece *p)
 {
-	return p->lo <= s->lo && s->hi <= p->hi;
+	return p->event->kind != ORACLE_WRITE;
+}
+
+static uint32_t sector_of(const struct segment *s)
+{
+	return s->lo / 512u;
 }
 
 static void cut_segments(const struct oracle_block *b, struct shown *sh)
 {
 	uint16_t edge[SEGMENTS_MAX + 2];
+	bool has_operation = false;
 	uint32_t n = 0;
 
 	if (b->nr > ORACLE_PIECES_MAX)
 		abort();
 	for (uint32_t i = 0; i < b->nr; i++) {
+		has_operation = has_operation || is_operation(b->piece[i]);
 		edge[n++] = b->piece[i]->lo;
 		edge[n++] = b->piece[i]->hi;
 	}
+	for (uint16_t at = 512; has_operation && at < ORACLE_BLOCK; at += 512)
+		edge[n++] = at;
 	qsort(edge, n, sizeof(edge[0]), compare_edges);
 	sh->nr = 0;
 	for (uint32_t i = 1; i < n; i++) {
@@ -154,13 +175,14 @@ static bool match_block(struct oracle_image *img, uint64_t block, const uint8_t 
 
 /* ---- judgement ---- */
 
-static bool must_be_there(const struct shown *sh, const struct judge *j, const struct oracle_piece *p)
+static bool must_be_there(const struct shown *sh, const struct judge *j, const struct segment *s,
+			  const struct oracle_piece *p)
 {
-	uint64_t certain = oracle_certain_since(sh->img, sh->block, p);
+	uint64_t certain = oracle_certain_since(sh->block, p, sector_of(s));
 
 	if (p->event->is_base || certain < j->before)
 		return true;
-	return j->is_recovery && (p->is_observed || (p->event->is_durable && certain != ORACLE_NEVER));
+	return j->is_recovery && (p->is_observed || p->event->is_observed || (p->event->is_durable && certain != ORACLE_NEVER));
 }
 
 /* A piece that covers the segment, is newer than a and must be there; NULL: none. */
@@ -172,7 +194,7 @@ static const struct oracle_piece *contradiction(const struct shown *sh, const st
 	for (uint32_t i = 0; i < b->nr; i++) {
 		const struct oracle_piece *p = b->piece[i];
 
-		if (p != a && covers(p, s) && oracle_is_before(a, p) && must_be_there(sh, j, p))
+		if (p != a && covers(p, s) && oracle_is_before(a, p, sector_of(s)) && must_be_there(sh, j, s, p))
 			return p;
 	}
 	return NULL;
@@ -221,9 +243,9 @@ static bool check_mixture(const struct shown *sh)
 			const struct segment *t = &sh->segment[k];
 			const struct oracle_piece *b = shown_piece(sh, t);
 
-			if (!b || a == b || !covers(b, s))
+			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b))
 				continue;
-			if (oracle_is_before(a, b))
+			if (oracle_is_before(a, b, sector_of(s)))
 				return complain(sh->img, sh->block, s, a, b, "the block also shows this newer one");
 			if (covers(a, t))
 				return complain(sh->img, sh->block, s, a, b, "the block mixes it with");
@@ -242,6 +264,13 @@ static bool judge_block(struct shown *sh, const struct judge *j)
 
 /* ---- reads ---- */
 
+static void see(struct oracle_piece *p, const struct segment *s, uint64_t now)
+{
+	for (uint32_t i = 0; i < ORACLE_SECTORS; i++)
+		if (!is_operation(p) || i == sector_of(s))
+			p->seen[i] = min(p->seen[i], now);
+}
+
 /* What was certain before the read began and is not shown comes before what is shown. */
 static void learn_order(const struct shown *sh, const struct judge *j)
 {
@@ -254,12 +283,12 @@ static void learn_order(const struct shown *sh, const struct judge *j)
 
 		if (!a)
 			continue;
-		a->seen = min(a->seen, now);
+		see(a, s, now);
 		for (uint32_t k = 0; k < b->nr; k++) {
 			struct oracle_piece *p = b->piece[k];
 
-			if (p != a && covers(p, s) && !p->newer && must_be_there(sh, j, p) &&
-			    !oracle_is_before(p, a) && !oracle_is_before(a, p))
+			if (p != a && covers(p, s) && !p->newer && must_be_there(sh, j, s, p) &&
+			    !oracle_is_before(p, a, sector_of(s)) && !oracle_is_before(a, p, sector_of(s)))
 				p->newer = a;
 		}
 	}
@@ -333,9 +362,11 @@ static void begin_recovery(struct recovery *r, enum oracle_loss loss)
 		for (uint32_t b = 0; b < img->nr_blocks; b++)
 			for (uint32_t i = 0; i < img->block[b].nr; i++)
 				img->block[b].piece[i]->is_observed = false;
-		list_for_each_entry(e, &img->events, node)
+		list_for_each_entry(e, &img->events, node) {
+			e->is_observed = false;
 			if (e->is_durable && !e->is_base)
 				r->judge.before = max(r->judge.before, e->start);
+		}
 	}
 }
 
@@ -349,6 +380,9 @@ static bool take_evidence(struct recovery *r, const struct shown *sh)
 
 		if (!p->is_observed && is_single(sh->segment[i].match)) {
 			p->is_observed = true;
+			/* An operation is one entry in the log: all of it is there. */
+			if (is_operation(p))
+				p->event->is_observed = true;
 			is_new = true;
 		}
 		if (!p->event->is_base && p->event->start > r->judge.before) {

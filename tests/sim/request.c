@@ -93,24 +93,13 @@ struct sim_request *sim_start_op(struct sim_world *w, struct sim_image *img, enu
 	return r;
 }
 
-static bool has_other_truncate(const struct sim_world *w, const struct sim_request *but)
-{
-	const struct sim_request *r;
-
-	list_for_each_entry(r, &w->requests, node)
-		if (r != but && r->img == but->img && r->kind == SIM_OP && r->u.op.type == CACHE_OP_TRUNCATE)
-			return true;
-	return false;
-}
-
 struct sim_request *sim_start_truncate(struct sim_world *w, struct sim_image *img, uint64_t size)
 {
 	struct sim_request *r = sim_start_op(w, img, CACHE_OP_TRUNCATE);
 	struct cache_image_info info;
 
 	cache_image_info(w->cache, img->cached, &info);
-	/* A shrink is durable when it is answered; beside another truncate it may turn out to be none. */
-	r->is_shrink = size < info.size && !has_other_truncate(w, r);
+	r->is_shrink = size < info.size; /* which is durable when it is answered */
 	r->u.op.off = size;
 	r->event = oracle_truncate(img->model, size);
 	TRACE(w, "start request %: truncate image % to % from %, event %", r->id, img->index, size, info.size,
@@ -391,8 +380,10 @@ static void end_op(struct sim_world *w, struct sim_request *r)
 	if (r->result && !is_excused(w, r))
 		sim_fail(w, "operation request %" PRIu64 " (type %d) ended with %d", r->id, (int)r->u.op.type,
 			 r->result);
+	/* What is beyond the end needs no operation in the log, and is as durable as the end. */
 	if (r->event)
-		oracle_end(r->img->model, r->event, !r->result, r->is_shrink || r->u.op.type == CACHE_OP_PUNCH);
+		oracle_end(r->img->model, r->event, !r->result,
+			   (r->is_shrink || r->u.op.type == CACHE_OP_PUNCH) && r->u.op.s.lsn);
 	else if (r->u.op.type == CACHE_OP_CLEAN && !r->result)
 		end_clean(w, r);
 }

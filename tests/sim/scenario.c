@@ -38,7 +38,7 @@ void scenario_mount(struct sim_world *w)
 {
 	sim_mount(w);
 	scenario_quiet(w);
-	sim_settle_down(w);
+	scenario_run(w, 0);
 }
 
 static void release_all(struct sim_world *w)

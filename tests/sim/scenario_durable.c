@@ -97,7 +97,7 @@ START_TEST(test_b3_failed_flush_is_followed_by_writing_again)
 	scenario_write_block(w, x, 1);
 	(void)sim_wait(w, sim_start_sync(w, x));
 	ck_assert_int_eq(nr_failures, 0);
-	scenario_write_block(w, x, 2);
+	(void)sim_wait(w, sim_start_write(w, x, 2 * BLOCK, BLOCK, true));
 	(void)sim_wait(w, sim_start_sync(w, x));
 	sim_power_cut(w, CUT_DROP_ALL);
 	w->fault = NULL;

@@ -163,7 +163,7 @@ START_TEST(test_g4_conflict_is_sticky)
 	ck_assert_int_eq((int)info.state, (int)IMAGE_CONFLICT);
 	ck_assert_uint_eq(info.dirty_blocks, 1);
 	/* Attaching lifts it: the file is the same as ever. */
-	x->may_fail = true;
+	x->had_conflict = true;
 	sim_attach(w);
 	sim_judge(w, true);
 	scenario_quiet(w);

@@ -128,6 +128,8 @@ START_TEST(test_c2_death_after_death)
 	struct sim_world *w = scenario_begin(NULL);
 
 	for (int i = 0; i < 5; i++) {
+		sim_do_clean(w, &w->image[0]);
+		sim_do_clean(w, &w->image[1]);
 		fill_pool(w);
 		sim_daemon_death(w, i % 2);
 		scenario_release(w, ACTION_LOG_WRITE);

@@ -167,8 +167,9 @@ START_TEST(test_d4_read_modify_write_excludes_other_writes)
 
 	scenario_hold(w, ACTION_BACK_READ);
 	a = sim_start_write(w, x, 2 * BLOCK + 10, 20, false);
+	scenario_take_to(w, a, SIM_PARKED);
 	b = sim_start_write(w, x, 2 * BLOCK, BLOCK, false);
-	a->is_kept = b->is_kept = true;
+	b->is_kept = true;
 	scenario_run(w, SIM_MS);
 	ck_assert(scenario_is_out(w, ACTION_BACK_READ));
 	scenario_release(w, ACTION_BACK_READ);
@@ -190,8 +191,9 @@ START_TEST(test_d4_two_writes_to_one_sector)
 
 	scenario_hold(w, ACTION_BACK_READ);
 	a = sim_start_write(w, x, 2 * BLOCK + 10, 20, false);
+	scenario_take_to(w, a, SIM_PARKED);
 	b = sim_start_write(w, x, 2 * BLOCK + 100, 20, false);
-	a->is_kept = b->is_kept = true;
+	b->is_kept = true;
 	scenario_run(w, SIM_MS);
 	scenario_release(w, ACTION_BACK_READ);
 	ck_assert_int_eq(sim_wait(w, a), 20);

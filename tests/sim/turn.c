@@ -59,6 +59,17 @@ static void start_read(struct sim_world *w, struct sim_image *img)
 	r->may_wait = rng_chance(&w->rng, 1, 2);
 }
 
+/* One truncate or punch of an image at a time, as the inode's lock has it; writes and reads go on. */
+static bool has_operation(const struct sim_world *w, const struct sim_image *img)
+{
+	const struct sim_request *r;
+
+	list_for_each_entry(r, &w->requests, node)
+		if (r->img == img && r->event && r->event->kind != ORACLE_WRITE)
+			return true;
+	return false;
+}
+
 static void start_truncate(struct sim_world *w, struct sim_image *img)
 {
 	uint64_t bytes = (uint64_t)w->conf.image_blocks * ORACLE_BLOCK;
@@ -66,7 +77,7 @@ static void start_truncate(struct sim_world *w, struct sim_image *img)
 
 	if (rng_chance(&w->rng, 1, 2))
 		size = align_down(size, rng_chance(&w->rng, 1, 2) ? ORACLE_BLOCK : SECTOR_BYTES);
-	if (oracle_has_room(img->model, size, bytes - size))
+	if (!has_operation(w, img) && oracle_has_room(img->model, size, bytes - size))
 		sim_start_truncate(w, img, size);
 }
 
@@ -75,7 +86,7 @@ static void start_punch(struct sim_world *w, const struct plan *p, struct sim_im
 	uint64_t off, len;
 
 	pick_range(w, p, &off, &len);
-	if (oracle_has_room(img->model, off, len))
+	if (!has_operation(w, img) && oracle_has_room(img->model, off, len))
 		sim_start_punch(w, img, off, len);
 }
 
@@ -155,7 +166,7 @@ static void toggle_conflict(struct sim_world *w, struct sim_image *img)
 		img->is_conflict = true;
 	else
 		img->is_missing = true;
-	img->may_fail = true;
+	img->may_fail = img->had_conflict = true;
 	TRACE(w, "image %: conflict %, missing %", img->index, img->is_conflict, img->is_missing);
 }
 
@@ -273,7 +284,7 @@ static void turn_act(struct sim_world *w, const struct plan *p)
 {
 	struct sim_action *sa;
 
-	if (!w->nr_actions)
+	if (!w->nr_actions || (rng_chance(&w->rng, 1, 8) && sim_renew_lease(w)))
 		return;
 	sa = w->action[rng_below(&w->rng, w->nr_actions)];
 	if (rng_below(&w->rng, 100) < p->reluctance[sa->action->type])
@@ -326,7 +337,7 @@ static void turn(struct sim_world *w, const struct plan *p)
 {
 	uint64_t at = rng_below(&w->rng, p->start + p->advance + p->act + p->tick);
 
-	w->turn++;
+	sim_next_turn(w);
 	if (at < p->start)
 		turn_start(w, p);
 	else if (at < p->start + p->advance)

@@ -52,6 +52,13 @@ void sim_check_core(struct sim_world *w)
 
 /* ---- time ---- */
 
+void sim_next_turn(struct sim_world *w)
+{
+	w->turn++;
+	w->now++;
+	w->store->now_ns = w->boot_real_ns + (int64_t)w->now;
+}
+
 void sim_pass_time(struct sim_world *w, uint64_t ns)
 {
 	struct outbox ob;
@@ -81,6 +88,7 @@ void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size)
 	if (size)
 		simfile_edit(img->file, content, size, 0);
 	img->is_conflict = img->is_missing = img->may_fail = img->is_busy = img->is_edited = false;
+	img->had_conflict = false;
 	TRACE(w, "image % is file % of size %", img->index, img->file->ino, size);
 	free(content);
 }
@@ -158,6 +166,9 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 	w->next_uid = rng_next(&w->rng) >> 32;
 	rng_fill(&w->rng, w->boot_id, sizeof(w->boot_id));
 	list_init(&w->requests);
+	TRACE(w, "segment order %, % segments, % images of % blocks, pool %, log depth %", conf->segment_order,
+	      conf->nr_segments, conf->nr_images, conf->image_blocks, conf->cache.pool_buffers,
+	      conf->cache.log_depth);
 	format_device(w);
 	for (uint32_t i = 0; i < conf->nr_images; i++) {
 		uint64_t blocks = conf->image_blocks;

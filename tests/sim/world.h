@@ -30,6 +30,8 @@ struct sim_world;
 #define SIM_IMAGES_MAX 6
 #define SIM_ACTION_TYPES (ACTION_DONE + 1)
 #define SIM_MS 1000000ull /* ns */
+#define SIM_LEASE_NS 10000000000ll
+#define SIM_LEASE_MARGIN_NS 3000000000ll
 
 struct sim_conf {
 	uint64_t seed;
@@ -50,6 +52,7 @@ struct sim_image {
 	bool is_busy;                 /* an unlink or rename is under way: no other requests */
 	bool is_conflict, is_missing; /* what ACTION_BACK_CHECK shall find */
 	bool may_fail;                /* errors are excused */
+	bool had_conflict;            /* its state may be found in the log again */
 	bool is_edited;               /* by somebody else, while it was clean */
 };
 
@@ -139,6 +142,9 @@ struct sim_world {
 	bool is_ending;           /* cache_shutdown() is under way */
 	bool has_ended;           /* and done */
 	struct action end;
+	struct cache_sync lease_sync;
+	int64_t lease_ns, lease_wanted_ns; /* wall clock */
+	bool is_lease_asked;
 	uint64_t judged;          /* hash of what the last judgement saw */
 	enum oracle_loss loss;    /* what the crashes since the last judgement excuse */
 	struct cache_recovery_report report; /* of the last cache_open() */
@@ -154,6 +160,7 @@ void sim_free(struct sim_world *w);
 void sim_fail(struct sim_world *w, const char *fmt, ...) noreturn_ printf_like(2, 3);
 void sim_check(struct sim_world *w, bool is_good);   /* an oracle's verdict */
 void sim_check_core(struct sim_world *w);            /* cache_check() */
+void sim_next_turn(struct sim_world *w); /* one ns: no two changes at the same time */
 void sim_pass_time(struct sim_world *w, uint64_t ns); /* and calls cache_tick() */
 /* A new plain file in place of what the image was (or was not). */
 void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size);
@@ -168,6 +175,9 @@ void sim_take(struct sim_world *w, struct outbox *ob);
 void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng);
 void sim_return(struct sim_world *w, struct sim_action *sa);
 bool sim_may_carry(const struct sim_world *w, const struct sim_action *sa);
+bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa);
+/* Asks the core for a new lease if an action waits for one; false: nothing to do. */
+bool sim_renew_lease(struct sim_world *w);
 bool sim_may_return(const struct sim_world *w, const struct sim_action *sa);
 void sim_forget_actions(struct sim_world *w);
 uint32_t sim_count_actions(const struct sim_world *w, enum action_type type);
@@ -176,6 +186,8 @@ const char *sim_action_text(enum action_type type);
 /* ---- monitor.c: rules that can be seen from each action ---- */
 
 void sim_monitor(struct sim_world *w, const struct sim_action *sa);
+/* Of a change of a backing file, when it is carried out. */
+void sim_monitor_change(struct sim_world *w, const struct sim_action *sa);
 
 /* ---- request.c ---- */
 
