@@ -452,6 +452,65 @@ START_TEST(A3_proof_behind_the_first_block_is_found_and_the_walk_cut)
 }
 END_TEST
 
+START_TEST(A3_the_branch_before_the_tail_abandons_lower_ones)
+{
+	struct logbuild_record *tail;
+
+	/* an attempt of epoch 1 left record 9 in segment 4, which says that 8 was durable; the next
+	 * one got as far as record 5, and the tail is behind it: nothing else tells of it */
+	logbuild_append_many(&b, 4, 1);
+	b.lsn = 8;
+	b.durable_lsn = 8;
+	logbuild_move(&b, 4, 2);
+	logbuild_append(&b, 1);
+	logbuild_branch(&b, b.branch + 1, 4, 2);
+	logbuild_append(&b, 1);
+	logbuild_move(&b, 3, 0);
+	tail = logbuild_append(&b, 1);
+	logbuild_tail(&b, tail);
+	logcheck_expect_end(&b, 6);
+	logbuild_undo_all(&b, tail);
+	logcheck_expect_end(&b, 5);
+}
+END_TEST
+
+START_TEST(A3_proof_that_is_found_behind_a_torn_record_cuts_the_walk_further)
+{
+	struct record_disk h;
+
+	/* The chain: 1 to 4 in segment 1, 5 to 7 in 5. 5 is torn, so the log ends behind 4; and
+	 * there stands a header of a branch that began at 3. */
+	logbuild_append_many(&b, 4, 1);
+	logbuild_move(&b, 5, 0);
+	logbuild_append_many(&b, 3, 1);
+	logbuild_undo_blocks(&b, b.records[4]);
+	b.branch++;
+	b.branch_lsn = 3;
+	logbuild_header(&b, &h, 1);
+	logbuild_write(&b, &h, 1, 12);
+	logcheck_expect_end(&b, 2);
+}
+END_TEST
+
+START_TEST(A3_branches_without_end_are_a_refusal)
+{
+	struct record_disk h;
+
+	/* behind each record stands the proof that it, and it only, is abandoned */
+	for (uint64_t segment = 1; segment < 31; segment++) {
+		logbuild_move(&b, segment, 0);
+		logbuild_append(&b, 1);
+	}
+	for (uint64_t segment = 1; segment < 31; segment++) {
+		logbuild_header(&b, &h, 1);
+		h.branch = le64_make((1 << 16) + 100 - segment);
+		h.branch_lsn = le64_make(segment);
+		logbuild_write(&b, &h, segment, 8);
+	}
+	logcheck_expect_refusal(&b, "contradict each other");
+}
+END_TEST
+
 START_TEST(A3_several_branches_in_one_log)
 {
 	uint64_t lsn = 0;
@@ -511,6 +570,9 @@ static void add_rule_cases(Suite *s)
 	tcase_add_test(tc, A3_abandoned_records_are_no_evidence);
 	tcase_add_test(tc, A3_the_super_block_abandons_older_epochs);
 	tcase_add_test(tc, A3_proof_behind_the_first_block_is_found_and_the_walk_cut);
+	tcase_add_test(tc, A3_the_branch_before_the_tail_abandons_lower_ones);
+	tcase_add_test(tc, A3_proof_that_is_found_behind_a_torn_record_cuts_the_walk_further);
+	tcase_add_test(tc, A3_branches_without_end_are_a_refusal);
 	tcase_add_test(tc, A3_several_branches_in_one_log);
 	suite_add_tcase(s, tc);
 }

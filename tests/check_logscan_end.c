@@ -355,20 +355,19 @@ START_TEST(A5_a_read_error_is_never_an_end)
 END_TEST
 
 /* Changes one field of the header of record 7 of 9 with the statement, and walks. */
-#define EXPECT_REFUSAL_OF(h, change, text)                     \
-	do {                                                   \
-		struct record_disk *h;                         \
-                                                               \
-		teardown();                                    \
-		setup();                                       \
-		logbuild_append_many(&b, 9, 1);                \
-		h = logbuild_at(&b, 1, 12);                    \
-		change;                                        \
-		logbuild_seal(&b, 1, 12);                      \
-		logcheck_expect_refusal(&b, text);             \
-		/* behind a torn record just the same */       \
-		logbuild_undo_all(&b, b.records[3]);           \
-		logcheck_expect_refusal(&b, text);             \
+#define EXPECT_REFUSAL_OF(h, change, text)               \
+	do {                                             \
+		struct record_disk *h;                   \
+		teardown();                              \
+		setup();                                 \
+		logbuild_append_many(&b, 9, 1);          \
+		h = logbuild_at(&b, 1, 12);              \
+		change;                                  \
+		logbuild_seal(&b, 1, 12);                \
+		logcheck_expect_refusal(&b, text);       \
+		/* behind a torn record just the same */ \
+		logbuild_undo_all(&b, b.records[3]);     \
+		logcheck_expect_refusal(&b, text);       \
 	} while (0)
 
 START_TEST(A5_what_must_not_be_ignored_is_a_refusal)
@@ -488,8 +487,8 @@ static void add_place_cases(Suite *s)
 	TCase *tc = tcase_create("rule A4");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc,
-		       A4_the_first_record_stands_at_the_start_of_the_tail_or_of_the_W_next_segments);
+	tcase_add_test(
+		tc, A4_the_first_record_stands_at_the_start_of_the_tail_or_of_the_W_next_segments);
 	tcase_add_test(tc, A4_the_first_record_does_not_stand_inside_a_segment);
 	tcase_add_test(tc, A4_the_next_record_stands_at_the_start_of_the_W_next_segments);
 	tcase_add_test(tc, A4_the_next_record_does_not_stand_inside_the_next_segment);

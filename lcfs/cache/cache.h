@@ -313,12 +313,14 @@ struct cache_write {
 		uint32_t bytes; /* bytes of this chunk */
 		uint64_t block; /* first block of the chunk */
 		uint32_t blocks;
-		bool is_started, is_partial, has_waited, is_syncing, is_ready;
+		bool is_partial, has_waited, is_syncing, is_ready;
+		bool base_is_clean, base_is_rotten;
 		uint8_t base_mask;    /* sectors to take from the older cached version */
 		uint8_t backing_mask; /* sectors to take from the backing file */
 		uint8_t mask;	      /* valid sectors of the new version (partial block) */
 		bool extends;
-		uint32_t base_cbn;   /* older version on the device, pinned while it is read */
+		uint32_t base_cbn; /* older version on the device, pinned while it is read */
+		uint32_t base_sum;
 		const uint8_t *base; /* where it is: pinned RAM slot or merge buffer; NULL = none */
 		struct wbuf *base_buf; /* pinned */
 		uint8_t *merge;	       /* 8 KiB merge buffer: cached copy, backing copy; or NULL */
@@ -439,6 +441,9 @@ struct cache_op {
 		struct {
 			uint64_t block;
 			uint32_t cbn;
+			uint32_t sum;
+			uint8_t mask;
+			bool is_verified;
 			const uint8_t *base;
 			uint8_t *merge;
 		} edge[2]; /* cached boundary blocks, written again with the cut bytes zero */

@@ -206,6 +206,7 @@ struct cache_image {
 	uint64_t bind_lsn, clean_lsn, applied_lsn;
 	uint64_t unbind_lsn;
 	uint64_t size, backing_valid;
+	uint64_t logged_size; /* with writes that are reserved and not published yet */
 	bool size_pending; /* the backing file's size may differ from `size` */
 	int64_t mtime_ns;
 	struct op_stamp stamp;
@@ -336,6 +337,8 @@ uint8_t *log_ram(struct cache *c, uint32_t cbn, struct wbuf **buf);
 /* Bytes on the device. */
 uint64_t log_device_offset(const struct cache *c, uint32_t cbn);
 void log_unpin(struct cache *c, struct wbuf *buf, uint64_t now, struct outbox *ob);
+/* A device read in the block's segment has ended. Wakes who waits for space only if it is next. */
+void log_read_done(struct cache *c, uint32_t cbn, struct outbox *ob);
 /*
  * Makes sure that the open record can take `ops` bytes of operations (one op_append each of at most
  * ops bytes in all) and, behind them, at least `blocks` data entries, together at most
@@ -343,6 +346,8 @@ void log_unpin(struct cache *c, struct wbuf *buf, uint64_t now, struct outbox *o
  */
 int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose p, uint64_t now,
 		struct outbox *ob) must_check;
+/* Would log_prepare find room for a block? Changes nothing: who only asks wakes nobody. */
+bool log_has_space(struct cache *c, enum log_purpose p);
 uint32_t log_most_entries(const struct cache *c);
 /* Data entries that the open record can take now. */
 uint32_t log_room(const struct cache *c);
@@ -380,7 +385,7 @@ uint64_t log_finish_record(struct cache *c, struct record_disk *h, uint64_t link
 
 void pool_init(struct cache *c, void *pool); /* structs over the memory, contents untouched */
 /* Before the super block names this mount: a death right behind it must find the pool valid. */
-void pool_announce(struct cache *c, bool is_valid);
+void pool_announce(struct cache *c, bool is_valid, const uint8_t *present);
 void pool_format(struct cache *c); /* empty, of this mount */
 void pool_mark_open(struct wbuf *b, uint32_t start);
 void pool_mark_closed(struct wbuf *b);
@@ -434,6 +439,12 @@ uint32_t imgtab_bind_bytes(const struct cache_image *img);
 static inline void imgtab_set_size(struct cache_image *img, uint64_t size)
 {
 	__atomic_store_n(&img->size, size, __ATOMIC_RELAXED);
+	img->logged_size = size;
+}
+static inline void imgtab_grow_size(struct cache_image *img, uint64_t size)
+{
+	__atomic_store_n(&img->size, max(img->size, size), __ATOMIC_RELAXED);
+	img->logged_size = max(img->logged_size, size);
 }
 /* After log_prepare with those bytes. */
 void imgtab_bind(struct cache *c, struct cache_image *img);

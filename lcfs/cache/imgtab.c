@@ -296,7 +296,7 @@ void imgtab_entry(const struct cache_image *img, struct table_entry *e,
 	e->bind_lsn = img->bind_lsn;
 	e->clean_lsn = img->is_unbound ? img->unbind_lsn : img->clean_lsn;
 	e->applied_lsn = img->applied_lsn;
-	e->size = img->size;
+	e->size = img->logged_size;
 	e->backing_valid = img->backing_valid;
 	e->mtime_ns = img->mtime_ns;
 	e->state = img->state;

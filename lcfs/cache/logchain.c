@@ -235,26 +235,20 @@ static int next_in_segment(struct logchain *c, const struct logchain_pos *pos,
 	return 1;
 }
 
-/* The header at the start of one of the next segments that counts and whose branch is higher than
- * that of *best, or of two equal ones the nearer; else *best stays. */
+/*
+ * The header at the start of one of the next segments that counts, if its branch is higher than
+ * that of *best; else *best stays. The window holds the segments where it may stand and that of
+ * *pos itself, whose first record the chain has passed.
+ */
 static void next_segments(const struct logchain *c, const struct logchain_pos *pos,
 			  const struct record_disk **best)
 {
-	uint64_t first, last, lsn = pos->lsn + 1;
-
-	logchain_successors(c, pos, &first, &last);
 	for (uint32_t slot = 0; slot < c->window_slots; slot++) {
-		const struct record_disk *h = &c->window_header[slot], *b = *best;
-		uint64_t segment, branch;
+		const struct record_disk *h = &c->window_header[slot];
 
-		if (c->window_lsn[slot] != lsn)
+		if (c->window_lsn[slot] != pos->lsn + 1 || !follows(c, pos, h))
 			continue;
-		segment = le64_get(h->segment_id);
-		branch = le64_get(h->branch);
-		if (segment < first || segment > last || !follows(c, pos, h))
-			continue;
-		if (!b || branch > le64_get(b->branch) ||
-		    (branch == le64_get(b->branch) && segment < le64_get(b->segment_id)))
+		if (!*best || le64_get(h->branch) > le64_get((*best)->branch))
 			*best = h;
 	}
 }

@@ -14,7 +14,7 @@
 #include "lcfs/cache/logkeep.h"
 
 #define CHUNK_BYTES_MIN (8u << 10) /* holds at least one header */
-#define CHUNK_BYTES_MAX (256u << 10)
+#define CHUNK_BYTES_MAX (64u << 10)
 #define HEAD_BYTES offsetof(struct record_disk, key)
 #define ENTRY_BYTES (sizeof(le64_t) + sizeof(le32_t) + 2u)
 
@@ -48,8 +48,8 @@ void logkeep_init(struct logkeep *k, uint64_t max_bytes)
 
 	*k = (struct logkeep){
 		.max_bytes = max_bytes,
-		.chunk_bytes = max_t(uint32_t, CHUNK_BYTES_MIN,
-				     min_t(uint64_t, CHUNK_BYTES_MAX, quarter)),
+		.chunk_bytes =
+			max_t(uint32_t, CHUNK_BYTES_MIN, min_t(uint64_t, CHUNK_BYTES_MAX, quarter)),
 		.first_lsn = UINT64_MAX,
 	};
 }

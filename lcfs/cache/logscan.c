@@ -52,7 +52,6 @@ struct logscan {
 
 	struct logchain_pos last;  /* behind the last record that counts, as far as is known yet */
 	struct logchain_pos sound; /* behind the last one whose blocks were verified */
-	uint64_t torn_lsn;         /* this one's blocks were not, UINT64_MAX: none */
 	uint64_t checked_from;     /* from this LSN on blocks were verified */
 	struct run *runs;          /* of the chain, ascending */
 	size_t nr_runs, runs_room;
@@ -130,16 +129,13 @@ static int walk_headers(struct logscan *s)
 	logproof_start(&s->proof, s->chain.read.sb, s->conf->must_reach);
 	s->nr_runs = 0;
 	pos = s->last = logchain_start(&s->chain);
-	while (pos.lsn + 1 < s->torn_lsn) {
-		ret = logchain_next(&s->chain, &pos, &h);
-		if (ret <= 0)
-			return ret;
+	while ((ret = logchain_next(&s->chain, &pos, &h)) > 0) {
 		ret = take_record(s, h, s->last.segment);
 		if (ret)
 			return ret;
 		s->last = pos;
 	}
-	return 0;
+	return ret;
 }
 
 /* Has a record of the chain been found abandoned after it was taken? */
@@ -252,8 +248,6 @@ static int check_record(struct logscan *s, const struct record_disk *h)
 		ret = logread_segment(&s->chain.read, behind.segment, s->last.segment, &blocks);
 		if (!ret)
 			ret = check_sums(h, blocks + ((size_t)first_block << BLOCK_SHIFT));
-		if (ret > 0)
-			s->torn_lsn = behind.lsn;
 		if (ret)
 			return ret;
 	}
@@ -451,7 +445,6 @@ int logscan_walk_conf(struct blkdev *dev, const struct superblock *sb,
 	s->result = result;
 	s->fn = fn;
 	s->arg = arg;
-	s->torn_lsn = UINT64_MAX;
 	s->checked_from = UINT64_MAX;
 	logkeep_init(&s->keep, conf->keep_bytes ? conf->keep_bytes : LOGSCAN_KEEP_BYTES);
 	ret = logchain_init(&s->chain, dev, sb, result->text, sizeof(result->text));

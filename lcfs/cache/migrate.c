@@ -249,12 +249,19 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	struct cache_image *img = container_of(a, struct cache_image, sync);
 	struct migrate *m = c->migrate;
 
+	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->off = a->type == ACTION_BACK_TRUNCATE;
+		a->type = ACTION_BACK_SYNC;
+		a->arg = 0;
+		outbox_add(ob, a);
+		return;
+	}
 	m->pending--;
 	if (result < 0) {
 		migrate_image_failed(c, img, result, now);
-	} else if (a->type == ACTION_BACK_TRUNCATE) {
+	} else if (a->off) {
 		img->backing_valid = UINT64_MAX;
-	} else {
+	} else if (img->nr_punches) {
 		img->nr_punches--;
 		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
 	}
@@ -410,6 +417,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		}
 		op_drain_done(c, img, now, ob);
 	}
+	deadline_lower(c, migrate_deadline(c));
 	if (c->migrate_end) {
 		struct cache_sync *s = c->migrate_end;
 

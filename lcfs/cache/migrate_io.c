@@ -55,8 +55,7 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 	struct migrate *m = c->migrate;
 
 	if (a->type == ACTION_DEV_READ) {
-		log_segment_of(c, placed(m, r->first)->cbn)->readers--;
-		log_space_changed(c, ob);
+		log_read_done(c, placed(m, r->first)->cbn, ob);
 	} else if (result >= 0) {
 		struct migrate_item *it = &m->item[r->first];
 

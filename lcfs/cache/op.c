@@ -96,7 +96,7 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 		imgtab_set_size(img, o->arg0);
 		break;
 	case OP_SIZE:
-		imgtab_set_size(img, o->arg0);
+		imgtab_grow_size(img, o->arg0);
 		img->size_pending = true;
 		break;
 	case OP_PUNCH:
@@ -135,7 +135,7 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	bytes = op_bytes(&o) + (img ? imgtab_bind_bytes(img) : 0);
 	if (has_effect(op))
 		bytes += imgtab_touch_bytes(img);
-	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges, PURPOSE_OP, now, ob);
+	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges, op->type == CACHE_OP_UNBIND ? PURPOSE_CLEANER : PURPOSE_OP, now, ob);
 	if (ret < 0)
 		return ret;
 	if (img)
@@ -174,6 +174,12 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	struct cache_op *op = container_of(a, struct cache_op, s.effect);
 	struct cache_image *img = op->image;
 
+	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->type = ACTION_BACK_SYNC;
+		a->arg = 0;
+		outbox_add(ob, a);
+		return;
+	}
 	img->effects--;
 	if (result == 0 && op->type == CACHE_OP_TRUNCATE && img->backing_valid >= op->off)
 		img->backing_valid = UINT64_MAX;
@@ -258,7 +264,7 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		return;
 	if (!op->result && !op_edges_ready(c, op, ob))
 		return;
-	if (!op->result && !op_edges_hold(c, op))
+	if (!op->result && !op_edges_hold(op))
 		op->result = -EIO;
 	if (op->result) {
 		op_release_edges(c, op, ob);
@@ -299,7 +305,10 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 
 static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	int ret = op->image && imgtab_error(c, op->image) ? imgtab_error(c, op->image) : 0;
+	int ret = op->image && needs_range(op) ? imgtab_error(c, op->image) : 0;
+
+	if (c->failed || c->is_stopping)
+		ret = -EIO;
 
 	if (needs_range(op) && !op->s.range.is_linked) {
 		/* the size has changed since: it is no extension any more */
@@ -340,10 +349,23 @@ static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, str
 	step(c, op, now, ob);
 }
 
+/* A batch may have applied it already. */
+static bool is_pending(const struct cache_op *op)
+{
+	const struct cache_image *img = op->image;
+
+	if (op->type == CACHE_OP_TRUNCATE)
+		return img->backing_valid != UINT64_MAX;
+	for (uint32_t i = 0; i < img->nr_punches; i++)
+		if (img->punch[i].offset == op->off && img->punch[i].bytes == op->len)
+			return true;
+	return false;
+}
+
 /* Not while a batch is at work on the file: its stamp after the sync must be of nothing else. */
 static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	if (op->s.is_effective) {
+	if (op->s.is_effective || !is_pending(op)) {
 		op->s.phase = PHASE_DROP;
 		step(c, op, now, ob);
 	} else if (op->image->in_batch) {

@@ -22,7 +22,7 @@ void op_note_edge(struct cache *c, struct cache_op *op, uint64_t block);
  */
 bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob);
 /* Are those that came from the device what was written? */
-bool op_edges_hold(struct cache *c, const struct cache_op *op);
+bool op_edges_hold(const struct cache_op *op);
 /* After log_prepare: writes edge i again. */
 void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob);
 void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob);

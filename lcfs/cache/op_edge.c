@@ -72,8 +72,7 @@ static void edge_read(struct cache *c, struct action *a, int result, uint64_t no
 	int i = (int)a->arg;
 
 	(void)now;
-	log_segment_of(c, op->s.edge[i].cbn)->readers--;
-	log_space_changed(c, ob);
+	log_read_done(c, op->s.edge[i].cbn, ob);
 	if (result < 0)
 		op->result = -EIO;
 	op->s.edges_pending--;
@@ -99,17 +98,28 @@ void op_note_edge(struct cache *c, struct cache_op *op, uint64_t block)
 static int fetch_edge(struct cache *c, struct cache_op *op, int i, struct outbox *ob)
 {
 	struct wbuf *buf;
-	uint32_t cbn = op->s.edge[i].cbn;
-	const uint8_t *ram = log_ram(c, cbn, &buf);
+	uint32_t cbn = index_find(&c->index, entry_key(op->image->id, op->s.edge[i].block));
 	struct action *a = &op->s.effect;
+	const uint8_t *ram;
 
 	op->s.edge[i].merge = merge_get(c);
 	if (!op->s.edge[i].merge)
 		return -EAGAIN;
+	/* The range is held: the block may only have become clean and been forgotten meanwhile.
+	 * What is needed of the slot is noted here, since that may happen later, too. */
+	op->s.edge[i].mask = 0;
+	op->s.edge[i].is_verified = true;
+	if (cbn == CBN_NONE)
+		return 0;
+	op->s.edge[i].cbn = cbn;
+	op->s.edge[i].mask = c->index.mask[cbn];
+	ram = log_ram(c, cbn, &buf);
 	if (ram) {
 		memcpy(op->s.edge[i].merge, ram, BLOCK_BYTES);
 		return 0;
 	}
+	op->s.edge[i].is_verified = false;
+	op->s.edge[i].sum = c->index.sum[cbn];
 	log_segment_of(c, cbn)->readers++;
 	op->s.edges_pending++;
 	a->type = ACTION_DEV_READ;
@@ -134,8 +144,16 @@ bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob)
 		if (op->s.edge[i].merge)
 			continue;
 		ret = fetch_edge(c, op, i, ob);
-		if (ret < 0)
+		if (ret < 0) {
+			/* Who waits for a buffer holds none: two that hold one each would wait for ever. */
+			for (int k = 0; k < op->s.nr_edges; k++) {
+				uint8_t *m = op->s.edge[k].merge;
+
+				op->s.edge[k].merge = NULL;
+				merge_put(c, m, ob);
+			}
 			op_wait_in(op, &c->merge_waiters);
+		}
 		if (ret)
 			return false;
 	}
@@ -143,13 +161,11 @@ bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob)
 }
 
 /* 4 KiB of checksum under the lock, for the rare edge that came from the device. */
-bool op_edges_hold(struct cache *c, const struct cache_op *op)
+bool op_edges_hold(const struct cache_op *op)
 {
-	struct wbuf *buf;
-
 	for (int i = 0; i < op->s.nr_edges; i++)
-		if (!log_ram(c, op->s.edge[i].cbn, &buf) &&
-		    checksum_block(op->s.edge[i].merge) != c->index.sum[op->s.edge[i].cbn])
+		if (!op->s.edge[i].is_verified &&
+		    checksum_block(op->s.edge[i].merge) != op->s.edge[i].sum)
 			return false;
 	return true;
 }
@@ -162,7 +178,9 @@ void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, stru
 	uint8_t *dst, mask;
 
 	op_cut_in_block(op, block, &a, &b);
-	mask = c->index.mask[op->s.edge[i].cbn] & (uint8_t)~op_whole_sectors(a, b);
+	mask = op->s.edge[i].mask & (uint8_t)~op_whole_sectors(a, b);
+	if (!mask)
+		return;
 	rec = log_reserve(c, op->image->id, block, 1, &entry, &dst);
 	cbn = log_entry_cbn(c, rec, entry);
 	memcpy(dst, op->s.edge[i].merge, BLOCK_BYTES);

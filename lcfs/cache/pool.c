@@ -91,13 +91,16 @@ static void format(struct cache *c, const uint8_t *mount_id, const uint8_t *next
 	__atomic_store_n(&h->magic, POOL_MAGIC, __ATOMIC_SEQ_CST);
 }
 
-void pool_announce(struct cache *c, bool is_valid)
+void pool_announce(struct cache *c, bool is_valid, const uint8_t *present)
 {
 	static const uint8_t nobody[FORMAT_UUID_BYTES];
 
-	if (is_valid)
+	if (is_valid) {
+		/* It may be valid through next_mount_id alone, which is about to change. */
+		memcpy(c->pool->mount_id, present, FORMAT_UUID_BYTES);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		memcpy(c->pool->next_mount_id, c->info.mount_id, FORMAT_UUID_BYTES);
-	else
+	} else
 		format(c, nobody, c->info.mount_id);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

@@ -97,8 +97,7 @@ static void unpin_part(struct cache *c, struct cache_read_part *p, uint64_t now,
 	if (p->buf)
 		log_unpin(c, p->buf, now, ob);
 	if (p->source == SOURCE_DEVICE || p->source == SOURCE_MIXED_DEVICE) {
-		log_segment_of(c, p->cbn)->readers--;
-		log_space_changed(c, ob);
+		log_read_done(c, p->cbn, ob);
 	}
 	merge_put(c, p->bounce, ob);
 	p->bounce = NULL;

@@ -150,6 +150,8 @@ static int apply_data(struct recovery *r, const struct recovery_record *rec, uin
 	c->index.sum[cbn] = le32_get(rec->h->sum[i]);
 	blocks_insert(c, img, entry_key_block(key), cbn, mask, true);
 	img->last_lsn = max(img->last_lsn, rec->lsn);
+	if (rec->h->entry_flags[i] & ENTRY_EXTENDS)
+		log_segment(c, rec->segment_id)->last_op_lsn = rec->lsn;
 	if (rec->lsn <= r->table_lsn)
 		return 0;
 	img->mtime_ns = (int64_t)le64_get(rec->h->time_ns);
@@ -537,6 +539,7 @@ static int check_directory(struct recovery *r)
 static int finish(struct recovery *r, bool pool_valid, uint32_t newest)
 {
 	struct cache *c = r->c;
+	uint8_t present[FORMAT_UUID_BYTES];
 	int ret = blkdev_flush(r->dev);
 
 	if (ret < 0)
@@ -547,8 +550,9 @@ static int finish(struct recovery *r, bool pool_valid, uint32_t newest)
 	if (ret < 0)
 		return ret;
 	fill_gaps(r);
+	memcpy(present, c->sb.mount_id, sizeof(present));
 	new_epoch(r);
-	pool_announce(c, pool_valid);
+	pool_announce(c, pool_valid, present);
 	ret = write_superblocks(r, newest);
 	if (ret < 0)
 		return ret;

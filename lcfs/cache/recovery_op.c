@@ -87,9 +87,13 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 	switch (op->type) {
 	case OP_SIZE:
 		img->size_pending |= op->arg0 != img->size;
-		imgtab_set_size(img, op->arg0);
+		imgtab_grow_size(img, op->arg0);
 		if (op->has_stamp)
 			img->mtime_ns = op->stamp.mtime_ns;
+		break;
+	case OP_INVALIDATE: /* written for whole files only; OP_SIZE and OP_CLEAN follow */
+		imgtab_set_size(img, 0);
+		img->mtime_ns = 0;
 		break;
 	case OP_TRUNCATE:
 		imgtab_pend_truncate(img, op->arg0);
@@ -136,13 +140,13 @@ static void apply_to_index(struct cache *c, struct cache_image *img, const struc
 {
 	if (op->type == OP_TRUNCATE)
 		kill_bytes(c, img, op->arg0, IMAGE_BYTES_MAX, position);
-	else if (op->type == OP_PUNCH)
+	else if (op->type == OP_PUNCH || op->type == OP_INVALIDATE)
 		kill_bytes(c, img, op->arg0, op->arg0 + op->arg1, position);
 }
 
 static bool is_supported(enum op_type type)
 {
-	return type != OP_INVALIDATE && type != OP_DROP && type != OP_CHECKPOINT;
+	return type != OP_DROP && type != OP_CHECKPOINT;
 }
 
 int recovery_apply_op(struct recovery *r, const struct op *op, uint64_t lsn, uint64_t position)

@@ -99,7 +99,16 @@ void log_unpin(struct cache *c, struct wbuf *buf, uint64_t now, struct outbox *o
 {
 	(void)now;
 	assert(buf->readers > 0);
-	if (--buf->readers == 0)
+	if (--buf->readers == 0 && list_is_linked(&buf->node))
+		log_space_changed(c, ob);
+}
+
+void log_read_done(struct cache *c, uint32_t cbn, struct outbox *ob)
+{
+	struct segment *seg = log_segment_of(c, cbn);
+
+	assert(seg->readers > 0);
+	if (--seg->readers == 0 && seg == log_segment(c, c->log.next_segment_id))
 		log_space_changed(c, ob);
 }
 
@@ -107,7 +116,7 @@ bool log_is_short(const struct cache *c)
 {
 	uint64_t low = max((uint64_t)PURPOSE_USER + 2, c->nr_segments / 8);
 
-	return c->log.free_segments < low || !list_is_empty(&c->log.space_waiters);
+	return c->log.free_segments < low;
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -131,13 +140,23 @@ static void evict_segment(struct cache *c, struct segment *seg)
 			blocks_remove(c, cbn + i);
 }
 
+/* The buffer for the next segment, or NULL when it cannot be opened now. */
+static struct wbuf *next_buffer(struct cache *c, enum log_purpose p)
+{
+	const struct segment *seg = log_segment(c, c->log.next_segment_id);
+
+	if (c->log.free_segments <= (uint64_t)p || seg->state != SEGMENT_FREE || seg->readers)
+		return NULL;
+	return free_buffer(c);
+}
+
 static int open_segment(struct cache *c, enum log_purpose p)
 {
 	struct log *l = &c->log;
 	struct segment *seg = log_segment(c, l->next_segment_id);
-	struct wbuf *b = free_buffer(c);
+	struct wbuf *b = next_buffer(c, p);
 
-	if (l->free_segments <= (uint64_t)p || seg->state != SEGMENT_FREE || seg->readers || !b)
+	if (!b)
 		return -EAGAIN;
 	list_del(&b->node);
 	l->busy_bufs++;
@@ -252,6 +271,19 @@ static bool is_allowed(const struct cache *c, enum log_purpose p)
 	return c->log.open_buf->purpose >= (uint8_t)p || c->log.free_segments > (uint64_t)p;
 }
 
+bool log_has_space(struct cache *c, enum log_purpose p)
+{
+	const struct log *l = &c->log;
+
+	if (l->open_buf && !is_allowed(c, p))
+		return false;
+	if (l->open && (log_room(c) > 0 || room_in_segment(c) >= 2))
+		return true;
+	if (!l->open && l->open_buf && c->segment_blocks - l->open_buf->used >= 2)
+		return true;
+	return next_buffer(c, p) != NULL;
+}
+
 int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose p, uint64_t now,
 		struct outbox *ob)
 {
@@ -348,6 +380,8 @@ struct record *log_reserve(struct cache *c, uint32_t image, uint64_t block, uint
 void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t mask, uint8_t flags)
 {
 	(void)c;
+	if (flags & ENTRY_EXTENDS)
+		rec->buf->segment->last_op_lsn = max(rec->buf->segment->last_op_lsn, rec->lsn);
 	rec->h->entry_flags[entry] = flags;
 	__atomic_store_n(&rec->h->dirty[entry], mask, __ATOMIC_RELEASE);
 }

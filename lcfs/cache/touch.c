@@ -83,6 +83,30 @@ void cache_image_touched(struct cache *c, struct cache_image *img, const struct 
 		log_stamp(c, img, after, now, ob);
 }
 
+/* What the log has of the image is older than its file. */
+static int log_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
+		       uint64_t now, struct outbox *ob)
+{
+	struct op forget = { .type = OP_INVALIDATE, .image = img->id, .arg1 = IMAGE_BYTES_MAX };
+	struct op clean = { .type = OP_CLEAN, .image = img->id, .has_stamp = true, .stamp = *stamp };
+	struct op size = { .type = OP_SIZE, .image = img->id, .arg0 = stamp->size };
+	int ret;
+
+	if (c->log.open && c->log.open->lsn <= img->last_lsn)
+		log_seal(c, now, ob);
+	clean.arg0 = img->last_lsn;
+	ret = log_prepare(c, op_bytes(&forget) + op_bytes(&clean) + op_bytes(&size), 0,
+			  PURPOSE_CLEANER, now, ob);
+	if (ret < 0)
+		return ret;
+	log_op(c, &forget);
+	log_op(c, &size);
+	img->last_lsn = log_op(c, &clean);
+	img->clean_lsn = clean.arg0;
+	deadline_lower(c, now + NSEC_PER_SEC);
+	return 0;
+}
+
 void cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
 			 uint64_t now, struct outbox *ob)
 {
@@ -91,14 +115,14 @@ void cache_image_refresh(struct cache *c, struct cache_image *img, const struct 
 
 	if (img->is_bound && (!imgtab_is_settled(img) || !is_quiet(img)))
 		return;
+	/* In one record, or not at all: new data must not be logged over the old stamp. */
+	if (img->is_bound && log_refresh(c, img, stamp, now, ob) < 0)
+		return;
 	while (!blocks_drop_range(c, img, 0, IMAGE_BLOCK_MAX, UINT64_MAX, &cursor, UINT32_MAX))
 		;
 	imgtab_set_size(img, stamp->size);
 	img->mtime_ns = 0;
-	if (img->is_bound)
-		log_stamp(c, img, stamp, now, ob);
-	else
-		img->stamp = *stamp;
+	img->stamp = *stamp;
 }
 
 void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns, uint64_t now,

@@ -9,9 +9,11 @@
  * no entry of the log until all other bytes are in memory; and while it waits for space it holds
  * nothing (H1).
  *
- * A partial block over a dirty older version is merged with it, so that a block has one live slot.
- * Over a clean one or an uncached one it is not: the valid-sector mask says what is there, and the
- * backing file has the rest. Bytes that do not fill a sector are completed from the present view.
+ * A partial block over an older cached version is merged with it, so that a block has one live
+ * slot. That holds for a clean one, too: replay may apply an older punch or truncate of the log
+ * again to the backing file, and must find all that came after it in the log. Over an uncached block
+ * nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector are
+ * completed from the present view.
  */
 #include "lcfs/cache/core.h"
 
@@ -111,17 +113,25 @@ static void release_base(struct cache *c, struct cache_write *w, uint64_t now, s
 
 static void read_backing(struct cache_write *w, struct outbox *ob);
 
+/* A clean copy: the backing file has it, too. A dirty one is the only one. */
+static void rotten_base(struct cache_write *w)
+{
+	if (w->s.base_is_clean)
+		w->s.base_is_rotten = true;
+	else
+		w->s.error = -EIO;
+}
+
 static void base_read(struct cache *c, struct action *a, int result, uint64_t now,
 		      struct outbox *ob)
 {
 	struct cache_write *w = container_of(a, struct cache_write, act);
 
 	(void)now;
-	log_segment_of(c, w->s.base_cbn)->readers--;
-	log_space_changed(c, ob);
+	log_read_done(c, w->s.base_cbn, ob);
 	if (result < 0)
-		w->s.error = -EIO;
-	if (w->s.backing_mask && !w->s.error) {
+		rotten_base(w);
+	if (w->s.backing_mask && !w->s.error && !w->s.base_is_rotten) {
 		read_backing(w, ob);
 		return;
 	}
@@ -181,11 +191,17 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	w->s.mask = covered;
 	if (cbn != CBN_NONE) {
 		ram = log_ram(c, cbn, &w->s.base_buf);
-		if (index_is_dirty(ix, cbn) || ram)
-			w->s.base_mask = ix->mask[cbn] & (uint8_t)(~covered | torn);
+		w->s.base_mask = ix->mask[cbn] & (uint8_t)(~covered | torn);
+		w->s.base_is_clean = !index_is_dirty(ix, cbn);
 	}
-	w->s.backing_mask = torn & (uint8_t)~w->s.base_mask;
 	w->s.mask |= w->s.base_mask;
+	w->s.backing_mask = torn & (uint8_t)~w->s.base_mask;
+	if (w->s.base_is_rotten && w->s.base_is_clean) {
+		w->s.backing_mask |= w->s.base_mask;
+		w->s.base_mask = 0;
+	} else {
+		w->s.base_is_rotten = false;
+	}
 	if (!w->s.base_mask)
 		w->s.base_buf = NULL;
 	if (!w->s.backing_mask && (!w->s.base_mask || ram)) {
@@ -208,6 +224,7 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	}
 	if (w->s.base == w->s.merge && w->s.base_mask) {
 		w->s.base_cbn = cbn;
+		w->s.base_sum = ix->sum[cbn];
 		log_segment_of(c, cbn)->readers++;
 		w->act.complete = base_read;
 		issue_read(&w->act, ACTION_DEV_READ, w->s.merge, log_device_offset(c, cbn), ob);
@@ -254,7 +271,7 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 		imgtab_bind(c, w->image);
 		if (size.type) {
 			w->image->last_lsn = log_op(c, &size);
-			imgtab_set_size(w->image, size.arg0);
+			imgtab_grow_size(w->image, size.arg0);
 			w->image->size_pending = true;
 		}
 	}
@@ -263,6 +280,8 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 		w->s.bytes = w->s.blocks * BLOCK_BYTES;
 	}
 	w->s.extends = chunk_end(w) > w->image->size && chunk_end(w) % SECTOR_BYTES == 0;
+	if (w->s.extends)
+		w->image->logged_size = max(w->image->logged_size, chunk_end(w));
 	w->s.rec = log_reserve(c, w->image->id, w->s.block, w->s.blocks, &w->s.entry, &w->s.dst);
 	return 0;
 }
@@ -276,19 +295,24 @@ static void copy_sectors(uint8_t *dst, const uint8_t *src, uint8_t mask)
 			memcpy(dst + i * SECTOR_BYTES, src + i * SECTOR_BYTES, SECTOR_BYTES);
 }
 
+static bool is_spoilt(const struct cache_write *w)
+{
+	return w->s.is_partial && w->s.base_is_rotten && w->s.base_mask;
+}
+
 void cache_write_copy(struct cache *c, struct cache_write *w)
 {
 	const uint8_t *src = (const uint8_t *)w->data + w->s.done;
 
+	(void)c;
 	if (!w->s.is_partial) {
 		memcpy(w->s.dst, src, w->s.bytes);
 		return;
 	}
-	if (w->s.base && w->s.base == w->s.merge &&
-	    checksum_block(w->s.base) != c->index.sum[w->s.base_cbn]) {
-		w->s.error = -EIO;
+	if (w->s.base && w->s.base == w->s.merge && checksum_block(w->s.base) != w->s.base_sum)
+		rotten_base(w);
+	if (w->s.error || is_spoilt(w))
 		return;
-	}
 	memset(w->s.dst, 0, BLOCK_BYTES);
 	if (w->s.base)
 		copy_sectors(w->s.dst, w->s.base, w->s.base_mask);
@@ -324,16 +348,18 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	LOCK_SCOPE(&c->lock);
 	struct record *rec = w->s.rec;
 
-	if (!w->s.error) {
+	/* With a rotten base the entries stay dead, and the chunk is tried again without it. */
+	if (!w->s.error && !is_spoilt(w)) {
 		publish_blocks(c, w);
 		if (w->s.extends && chunk_end(w) > w->image->size) {
-			imgtab_set_size(w->image, chunk_end(w));
+			imgtab_grow_size(w->image, chunk_end(w));
 			w->image->size_pending = true;
 		}
 		w->image->mtime_ns = c->info.real_ns + (int64_t)now;
 		w->image->last_lsn = max(w->image->last_lsn, rec->lsn);
 		w->s.lsn = max(w->s.lsn, rec->lsn);
 		w->s.done += w->s.bytes;
+		w->s.base_is_rotten = false;
 	}
 	w->s.rec = NULL;
 	release_base(c, w, now, ob);
@@ -431,13 +457,14 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 	enum cache_step step;
 
 	if (!w->s.is_syncing && !w->s.error)
-		w->s.error = w->off + w->len > IMAGE_BYTES_MAX ? -EFBIG : imgtab_error(c, w->image);
+		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ? -EFBIG : imgtab_error(c, w->image);
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
 		return end_write(c, w, now, ob);
 	}
 	if (!w->s.is_ready) {
-		if (!w->s.has_waited && !list_is_empty(&c->log.space_waiters))
+		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
+		    !log_has_space(c, PURPOSE_USER))
 			return park(c, w, &c->log.space_waiters, may_wait, now, ob);
 		step = prepare(c, w, may_wait, now, ob);
 		if (step != CACHE_COPY)

@@ -4,18 +4,20 @@
  *
  * An image is one regular file of the backing directory, found by (device, inode), whatever its
  * names. Reads, writes and syncs are asynchronous (struct image_io) and never block; everything
- * else blocks and is for metadata threads. Errors: 0 or -errno.
+ * else blocks and is for metadata threads, with the daemon's own credentials. Errors: 0 or -errno.
  */
 #ifndef LCFS_IMAGE_IMAGE_H
 #define LCFS_IMAGE_IMAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 #include "common/compiler.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/image/engine.h"
+#include "lcfs/image/taskpool.h"
 
 struct image;
 struct imagedir;
@@ -23,47 +25,82 @@ struct imagedir;
 /* ---- the backing directory ---- */
 
 struct imagedir_conf {
-	int dirfd; /* of the backing directory, O_PATH or O_DIRECTORY; kept by the imagedir */
+	int dirfd; /* of the backing directory, O_PATH or O_DIRECTORY; duplicated */
 	bool read_only;
+	bool force; /* the admin says: use this cache with this directory, whatever is recorded (G3)
+		     */
 };
 
 /*
- * Takes the directory: lock (one lcfs a directory; -EBUSY with the holder's pid in text), `.lcfs/`
- * with its UUID and list of caches. The UUID goes into the cache (cache_mount_info.dir_uuid). text
- * gets one line on error.
+ * Takes the directory: lock (one lcfs a directory; -EBUSY at once, with the holder's pid in text),
+ * UUID and list of caches from `.lcfs/`. Nothing is changed yet but for the lock file. text gets
+ * one line on error.
  */
 int imagedir_open(struct imagedir **out, const struct imagedir_conf *conf, char *text,
 		  size_t size) must_check;
+/* Goes into the cache (cache_mount_info.dir_uuid). */
 const uint8_t *imagedir_uuid(const struct imagedir *d);
+/* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
-/* Is this name, directly in the directory at fd, one of lcfs's own (".lcfs" in the root)? They are
+/*
+ * May this cache serve this directory? Before cache_open(). -EPERM with a line in text: it belongs
+ * to another directory, or the directory has dirty data in another cache (conf.force overrides).
+ */
+int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text,
+		   size_t size) must_check;
+/* Is this name, in the directory open at dirfd, one of lcfs's own (".lcfs" in the root)? They are
  * hidden. */
 bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name);
 /*
- * Connects a recovered cache: finds the file of every image in the table (states conflict,
- * missing), says each finding by msg_warn, lists the cache in .lcfs/caches (synced), starts the
- * engine.
+ * Connects a recovered cache: starts the engine, finds the file of every image in the table (states
+ * conflict, missing), says each finding by msg_warn, lists the cache in .lcfs/caches (synced). sb:
+ * the super block as it was before cache_open(), for its lease. log_fd stays the caller's. Without
+ * a cache every image is served uncached.
  */
 int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct superblock *sb,
 			  int log_fd, char *text, size_t size) must_check;
+/* NULL without a cache. */
 struct engine *imagedir_engine(struct imagedir *d);
 struct cache *imagedir_cache(struct imagedir *d);
-/* Shutdown of engine and cache in order; removes the cache from .lcfs/caches when it holds no dirty
- * data. */
+/* Blocks until everything answered before is durable. */
+int imagedir_sync(struct imagedir *d) must_check;
+/*
+ * Shutdown of engine and cache in order; takes the cache off .lcfs/caches when it holds no dirty
+ * data; frees all images whatever references there are, and d. Also after a failed attach. The
+ * cache itself stays the caller's (cache_free). Returns the first error; all is let go in any case.
+ */
 int imagedir_close(struct imagedir *d) must_check;
 
 /* ---- images ---- */
 
-/* The image of the regular file open at fd (O_PATH is enough); takes a reference. */
+/*
+ * The image of the regular file open at fd; takes a reference. fd stays the caller's; O_PATH is
+ * enough. When it is open for reading and writing, the image may go on to use (a duplicate of) it
+ * for its I/O.
+ */
 int image_get(struct imagedir *d, int fd, struct image **out) must_check;
+/* Any thread, with a reference held. */
 struct image *image_ref(struct image *img);
 void image_put(struct image *img);
-/* An open handle on it. For writing: prepares what the first cached write needs (identity, path,
- * id, backing descriptors). -EIO with a message for images in conflict, missing or error. */
+/* O_PATH descriptor of the file; the image's, valid while a reference is held. */
+int image_fd(const struct image *img);
+/* The file has just been created through us: its first sync also syncs it and its directories (B6).
+ */
+void image_created(struct image *img);
+/*
+ * An open handle on it. For writing: prepares what the first cached write needs (identity, path,
+ * id, backing descriptors). -EIO with a message for images in conflict, missing or error; -EBUSY
+ * for a file that another program has locked for writing (qemu).
+ */
 int image_open(struct image *img, bool for_write) must_check;
 void image_release(struct image *img, bool for_write);
+/* Changes whenever the content was found changed behind our back: what was cached above is stale.
+ */
+uint64_t image_version(struct image *img);
 /* Lays what lcfs owns (size, mtime, blocks) over the backing file's attributes. */
 void image_overlay_stat(struct image *img, struct stat *st);
+/* Bytes, as lcfs shows it, of an image that is open. Any thread; does not block if the image is
+ * cached. */
 uint64_t image_size(struct image *img);
 
 /* ---- reads, writes, syncs ---- */
@@ -77,7 +114,7 @@ enum image_io_kind {
 struct image_io {
 	/* by the caller; the rest zero */
 	enum image_io_kind kind;
-	struct image *img;
+	struct image *img; /* open (for writing) until done */
 	uint64_t off;
 	uint32_t len;
 	/* READ: aligned to 4096, room for len plus 2 * 4096: the data of `off` begins at buf + off
@@ -89,26 +126,28 @@ struct image_io {
 	void *owner;
 	int result; /* READ: bytes (short at the end of the image), WRITE: bytes, SYNC: 0; or -errno
 		     */
-	/* private */
 	union {
-		struct cache_read
-			*read; /* READ: memory given by the caller, sizeof(struct cache_read) */
+		struct cache_read *read; /* READ: memory given by the caller, zeroed */
 		void *unused;
 	} mem;
+	/* private */
 	struct cache_write write;
 	struct cache_sync csync;
-	int phase;
+	struct task task;
+	uint64_t size_before;
+	bool is_waiting;
 };
 
 /*
  * Starts it. Returns CACHE_DONE (io->result is set, done is not called), CACHE_WAIT (done will be
- * called), or CACHE_AGAIN (may_wait is false and it would have to wait: give it memory that lasts,
- * call again with true).
+ * called, perhaps already has been), or CACHE_AGAIN (may_wait is false and it would have to wait:
+ * give it memory that lasts, call again with true).
  */
 enum cache_step image_io_start(struct image_io *io, bool may_wait);
 
 /* ---- for metadata threads: these block ---- */
 
+/* Those that change something want the image's file writable by the daemon; it need not be open. */
 int image_truncate(struct image *img, uint64_t size) must_check;
 /* mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE [| KEEP_SIZE]; else
  * -EOPNOTSUPP. */
@@ -118,15 +157,26 @@ int image_seek(struct image *img, uint64_t off, int whence,
 int image_sync(struct image *img, bool datasync) must_check;
 int image_set_times(struct image *img,
 		    const struct timespec ts[2]) must_check; /* UTIME_NOW, UTIME_OMIT */
-/* Anything that changes the backing inode past the cache (chmod, chown, xattr): called after it, so
- * that the guard knows that the new ctime is ours. */
+/*
+ * Around anything else that changes the backing inode past the cache (chmod, chown, xattr), so that
+ * the guard knows that the new ctime is ours. Pairs; when image_touching() fails, the change must
+ * not be made.
+ */
+int image_touching(struct image *img) must_check;
 void image_touched(struct image *img);
+/* Is the extended attribute lcfs's own? Not listed, not there on get, EPERM on set and remove. */
+bool image_xattr_is_private(const char *name);
 
-/* Namespace operations on names in directories open at dirfd; plain system calls when no bound
- * image is concerned, else in the order of the log. errno as the calls. */
+/*
+ * Namespace operations on names in directories open at dirfd (O_PATH is enough); plain system calls
+ * when no bound image is concerned, else in the order of the log. errno as the calls; -EPERM for
+ * lcfs's own names. unlink is not for directories (-EISDIR); rename is for everything; flags as
+ * renameat2(2): RENAME_NOREPLACE or RENAME_EXCHANGE.
+ */
 int imagedir_unlink(struct imagedir *d, int dirfd, const char *name) must_check;
 int imagedir_rename(struct imagedir *d, int dirfd, const char *name, int newdirfd,
-		    const char *newname, unsigned flags) must_check;
+		    const char *newname, unsigned int flags) must_check;
+/* A further name for the file open at fd (O_PATH is enough). */
 int imagedir_link(struct imagedir *d, int fd, int newdirfd, const char *newname) must_check;
 /* fsync of a directory: names, and the operations in the log about them. */
 int imagedir_sync_dir(struct imagedir *d, int dirfd) must_check;
@@ -138,6 +188,10 @@ int imagedir_sync_dir(struct imagedir *d, int dirfd) must_check;
 int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg), void *arg);
 struct image *imagedir_by_id(struct imagedir *d, uint32_t id); /* with a reference, or NULL */
 uint32_t image_id(const struct image *img);		       /* 0: not in the cache */
+/* What the core knows of it; path: OP_PATH_MAX + 1 bytes, or NULL. False: it is not in the cache.
+ * May block. */
+bool image_info(struct image *img, struct cache_image_info *info, char *path);
+/* Valid only while the image is open. */
 struct cache_image *image_cached(const struct image *img);
 int image_drain(struct image *img) must_check; /* blocks until clean */
 

@@ -28,7 +28,8 @@ static void *allocate(size_t bytes)
 
 void logbuild_init(struct logbuild *b, uint32_t order, uint64_t nr_segments, uint32_t pool_segments)
 {
-	uint64_t device_bytes = (16ull << 20) + (nr_segments << (order + SECTOR_SHIFT));
+	uint64_t segment_bytes = 1ull << (order + SECTOR_SHIFT);
+	uint64_t device_bytes = (2ull << 20) + (nr_segments + 1) * segment_bytes;
 
 	*b = (struct logbuild){ .seed = 1, .branch = 1ull << 16, .branch_lsn = 1, .segment = 1 };
 	b->sb = (struct superblock){
@@ -92,39 +93,59 @@ static const struct logbuild_record *newest_of(const struct logbuild *b, uint64_
 	return NULL;
 }
 
+void logbuild_branch_after(struct logbuild *b, uint64_t branch, const struct logbuild_record *after,
+			   uint64_t segment)
+{
+	b->lsn = after ? after->lsn : b->sb.tail_lsn - 1;
+	b->link = after ? after->checksum : b->sb.tail_link;
+	b->branch = branch;
+	b->branch_lsn = b->lsn + 1;
+	b->durable_lsn = min(b->durable_lsn, b->lsn);
+	logbuild_move(b, segment, 0);
+}
+
 void logbuild_branch(struct logbuild *b, uint64_t branch, uint64_t after_lsn, uint64_t segment)
 {
 	const struct logbuild_record *after = newest_of(b, after_lsn);
 
 	assert(after || after_lsn == b->sb.tail_lsn - 1);
-	b->branch = branch;
-	b->branch_lsn = after_lsn + 1;
-	b->lsn = after_lsn;
-	b->link = after ? after->checksum : b->sb.tail_link;
-	b->durable_lsn = min(b->durable_lsn, after_lsn);
-	logbuild_move(b, segment, 0);
+	logbuild_branch_after(b, branch, after, segment);
+}
+
+void logbuild_epoch_after(struct logbuild *b, const struct logbuild_record *after, uint64_t segment)
+{
+	uint64_t lsn = after ? after->lsn : b->sb.tail_lsn - 1;
+
+	b->sb.epoch++;
+	b->sb.generation++;
+	b->sb.epoch_start_lsn = lsn + 1;
+	b->sb.epoch_start_segment = segment;
+	b->sb.durable_lsn = lsn;
+	logbuild_branch_after(b, b->sb.epoch << 16, after, segment);
+	b->durable_lsn = lsn;
 }
 
 void logbuild_epoch(struct logbuild *b, uint64_t after_lsn, uint64_t segment)
 {
-	b->sb.epoch++;
-	b->sb.generation++;
-	b->sb.epoch_start_lsn = after_lsn + 1;
-	b->sb.epoch_start_segment = segment;
-	b->sb.durable_lsn = after_lsn;
-	logbuild_branch(b, b->sb.epoch << 16, after_lsn, segment);
-	b->durable_lsn = after_lsn;
+	const struct logbuild_record *after = newest_of(b, after_lsn);
+
+	assert(after || after_lsn == b->sb.tail_lsn - 1);
+	logbuild_epoch_after(b, after, segment);
 }
 
 void logbuild_tail(struct logbuild *b, const struct logbuild_record *r)
 {
-	const struct logbuild_record *previous = newest_of(b, r->lsn - 1);
-
 	assert(r->offset == 0);
 	b->sb.last_migrated_segment_id = r->segment - 1;
 	b->sb.tail_lsn = r->lsn;
 	b->sb.tail_link = r->link;
-	b->sb.tail_branch = previous ? previous->branch : 0;
+	b->sb.tail_branch = 0;
+	for (size_t i = b->nr; i > 0 && r->lsn > 1; i--) {
+		const struct logbuild_record *before = b->records[i - 1];
+
+		if (before->lsn == r->lsn - 1 && before->checksum == r->link)
+			b->sb.tail_branch = before->branch;
+	}
 	b->sb.durable_lsn = max(b->sb.durable_lsn, r->lsn - 1);
 }
 

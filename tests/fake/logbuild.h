@@ -22,13 +22,13 @@ struct logbuild_record {
 	uint64_t segment;
 	uint32_t offset, blocks; /* blocks: header included */
 	uint64_t checksum;
-	uint8_t *bytes;          /* as written, blocks * 4096 */
-	uint8_t *before;         /* what it was written over */
+	uint8_t *bytes;  /* as written, blocks * 4096 */
+	uint8_t *before; /* what it was written over */
 };
 
 struct logbuild {
 	struct memdev *mem;
-	struct superblock sb;    /* what the walk is given */
+	struct superblock sb;             /* what the walk is given */
 	struct logbuild_record **records; /* in order of writing */
 	size_t nr, room;
 	uint64_t seed;
@@ -38,9 +38,10 @@ struct logbuild {
 	uint32_t offset;
 };
 
-/* A formatted cache in its first epoch with an empty log: segments of 2^order sectors, pool_segments
- * RAM buffers. Aborts when there is no memory, like all below. */
-void logbuild_init(struct logbuild *b, uint32_t order, uint64_t nr_segments, uint32_t pool_segments);
+/* A formatted cache in its first epoch with an empty log: segments of 2^order sectors, a pool of
+ * pool_segments RAM buffers. Aborts when there is no memory, like all below. */
+void logbuild_init(struct logbuild *b, uint32_t order, uint64_t nr_segments,
+		   uint32_t pool_segments);
 void logbuild_free(struct logbuild *b);
 
 /* Byte of the device where a block of a segment stands. */
@@ -53,8 +54,13 @@ void logbuild_flush(struct logbuild *b);
 /* A new branch begins at the first block of the segment, behind the record of this LSN (the newest
  * one written with it, or what the super block says of the tail). */
 void logbuild_branch(struct logbuild *b, uint64_t branch, uint64_t after_lsn, uint64_t segment);
+/* The same behind this very record; NULL: what the super block says. */
+void logbuild_branch_after(struct logbuild *b, uint64_t branch, const struct logbuild_record *after,
+			   uint64_t segment);
 /* A new mount found the log ended there: its epoch is in the super block. */
 void logbuild_epoch(struct logbuild *b, uint64_t after_lsn, uint64_t segment);
+void logbuild_epoch_after(struct logbuild *b, const struct logbuild_record *after,
+			  uint64_t segment);
 /* The tail moves to the segment of this record, which is its first. */
 void logbuild_tail(struct logbuild *b, const struct logbuild_record *r);
 

@@ -21,10 +21,12 @@ struct logcheck {
 	size_t nr, room;
 	uint64_t first_checked; /* LSN of the first record that was_checked, 0: none */
 	uint64_t rotten;        /* blocks that had not their sum */
-	int stop_at, stop_with; /* when stop_with is not 0: fn returns it at the stop_at'th record */
+	int stop_at,
+		stop_with; /* when stop_with is not 0: fn returns it at the stop_at'th record */
 };
 
-/* *w is zero, but for stop_at and stop_with, or was used before; logcheck_free frees what is in it. */
+/* *w is zero, but for stop_at and stop_with, or was used before; logcheck_free frees what is in
+ * it. */
 void logcheck_walk(struct logcheck *w, struct logbuild *b);
 void logcheck_walk_conf(struct logcheck *w, struct logbuild *b, const struct logscan_conf *conf);
 void logcheck_free(struct logcheck *w);

@@ -50,6 +50,8 @@ static uint64_t transfer(struct memdev *m, uint64_t len)
 
 static void pass_time(struct memdev *m, uint64_t len, uint64_t off)
 {
+	if (m->latency_ns == 0)
+		return;
 	for (uint32_t i = 0; i < MEMDEV_HINTS; i++) {
 		struct memdev_hint *hint = &m->hint[i];
 
@@ -110,6 +112,8 @@ static void memdev_prefetch(struct blkdev *dev, uint64_t len, uint64_t off)
 
 	check_range(m, NULL, len, off);
 	m->hints++;
+	if (m->latency_ns == 0)
+		return;
 	m->hint[m->next_hint++ % MEMDEV_HINTS] = (struct memdev_hint){
 		.off = off,
 		.len = len,

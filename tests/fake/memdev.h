@@ -16,8 +16,8 @@
 #define MEMDEV_HINTS 1024
 
 struct memdev {
-	struct blkdev dev;   /* give this to the code under test */
-	uint8_t *bytes;      /* the contents, dev.bytes of them, free to read and change */
+	struct blkdev dev; /* give this to the code under test */
+	uint8_t *bytes;    /* the contents, dev.bytes of them, free to read and change */
 
 	/* Faults: the fail_at'th read, write or flush from now on fails with fail_error (negative),
 	 * and with fail_for_ever all after it; 0: none. */
@@ -29,11 +29,11 @@ struct memdev {
 	void *on_read_arg;
 
 	/* Counted since memdev_new or memdev_reset. */
-	uint64_t reads, writes, flushes, hints, hints_used;
+	uint64_t reads, writes, flushes, hints, hints_used; /* used: only with a latency */
 	uint64_t read_bytes, write_bytes;
 
-	/* Time: a read that was not announced takes latency_ns and its share of the bandwidth; hinted
-	 * ones go on in parallel, sharing the bandwidth. Both 0: no time passes. */
+	/* Time: a read that was not announced takes latency_ns and its share of the bandwidth;
+	 * hinted ones go on in parallel, sharing the bandwidth. 0: no time passes. */
 	uint64_t latency_ns, bytes_per_us;
 	uint64_t now_ns, busy_ns;
 	struct memdev_hint {

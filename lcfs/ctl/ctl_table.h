@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private to lcfs/ctl/: the table of control files, and what its rows are made of. */
+#ifndef LCFS_CTL_CTL_TABLE_H
+#define LCFS_CTL_CTL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "lcfs/ctl/ctl_text.h"
+#include "lcfs/ctl/ctlfs.h"
+#include "lcfs/image/image.h"
+
+/* Kinds of directory; the values are part of the node numbers. */
+enum ctl_dir_kind {
+	CTL_IN_NONE,
+	CTL_IN_ROOT,
+	CTL_IN_CACHES, /* holds a directory for each cache */
+	CTL_IN_CACHE,
+	CTL_IN_DEVICES, /* holds a directory for each image that has an id */
+	CTL_IN_DEVICE,
+	CTL_NR_KINDS
+};
+
+#define CTL_FILE_RANK 1000 /* innermost: see common/mutex.h */
+#define CTL_CACHE_ID 1	   /* of the one cache there is */
+
+struct ctlfs {
+	struct imagedir *dir;
+	char *source;
+	char *cache_path;
+	char *version;
+	uid_t uid;
+	gid_t gid;
+};
+
+/* A directory of the tree while a call works in it. */
+struct ctl_place {
+	struct ctlfs *tree;
+	enum ctl_dir_kind kind;
+	uint32_t id;	   /* of the cache or the image; 0 where the kind has none */
+	struct image *img; /* CTL_IN_DEVICE: with a reference */
+};
+
+/*
+ * The directory that node is or is in; -ENOENT if there is no such node (any more). *p is all zero
+ * before; ctl_place_put() follows, also after an error.
+ */
+int ctl_place_get(struct ctlfs *t, uint64_t node, struct ctl_place *p) must_check;
+void ctl_place_put(struct ctl_place *p);
+#define CLEANUP_CTL_PLACE __attribute__((cleanup(ctl_place_put)))
+
+/*
+ * A row: one file, link or fixed directory. What it can do follows from what is filled in: `child`
+ * a directory, `link` a symbolic link, `show` a file that can be read, `store` one that can be
+ * written. Each function: 0 or -errno.
+ */
+struct ctl_item {
+	enum ctl_dir_kind kind; /* where it is */
+	const char *name;
+	const char *unit;  /* "" where there is none */
+	uint64_t min, max; /* what store takes */
+	const char *help;
+	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
+	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
+	int (*link)(const struct ctl_place *p, struct ctl_text *out);
+	enum ctl_dir_kind child;
+	int arg; /* for show and store */
+};
+
+/* The row of a node that exists; NULL for a directory itself. */
+const struct ctl_item *ctl_node_item(uint64_t node);
+
+extern const struct ctl_item ctl_table[];
+extern const size_t ctl_table_rows;
+
+/* of caches/<id>/ */
+int ctl_cache_show_knob(const struct ctl_place *p, const struct ctl_item *item,
+			struct ctl_text *out) must_check;
+int ctl_cache_store_knob(const struct ctl_place *p, const struct ctl_item *item,
+			 uint64_t value) must_check;
+int ctl_cache_flush(const struct ctl_place *p, const struct ctl_item *item,
+		    uint64_t value) must_check;
+int ctl_cache_show_zero(const struct ctl_place *p, const struct ctl_item *item,
+			struct ctl_text *out) must_check;
+int ctl_cache_show_number(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
+int ctl_cache_show_state(const struct ctl_place *p, const struct ctl_item *item,
+			 struct ctl_text *out) must_check;
+int ctl_cache_show_status(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
+int ctl_cache_show_stat(const struct ctl_place *p, const struct ctl_item *item,
+			struct ctl_text *out) must_check;
+int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item,
+			 uint64_t value) must_check;
+int ctl_cache_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
+
+/* arg of ctl_cache_show_number */
+enum ctl_cache_number {
+	CTL_CACHE_NR_SEGMENTS,
+	CTL_CACHE_NR_DIRTY,
+	CTL_CACHE_LAST_FLUSHED,
+	CTL_CACHE_LAST_MIGRATED,
+	CTL_CACHE_MIGRATING,
+};
+
+/* of devices/<id>/ */
+int ctl_device_show_cache_id(const struct ctl_place *p, const struct ctl_item *item,
+			     struct ctl_text *out) must_check;
+int ctl_device_store_cache_id(const struct ctl_place *p, const struct ctl_item *item,
+			      uint64_t value) must_check;
+int ctl_device_show_name(const struct ctl_place *p, const struct ctl_item *item,
+			 struct ctl_text *out) must_check;
+int ctl_device_show_base_name(const struct ctl_place *p, const struct ctl_item *item,
+			      struct ctl_text *out) must_check;
+int ctl_device_show_number(const struct ctl_place *p, const struct ctl_item *item,
+			   struct ctl_text *out) must_check;
+int ctl_device_show_state(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
+int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item,
+		     uint64_t value) must_check;
+int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
+
+/* arg of ctl_device_show_number */
+enum ctl_device_number {
+	CTL_DEVICE_SIZE,
+	CTL_DEVICE_NR_DIRTY,
+};
+
+#endif

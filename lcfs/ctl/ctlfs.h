@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control tree: `.lcctl` in the root of the mount, as a table of files. No FUSE in it.
+ *
+ *	version
+ *	caches/<id>/    knobs and numbers of a cache
+ *	devices/<id>/   of an image that the cache knows
+ *
+ * Manners are those of sysfs: a file holds one value and a newline (or, where it says so, a few
+ * lines); one write(2) is one value, taken whole or refused with nothing changed (-EINVAL: it does
+ * not parse, -ERANGE: out of range); a file that cannot be written has mode 0444, for root too.
+ *
+ * A node is a number, below 2^48 and never 0, that means the same file for as long as the image
+ * id in it means the same image; nothing is held between calls. All calls may be made from any
+ * thread; they may block (an image may be drained before a write returns).
+ */
+#ifndef LCFS_CTL_CTLFS_H
+#define LCFS_CTL_CTLFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/compiler.h"
+
+struct ctlfs;
+struct ctl_file;
+struct imagedir;
+
+#define CTL_NAME_MAX 63
+#define CTL_ROOT (UINT64_C(1) << 44) /* the node of `.lcctl` itself */
+
+enum ctl_type {
+	CTL_DIR,
+	CTL_FILE,
+	CTL_LINK,
+};
+
+struct ctlfs_conf {
+	struct imagedir *dir;	/* must outlive the tree */
+	const char *source;	/* the backing directory as an absolute path; copied */
+	const char *cache_path; /* of the cache device, absolute; copied */
+	const char *version;	/* of the program; copied */
+	uid_t uid;		/* who owns the files */
+	gid_t gid;
+};
+
+/* -ENOMEM. */
+int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf) must_check;
+/* No file is open. NULL is allowed. */
+void ctlfs_free(struct ctlfs *t);
+
+struct ctl_attr {
+	uint64_t node;
+	enum ctl_type type;
+	mode_t mode; /* with the bits of the type */
+	nlink_t nlink;
+	uid_t uid;
+	gid_t gid;
+	off_t size; /* length of a link's target; 0 of everything else */
+};
+
+/* -ENOENT; -ENOTDIR if dir is not a directory. */
+int ctlfs_lookup(struct ctlfs *t, uint64_t dir, const char *name, struct ctl_attr *attr) must_check;
+/* -ENOENT if there is no such node (any more). */
+int ctlfs_getattr(struct ctlfs *t, uint64_t node, struct ctl_attr *attr) must_check;
+
+struct ctl_entry {
+	uint64_t node;
+	enum ctl_type type;
+	char name[CTL_NAME_MAX + 1];
+};
+
+/*
+ * What is in a directory now, without "." and "..". *out is the caller's to free(). -ENOTDIR,
+ * -ENOENT, -ENOMEM.
+ */
+int ctlfs_list(struct ctlfs *t, uint64_t dir, struct ctl_entry **out, size_t *nr) must_check;
+
+/* The target's length, cut to size bytes, not terminated. -EINVAL if node is no link. */
+ssize_t ctlfs_readlink(struct ctlfs *t, uint64_t node, char *buf, size_t size) must_check;
+
+/*
+ * flags as of open(2). -EACCES if the file cannot be read or written in that way, -EISDIR, -ELOOP
+ * for a link, -ENOENT, -ENOMEM.
+ */
+int ctlfs_open(struct ctlfs *t, uint64_t node, int flags, struct ctl_file **out) must_check;
+/* A read at offset 0 looks at the value anew, others go on in what it found. 0 at the end. */
+ssize_t ctlfs_read(struct ctl_file *f, void *buf, size_t size, uint64_t off) must_check;
+/* len, or what the value was refused with; the offset of the write does not matter. */
+ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len) must_check;
+void ctlfs_release(struct ctl_file *f);
+
+#endif

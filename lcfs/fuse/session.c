@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The session: its parts, its threads, its end. */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/messages.h"
+#include "lcfs/fuse/init.h"
+#include "lcfs/fuse/meta.h"
+#include "lcfs/fuse/ops.h"
+#include "lcfs/fuse/session_impl.h"
+
+#define STOP_SIGNAL SIGUSR2
+#define WORKER_STACK (512u << 10)
+#define DEFAULT_BACKGROUND 128
+#define DEFAULT_META_THREADS 8
+#define DEFAULT_TIMEOUT_MS 1000
+#define FEWEST_FDS 64u
+
+static bool wants_no_reply(uint32_t opcode)
+{
+	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET;
+}
+
+static void refuse(struct request *rq, uint32_t opcode, int error)
+{
+	if (wants_no_reply(opcode))
+		request_end(rq);
+	else
+		request_reply(rq, error, NULL, 0);
+}
+
+void session_dispatch(struct session *s, struct request *rq)
+{
+	const struct fuse_in_header *in = rq->msg;
+	uint32_t opcode = in->opcode;
+	struct request *copy;
+	int error = proto_check(rq->msg, rq->msg_len, s->setxattr_ext);
+
+	if (unlikely(msg_is_enabled(MSG_DEBUG)))
+		msg_debug("request %llu: opcode %u, node %llx, %u bytes: %d",
+			  (unsigned long long)in->unique, opcode, (unsigned long long)in->nodeid,
+			  rq->msg_len, error);
+	if (error) {
+		refuse(rq, opcode, error);
+		return;
+	}
+	switch (opcode) {
+	case FUSE_READ:
+	case FUSE_WRITE:
+	case FUSE_FSYNC:
+		if (io_dispatch(s, rq))
+			return;
+		break;
+	case FUSE_INTERRUPT: /* nothing is interruptible: the kernel need not ask again */
+		refuse(rq, opcode, -ENOSYS);
+		return;
+	case FUSE_INIT:
+		refuse(rq, opcode, -EIO);
+		return;
+	case FUSE_DESTROY:
+		refuse(rq, opcode, 0);
+		return;
+	}
+	copy = request_copy(rq);
+	if (copy)
+		meta_submit(s->meta, copy);
+	else
+		refuse(rq, opcode, -ENOMEM);
+}
+
+static void *worker_main(void *arg)
+{
+	struct session_worker *w = arg;
+	struct session *s = w->session;
+	struct request *rq;
+
+	while ((w->result = transport_next(s->transport, w->index, &rq)) == 0)
+		session_dispatch(s, rq);
+	return NULL;
+}
+
+static int start_worker(struct session *s, unsigned int i)
+{
+	struct session_worker *w = &s->workers[i];
+	pthread_attr_t attr;
+	char name[24];
+	int error;
+
+	w->session = s;
+	w->index = i;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, WORKER_STACK);
+	error = -pthread_create(&w->thread, &attr, worker_main, w);
+	pthread_attr_destroy(&attr);
+	if (error)
+		return error;
+	snprintf(name, sizeof(name), "lcfs-work%u", i);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+/*
+ * Descriptors are what nodes cost: as many as allowed, half of them for nodes, the rest for images.
+ */
+static unsigned int raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return FEWEST_FDS;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 < FEWEST_FDS)
+		return FEWEST_FDS;
+	return limit.rlim_cur / 2 > UINT_MAX ? UINT_MAX : (unsigned int)(limit.rlim_cur / 2);
+}
+
+static int fail(char *text, size_t size, int error, const char *format, ...) printf_like(4, 5);
+
+static int fail(char *text, size_t size, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, size, format, args);
+	va_end(args);
+	return error;
+}
+
+/* Reads INIT, the first request, and agrees. */
+static int negotiate(struct session *s, char *text, size_t size)
+{
+	const struct init_conf conf = {
+		.writeback_cache = s->conf.writeback_cache,
+		.max_background = (uint16_t)s->conf.max_background,
+	};
+	struct init_result r;
+	struct request *rq;
+	int error = transport_next(s->transport, 0, &rq);
+
+	if (error)
+		return fail(text, size, error,
+			    "/dev/fuse: cannot read the kernel's first request: %s",
+			    strerror(-error));
+	error = init_answer(rq->msg, rq->msg_len, &conf, &r);
+	if (error) {
+		request_reply(rq, error, NULL, 0);
+		return fail(text, size, error,
+			    "/dev/fuse: this kernel's FUSE protocol is not one that lcfs speaks");
+	}
+	s->setxattr_ext = r.flags & FUSE_SETXATTR_EXT;
+	meta_feed(s, rq->msg, rq->msg_len);
+	error = request_reply_packed(rq, &r, r.head.len);
+	if (error)
+		return fail(text, size, error, "/dev/fuse: the kernel did not take INIT: %s",
+			    strerror(-error));
+	msg_debug("INIT: flags %#llx", (unsigned long long)r.flags);
+	return 0;
+}
+
+static int open_transport(struct session *s)
+{
+	const int shared[] = { s->conf.fd, s->conf.fd };
+	bool has_clones = s->conf.nr_clones > 0;
+
+	s->nr_workers = has_clones ? s->conf.nr_clones : array_size(shared);
+	s->workers = calloc(s->nr_workers, sizeof(s->workers[0]));
+	if (!s->workers)
+		return -ENOMEM;
+	return transport_dev_open(&s->transport, s, s->conf.fd,
+				  has_clones ? s->conf.clones : shared, s->nr_workers, STOP_SIGNAL);
+}
+
+static int start_workers(struct session *s)
+{
+	sigset_t set, before;
+	int error = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, STOP_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &set, &before);
+	for (unsigned int i = 0; i < s->nr_workers && !error; i++) {
+		error = start_worker(s, i);
+		if (error) {
+			transport_stop(s->transport);
+			while (i-- > 0)
+				pthread_join(s->workers[i].thread, NULL);
+			s->nr_workers = 0;
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+static int start_all(struct session *s, char *text, size_t size)
+{
+	int error = nodes_open(&s->nodes, s->conf.images, imagedir_fd(s->conf.images),
+			       raise_fd_limit());
+
+	if (error)
+		return fail(text, size, error, "the backing directory cannot be used: %s",
+			    strerror(-error));
+	error = open_transport(s);
+	if (error)
+		return fail(text, size, error, "no memory for requests: %s", strerror(-error));
+	if (s->transport->lock_error)
+		msg_warn("memory for requests is not locked (%s): raise RLIMIT_MEMLOCK",
+			 strerror(-s->transport->lock_error));
+	error = meta_start(s, s->conf.meta_threads);
+	if (error)
+		return fail(text, size, error, "metadata threads cannot start: %s",
+			    strerror(-error));
+	error = negotiate(s, text, size);
+	if (error)
+		return error;
+	error = start_workers(s);
+	if (error)
+		return fail(text, size, error, "workers cannot start: %s", strerror(-error));
+	return 0;
+}
+
+int session_start(struct session **out, const struct session_conf *conf, char *text, size_t size)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int error;
+
+	*out = NULL;
+	if (!s)
+		return fail(text, size, -ENOMEM, "no memory");
+	s->conf = *conf;
+	if (s->conf.max_background == 0 || s->conf.max_background > UINT16_MAX)
+		s->conf.max_background = DEFAULT_BACKGROUND;
+	if (s->conf.meta_threads == 0)
+		s->conf.meta_threads = DEFAULT_META_THREADS;
+	if (s->conf.timeout_ms == 0)
+		s->conf.timeout_ms = DEFAULT_TIMEOUT_MS;
+	handles_init(&s->handles);
+	error = start_all(s, text, size);
+	if (error) {
+		meta_stop(s);
+		session_free(s);
+		return error;
+	}
+	*out = s;
+	return 0;
+}
+
+int session_wait(struct session *s)
+{
+	int result = 0;
+
+	for (unsigned int i = 0; i < s->nr_workers; i++) {
+		int error;
+
+		pthread_join(s->workers[i].thread, NULL);
+		error = s->workers[i].result;
+		if (error != -ENODEV && (result == 0 || result == -EINTR))
+			result = error;
+	}
+	meta_stop(s);
+	transport_drain(s->transport);
+	return result;
+}
+
+void session_stop(struct session *s)
+{
+	transport_stop(s->transport);
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	dirs_close(s);
+	ctl_close(s);
+	transport_close(s->transport);
+	nodes_close(s->nodes);
+	handles_free(&s->handles);
+	free(s->workers);
+	free(s);
+}

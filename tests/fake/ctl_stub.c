@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The layers below lcfs/ctl/, made of plain variables. */
+#include "tests/fake/ctl_stub.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct stub stub;
+
+void stub_reset(void)
+{
+	stub = (struct stub){ 0 };
+	stub.image[0] = (struct image){ .id = 7, .path = "a.img", .size = 1 << 20 };
+	stub.image[0].info.is_bound = true;
+	stub.image[0].info.state = IMAGE_DIRTY;
+	stub.image[0].info.dirty_blocks = 5;
+	stub.image[1] = (struct image){ .id = 3, .path = "sub/b.img", .size = 512 };
+	stub.image[1].info.state = IMAGE_CLEAN;
+	stub.image[2] = (struct image){ .id = 0, .path = "c.img" };
+}
+
+/* Makes a pointer to one of the opaque types. */
+static void *handle(void *ptr)
+{
+	return ptr;
+}
+
+struct imagedir *stub_imagedir(void)
+{
+	return handle(&stub);
+}
+
+int stub_refs(void)
+{
+	int refs = 0;
+
+	for (int i = 0; i < STUB_IMAGES; i++)
+		refs += stub.image[i].refs;
+	return refs;
+}
+
+/* A wrong object is a broken test: end at once. */
+static void expect(const void *got, const void *want)
+{
+	if (got != want)
+		abort();
+}
+
+struct cache *imagedir_cache(struct imagedir *d)
+{
+	expect(d, &stub);
+	return handle(&stub.knob);
+}
+
+struct engine *imagedir_engine(struct imagedir *d)
+{
+	expect(d, &stub);
+	return handle(&stub.carried);
+}
+
+int imagedir_sync(struct imagedir *d)
+{
+	expect(d, &stub);
+	stub.syncs++;
+	return stub.sync_error;
+}
+
+uint64_t engine_now(struct engine *e)
+{
+	expect(e, &stub.carried);
+	return 1;
+}
+
+void engine_carry(struct engine *e, struct outbox *ob)
+{
+	(void)ob;
+	expect(e, &stub.carried);
+	stub.carried++;
+}
+
+int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
+		   struct outbox *ob)
+{
+	(void)now;
+	(void)ob;
+	expect(c, &stub.knob);
+	stub.knob_sets++;
+	if (!stub.knob_error)
+		stub.knob[k] = value;
+	return stub.knob_error;
+}
+
+uint64_t cache_knob_get(struct cache *c, enum cache_knob k)
+{
+	expect(c, &stub.knob);
+	return stub.knob[k];
+}
+
+void cache_status(struct cache *c, struct cache_status *st)
+{
+	expect(c, &stub.knob);
+	*st = stub.status;
+}
+
+void cache_clear_stat(struct cache *c)
+{
+	expect(c, &stub.knob);
+	stub.clears++;
+}
+
+void cache_image_info(struct cache *c, struct cache_image *img, struct cache_image_info *info)
+{
+	expect(c, &stub.knob);
+	*info = ((struct image *)(void *)img)->info;
+}
+
+void cache_image_path(struct cache *c, struct cache_image *img, char *path)
+{
+	expect(c, &stub.knob);
+	strcpy(path, ((struct image *)(void *)img)->path);
+}
+
+const char *image_state_text(enum image_state s)
+{
+	return s == IMAGE_DIRTY ? "dirty" : s == IMAGE_CLEAN ? "clean" : "other";
+}
+
+struct cache_image *image_cached(const struct image *img)
+{
+	return (struct cache_image *)(void *)(uintptr_t)img;
+}
+
+uint32_t image_id(const struct image *img)
+{
+	return img->id;
+}
+
+uint64_t image_size(struct image *img)
+{
+	return img->size;
+}
+
+int image_drain(struct image *img)
+{
+	img->drains++;
+	return 0;
+}
+
+void image_put(struct image *img)
+{
+	img->refs--;
+}
+
+struct image *imagedir_by_id(struct imagedir *d, uint32_t id)
+{
+	expect(d, &stub);
+	for (int i = 0; i < STUB_IMAGES; i++) {
+		struct image *img = &stub.image[i];
+
+		if (id && img->id == id && !img->is_gone) {
+			img->refs++;
+			return img;
+		}
+	}
+	return NULL;
+}
+
+int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg), void *arg)
+{
+	int ret = 0;
+
+	expect(d, &stub);
+	for (int i = 0; !ret && i < STUB_IMAGES; i++) {
+		if (!stub.image[i].is_gone)
+			ret = fn(&stub.image[i], arg);
+	}
+	return ret;
+}

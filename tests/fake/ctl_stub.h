@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The layers below lcfs/ctl/, made of plain variables: a test sets them and looks at them. */
+#ifndef TESTS_FAKE_CTL_STUB_H
+#define TESTS_FAKE_CTL_STUB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lcfs/cache/cache.h"
+#include "lcfs/image/image.h"
+
+#define STUB_IMAGES 3
+
+struct image {
+	uint32_t id;
+	bool is_gone;
+	int refs;
+	int drains;
+	uint64_t size;
+	const char *path;
+	struct cache_image_info info;
+};
+
+struct stub {
+	uint64_t knob[NR_KNOBS];
+	int knob_error; /* what cache_knob_set answers */
+	int knob_sets;
+	int carried; /* outboxes given to the engine */
+	int syncs, sync_error;
+	int clears;
+	struct cache_status status;
+	struct image image[STUB_IMAGES];
+};
+
+extern struct stub stub;
+
+/* Images 7 (a.img, dirty, bound), 3 (sub/b.img, clean) and 0 (open, not in the cache). */
+void stub_reset(void);
+/* The directory that the stub stands for. */
+struct imagedir *stub_imagedir(void);
+/* References held on all images together. */
+int stub_refs(void);
+
+#endif
