@@ -35,6 +35,7 @@ static struct image *find_locked(struct imagedir *d, uint64_t dev, uint64_t ino)
 static void image_init(struct image *img, struct imagedir *d)
 {
 	img->dir = d;
+	list_init(&img->all_node);
 	list_init(&img->node);
 	list_init(&img->id_node);
 	list_init(&img->maintain_node);
@@ -69,6 +70,7 @@ static bool let_go_locked(struct image *img)
 {
 	if (img->users || img->pins)
 		return false;
+	list_del(&img->all_node);
 	list_del(&img->node);
 	list_del(&img->id_node);
 	list_del(&img->maintain_node);
@@ -139,6 +141,27 @@ void image_forget_inode(struct image *img)
 	mutex_unlock(&img->dir->lock);
 }
 
+/* Puts it into the table, unless another one is there already: that one is returned, pinned. */
+static struct image *insert(struct image *img, int fd, const struct stat *st)
+{
+	struct imagedir *d = img->dir;
+	struct image *other = NULL;
+
+	LOCK_SCOPE(&d->lock);
+	if (fd >= 0) {
+		img->dev = st->st_dev;
+		img->ino = st->st_ino;
+		other = find_locked(d, img->dev, img->ino);
+		if (other)
+			other->pins++;
+		else
+			list_add_head(inode_bucket(d, img->dev, img->ino), &img->node);
+	}
+	if (!other)
+		list_add_tail(&d->all, &img->all_node);
+	return other;
+}
+
 struct image *image_make(struct imagedir *d, int fd)
 {
 	struct image *img, *other;
@@ -150,22 +173,11 @@ struct image *image_make(struct imagedir *d, int fd)
 	if (!img)
 		return NULL;
 	image_init(img, d);
-	if (fd < 0)
+	other = insert(img, fd, &st);
+	if (!other)
 		return img;
-	img->dev = st.st_dev;
-	img->ino = st.st_ino;
-	mutex_lock(&d->lock);
-	other = find_locked(d, img->dev, img->ino);
-	if (other)
-		other->pins++;
-	else
-		list_add_head(inode_bucket(d, img->dev, img->ino), &img->node);
-	mutex_unlock(&d->lock);
-	if (other) {
-		image_destroy(img);
-		return other;
-	}
-	return img;
+	image_destroy(img);
+	return other;
 }
 
 /*
@@ -424,24 +436,14 @@ int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg
 	return r;
 }
 
-/* At the end: all images, whoever has them. */
 void image_free_all(struct imagedir *d)
 {
-	struct image *img, *next;
+	struct image *img;
 
-	/* Its buckets by id and by inode are two: none is freed while it is in one of them. */
-	for (unsigned int b = 0; b < IMAGEDIR_BUCKETS; b++) {
-		list_for_each_entry_safe(img, next, &d->by_id[b], id_node) {
-			list_del(&img->id_node);
-			if (!list_is_linked(&img->node))
-				list_add_head(&d->by_inode[b], &img->node);
-		}
-	}
-	for (unsigned int b = 0; b < IMAGEDIR_BUCKETS; b++) {
-		list_for_each_entry_safe(img, next, &d->by_inode[b], node) {
-			list_del(&img->node);
-			list_del(&img->maintain_node);
-			image_destroy(img);
-		}
+	while ((img = list_pop_head(&d->all, struct image, all_node)) != NULL) {
+		list_del(&img->node);
+		list_del(&img->id_node);
+		list_del(&img->maintain_node);
+		image_destroy(img);
 	}
 }

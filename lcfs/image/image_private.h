@@ -43,6 +43,7 @@ struct image {
 
 	/* lock: dir->lock */
 	uint64_t dev, ino;   /* its place in the table */
+	struct list all_node;
 	struct list node;    /* by (dev, ino); unlinked when the file is gone */
 	struct list id_node; /* by id, while it has `cached` */
 	struct list maintain_node;
@@ -119,6 +120,7 @@ struct imagedir {
 	struct list *by_inode; /* IMAGEDIR_BUCKETS; lock: lock */
 	struct list *by_id;    /* IMAGEDIR_BUCKETS; lock: lock */
 	struct list maintain;  /* images with something left to do; lock: lock */
+	struct list all;       /* lock: lock */
 
 	struct maintain *maintainer; /* maintain.c */
 };

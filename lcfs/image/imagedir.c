@@ -38,6 +38,7 @@ static void init(struct imagedir *d, const struct imagedir_conf *conf)
 	mutex_init(&d->lock, RANK_TABLE, "images");
 	pthread_rwlock_init(&d->names, NULL);
 	list_init(&d->maintain);
+	list_init(&d->all);
 	d->by_inode = make_buckets();
 	d->by_id = make_buckets();
 }

@@ -2,7 +2,6 @@
 /* A backing directory with a real cache over it. */
 #include "tests/fake/imagebed.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +19,16 @@
 #include "common/mutex.h"
 #include "lcfs/io/uuid.h"
 
+/* Not libcheck's: it is used in child processes and in programs of their own, too. */
+#define must_say(cond, text)                                                                    \
+	do {                                                                                    \
+		if (!(cond)) {                                                                  \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #cond, text);    \
+			abort();                                                                \
+		}                                                                               \
+	} while (0)
+#define must(cond) must_say(cond, errno ? strerror(errno) : "")
+
 #define POOL_BUFFERS 8u
 #define SEGMENT_ORDER 9u /* 256 KiB */
 
@@ -27,7 +36,7 @@
 
 static void write_block(int fd, const void *block, uint64_t off)
 {
-	ck_assert_int_eq(pwrite(fd, block, BLOCK_BYTES, (off_t)off), BLOCK_BYTES);
+	must(pwrite(fd, block, BLOCK_BYTES, (off_t)off) == BLOCK_BYTES);
 }
 
 void bed_format(struct bed *b)
@@ -43,18 +52,18 @@ void bed_format(struct bed *b)
 	void *block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
 	int fd = openat(b->root_fd, "cache", O_RDWR | O_CREAT | O_TRUNC, 0600);
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, BED_CACHE_BYTES), 0);
-	ck_assert_int_eq(uuid_random(sb.cache_uuid), 0);
-	ck_assert_int_eq(uuid_random(sb.device_uuid), 0);
-	ck_assert_int_eq(random_fill(&sb.key, sizeof(sb.key)), 0);
-	ck_assert_int_eq(superblock_layout(&sb, BED_CACHE_BYTES, SEGMENT_ORDER, 0), 0);
+	must(fd >= 0);
+	must(ftruncate(fd, BED_CACHE_BYTES) == 0);
+	must(uuid_random(sb.cache_uuid) == 0);
+	must(uuid_random(sb.device_uuid) == 0);
+	must(random_fill(&sb.key, sizeof(sb.key)) == 0);
+	must(superblock_layout(&sb, BED_CACHE_BYTES, SEGMENT_ORDER, 0) == 0);
 	for (unsigned int i = 0; i < SUPERBLOCK_COPIES; i++) {
 		sb.generation = i + 1;
 		superblock_encode(&sb, block, SUPERBLOCK_ADDRESS(i));
 		write_block(fd, block, SUPERBLOCK_ADDRESS(i));
 	}
-	ck_assert_int_eq(fsync(fd), 0);
+	must(fsync(fd) == 0);
 	close(fd);
 	free(block);
 }
@@ -80,7 +89,7 @@ static void remove_root(const struct bed *b)
 	char command[300];
 
 	snprintf(command, sizeof(command), "rm -rf '%s'", b->root);
-	ck_assert_int_eq(system(command), 0);
+	must(system(command) == 0);
 }
 
 struct bed *bed_new(void)
@@ -97,9 +106,9 @@ struct bed *bed_new(void)
 	snprintf(b->root, sizeof(b->root), "%s/imagebed-%s", where ? where : ".",
 		 program_invocation_short_name);
 	remove_root(b); /* of a test that failed */
-	ck_assert_int_eq(mkdir(b->root, 0700), 0);
+	must(mkdir(b->root, 0700) == 0);
 	b->root_fd = open(b->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_int_eq(mkdirat(b->root_fd, "back", 0755), 0);
+	must(mkdirat(b->root_fd, "back", 0755) == 0);
 	snprintf(path, sizeof(path), "%s/back", b->root);
 	b->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bed_format(b);
@@ -107,7 +116,7 @@ struct bed *bed_new(void)
 			  POOL_BUFFERS, &layout);
 	b->pool_bytes = layout.bytes;
 	b->pool = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ck_assert_ptr_ne(b->pool, MAP_FAILED);
+	must(b->pool != MAP_FAILED);
 	return b;
 }
 
@@ -142,8 +151,8 @@ static int open_cache(struct bed *b)
 
 	cache_conf_default(&conf);
 	conf.pool_buffers = POOL_BUFFERS;
-	ck_assert_int_eq(uuid_random(info.mount_id), 0);
-	ck_assert_int_eq(uuid_boot(info.boot_id), 0);
+	must(uuid_random(info.mount_id) == 0);
+	must(uuid_boot(info.boot_id) == 0);
 	memcpy(info.dir_uuid, imagedir_uuid(b->dir), UUID_BYTES);
 	r = cache_open(&b->cache, cachedev_blkdev(b->dev), b->pool, b->pool_bytes, &conf, &info, &b->report);
 	if (r < 0)
@@ -151,19 +160,20 @@ static int open_cache(struct bed *b)
 	return r;
 }
 
-static void migration_off(struct bed *b)
+/* Before the engine runs: what the core wants done is carried out when it does. */
+static void migration_off(struct bed *b, struct outbox *early)
 {
-	struct outbox ob;
-
-	outbox_init(&ob);
-	ck_assert_int_eq(cache_knob_set(b->cache, KNOB_ALLOW_MIGRATE, 0, clock_mono_ns(), &ob), 0);
-	ck_assert(list_is_empty(&ob.actions));
+	must(cache_knob_set(b->cache, KNOB_ALLOW_MIGRATE, 0, clock_mono_ns(), early) == 0);
 }
 
 static int mount_parts(struct bed *b)
 {
 	struct imagedir_conf conf = { .dirfd = b->fd, .force = b->force };
-	int r = imagedir_open(&b->dir, &conf, b->text, sizeof(b->text));
+	struct outbox early;
+	int r;
+
+	outbox_init(&early);
+	r = imagedir_open(&b->dir, &conf, b->text, sizeof(b->text));
 
 	if (r == 0)
 		r = open_device(b);
@@ -176,10 +186,12 @@ static int mount_parts(struct bed *b)
 	if (r == 0)
 		r = open_cache(b);
 	if (r == 0) {
-		migration_off(b);
+		migration_off(b, &early);
 		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev), b->text,
 					  sizeof(b->text));
 	}
+	if (b->dir && imagedir_engine(b->dir))
+		engine_carry(imagedir_engine(b->dir), &early);
 	return r;
 }
 
@@ -209,12 +221,12 @@ void bed_must_mount(struct bed *b)
 {
 	int r = bed_mount(b);
 
-	ck_assert_msg(r == 0, "mount: %d %s", r, b->text);
+	must_say(r == 0, b->text);
 }
 
 void bed_unmount(struct bed *b)
 {
-	ck_assert_int_eq(let_go(b), 0);
+	must(let_go(b) == 0);
 }
 
 void bed_die(struct bed *b, void (*fn)(struct bed *b))
@@ -222,7 +234,7 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b))
 	int status;
 	pid_t pid = fork();
 
-	ck_assert_int_ge(pid, 0);
+	must(pid >= 0);
 	if (pid == 0) {
 		if (bed_mount(b) < 0) {
 			fprintf(stderr, "child: %s\n", b->text);
@@ -231,8 +243,8 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b))
 		fn(b);
 		kill(getpid(), SIGKILL);
 	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	must(waitpid(pid, &status, 0) == pid);
+	must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
@@ -241,14 +253,14 @@ void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
 	struct outbox ob;
 
 	outbox_init(&ob);
-	ck_assert_int_eq(cache_knob_set(b->cache, k, value, engine_now(e), &ob), 0);
+	must(cache_knob_set(b->cache, k, value, engine_now(e), &ob) == 0);
 	engine_carry(e, &ob);
 }
 
 void bed_drain(struct bed *b, struct image *img)
 {
 	(void)b;
-	ck_assert_int_eq(image_drain(img), 0);
+	must(image_drain(img) == 0);
 }
 
 /* ---- files ---- */
@@ -258,9 +270,9 @@ void bed_make_file(struct bed *b, const char *path, char fill, size_t bytes)
 	int fd = openat(b->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	char *buf = malloc(bytes + 1);
 
-	ck_assert_int_ge(fd, 0);
+	must(fd >= 0);
 	memset(buf, fill, bytes);
-	ck_assert_int_eq(write(fd, buf, bytes), (ssize_t)bytes);
+	must(write(fd, buf, bytes) == (ssize_t)bytes);
 	close(fd);
 	free(buf);
 }
@@ -270,9 +282,9 @@ size_t bed_plain_read(struct bed *b, const char *path, void *buf, size_t bytes, 
 	int fd = openat(b->fd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
-	ck_assert_int_ge(fd, 0);
+	must(fd >= 0);
 	n = pread(fd, buf, bytes, (off_t)off);
-	ck_assert_int_ge(n, 0);
+	must(n >= 0);
 	close(fd);
 	return (size_t)n;
 }
@@ -287,8 +299,8 @@ struct image *bed_get(struct bed *b, const char *path)
 	int fd = openat(b->fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct image *img;
 
-	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
-	ck_assert_int_eq(image_get(b->dir, fd, &img), 0);
+	must_say(fd >= 0, path);
+	must(image_get(b->dir, fd, &img) == 0);
 	close(fd);
 	return img;
 }
@@ -298,8 +310,8 @@ struct image *bed_create(struct bed *b, const char *path)
 	int fd = openat(b->fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	struct image *img;
 
-	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
-	ck_assert_int_eq(image_get(b->dir, fd, &img), 0);
+	must_say(fd >= 0, path);
+	must(image_get(b->dir, fd, &img) == 0);
 	image_created(img);
 	close(fd);
 	return img;
@@ -309,7 +321,7 @@ struct image *bed_open(struct bed *b, const char *path)
 {
 	struct image *img = bed_get(b, path);
 
-	ck_assert_int_eq(image_open(img, true), 0);
+	must(image_open(img, true) == 0);
 	return img;
 }
 
