@@ -21,7 +21,7 @@ loop_make()
 	mount_fs "$loop" "$tmp/$1"
 	cp -a "$tree" "$tmp/$1/tree"
 	umount "$tmp/$1"
-	losetup -d "$loop"
+	detach "$loop"
 }
 
 # loop_check FILE NAME DIRECT: fsck, and the tree is what it was. FILE is read only.
@@ -33,7 +33,7 @@ loop_check()
 	mount_fs "$loop" "$tmp/$2" -o "ro${ro_options:-}"
 	diff -r "$tree" "$tmp/$2/tree" || fail "$2: the tree is not what it was"
 	umount "$tmp/$2"
-	losetup -d "$loop"
+	detach "$loop"
 }
 
 e2e_loop()

@@ -230,8 +230,8 @@ mount_lcfs()
 	is_mounted "$3" || fail "$3: lcfs says it is mounted and it is not"
 }
 
-# mount_with_log CACHE DIR MNT [OPTION,...]: in the foreground of a process behind this one, so that
-# fail() can show what the daemon says.
+# mount_with_log CACHE DIR MNT [OPTION,...]: in the foreground of a process behind this one, so
+# that fail() can show what the daemon says.
 mount_with_log()
 {
 	cleanup_fn end_mount "$3"
@@ -308,9 +308,13 @@ standard_mount()
 
 # ---------------------------------------------------------------- devices
 
+# detach DEVICE: if it is still a file of this test that is behind it. The number of a device that
+# has been detached is soon another test's.
 detach()
 {
-	losetup -d "$1"
+	case $(losetup -nO BACK-FILE "$1" 2>/dev/null) in
+	"$tmp"/*) losetup -d "$1" ;;
+	esac
 }
 
 # attach FILE [OPTION...]: the loop device goes to $loop.

@@ -4,14 +4,15 @@
  *
  *	image_torture [cycles [seed]]
  *
- * In each cycle a child process mounts the directory and lets some threads do what users do, each on files of its own:
- * write, read, sync, truncate, punch, create, unlink, rename, while migration comes and goes. What each file must hold
- * is noted in shared memory: `now` by the last acknowledged operation, `next` by the one under way. The child is
- * killed, or unmounts in order. Then another child mounts, finds no complaint, and compares every file; in some cycles
- * it drains all and compares the plain files as well.
+ * In each cycle a child process mounts the directory and lets some threads do what users do, each
+ * on files of its own: write, read, sync, truncate, punch, create, unlink, rename, while migration
+ * comes and goes. What each file must hold is noted in shared memory: `now` by the last acknowledged
+ * operation, `next` by the one under way. The child is killed, or unmounts in order. Then another
+ * child mounts, finds no complaint, and compares every file; in some cycles it drains all and
+ * compares the plain files as well.
  *
- * After a kill each operation that was acknowledged must be there, whether it was synced or not; the one under way may
- * have happened or not, and a write byte by byte.
+ * After a kill each operation that was acknowledged must be there, whether it was synced or not;
+ * the one under way may have happened or not, and a write byte by byte.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,9 +46,9 @@ struct slot {
 /* In shared memory, one a thread. */
 struct model {
 	struct slot now[SLOTS], next[2];
-	int under_way;      /* number of slots, 0: nothing */
-	int slot[2];        /* which */
-	bool is_write;      /* byte by byte */
+	int under_way; /* number of slots, 0: nothing */
+	int slot[2];   /* which */
+	bool is_write; /* byte by byte */
 	unsigned long ops;
 };
 
@@ -56,19 +57,19 @@ struct worker {
 	struct model *m;
 	int index;
 	uint64_t random;
-	int dir;            /* descriptor of its directory */
+	int dir; /* descriptor of its directory */
 	struct image *open[SLOTS];
 };
 
 static struct model *models;
 static uint64_t seed;
 
-#define fail(...)                                                                    \
-	do {                                                                         \
-		fprintf(stderr, "seed %llu: ", (unsigned long long)seed);            \
-		fprintf(stderr, __VA_ARGS__);                                        \
-		fprintf(stderr, "\n");                                               \
-		_exit(1);                                                            \
+#define fail(...)                                                         \
+	do {                                                              \
+		fprintf(stderr, "seed %llu: ", (unsigned long long)seed); \
+		fprintf(stderr, __VA_ARGS__);                             \
+		fprintf(stderr, "\n");                                    \
+		_exit(1);                                                 \
 	} while (0)
 
 static uint32_t below(uint64_t *random, uint32_t n)
@@ -169,7 +170,8 @@ static void do_write(struct worker *w, int slot)
 {
 	struct image *img = open_slot(w, slot);
 	struct slot *s = begin(w, slot);
-	uint32_t off = below(&w->random, SIZE_MAX_ - 1), len = below(&w->random, below(&w->random, 2) ? 64 << 10 : 900);
+	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
+		 len = below(&w->random, below(&w->random, 2) ? 64 << 10 : 900);
 	bool sync = below(&w->random, 8) == 0;
 	int r;
 
@@ -182,7 +184,8 @@ static void do_write(struct worker *w, int slot)
 		s->data[off + i] = (uint8_t)below(&w->random, 256);
 	s->size = max(s->size, off + len);
 	under_way(w, 1, true);
-	r = sync ? bed_write_sync(img, s->data + off, len, off) : bed_write(img, s->data + off, len, off);
+	r = sync ? bed_write_sync(img, s->data + off, len, off) :
+		   bed_write(img, s->data + off, len, off);
 	check(w, slot, "write", r, (int)len);
 	acknowledged(w);
 }
@@ -198,8 +201,8 @@ static void do_read(struct worker *w, int slot)
 	check(w, slot, "read", bed_read(img, buf, len, off), (int)want);
 	for (uint32_t i = 0; i < want; i++)
 		if (buf[i] != s->data[off + i])
-			fail("thread %d: f%d: byte %u reads %02x instead of %02x", w->index, slot, off + i, buf[i],
-			     s->data[off + i]);
+			fail("thread %d: f%d: byte %u reads %02x instead of %02x", w->index, slot,
+			     off + i, buf[i], s->data[off + i]);
 	free(buf);
 }
 
@@ -221,7 +224,8 @@ static void do_punch(struct worker *w, int slot)
 {
 	struct image *img = open_slot(w, slot);
 	struct slot *s = begin(w, slot);
-	uint32_t off = below(&w->random, SIZE_MAX_ - 1), len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
+	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
+		 len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
 	int mode = below(&w->random, 2) ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
 
 	memset(s->data + off, 0, len);
@@ -234,7 +238,8 @@ static void do_extend(struct worker *w, int slot)
 {
 	struct image *img = open_slot(w, slot);
 	struct slot *s = begin(w, slot);
-	uint32_t off = below(&w->random, SIZE_MAX_ - 1), len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
+	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
+		 len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
 
 	s->size = max(s->size, off + len);
 	under_way(w, 1, false);
@@ -295,9 +300,11 @@ static void do_rename_dir(struct worker *w)
 	snprintf(a, sizeof(a), "d%d.a", w->index);
 	snprintf(b, sizeof(b), "d%d.b", w->index);
 	if (bed_exists(w->b, a))
-		check(w, -1, "rename directory", imagedir_rename(w->b->dir, w->b->fd, a, w->b->fd, b, 0), 0);
+		check(w, -1, "rename directory",
+		      imagedir_rename(w->b->dir, w->b->fd, a, w->b->fd, b, 0), 0);
 	else
-		check(w, -1, "rename directory", imagedir_rename(w->b->dir, w->b->fd, b, w->b->fd, a, 0), 0);
+		check(w, -1, "rename directory",
+		      imagedir_rename(w->b->dir, w->b->fd, b, w->b->fd, a, 0), 0);
 }
 
 static void do_attributes(struct worker *w, int slot)
@@ -397,7 +404,10 @@ static void run_daemon(struct bed *b, uint64_t random)
 
 	must_mount(b);
 	for (int i = 0; i < THREADS; i++) {
-		w[i] = (struct worker){ .b = b, .m = &models[i], .index = i, .random = random + (uint64_t)i * 7919 };
+		w[i] = (struct worker){ .b = b,
+					.m = &models[i],
+					.index = i,
+					.random = random + (uint64_t)i * 7919 };
 		w[i].dir = open_dir(b, i);
 		if (pthread_create(&thread[i], NULL, work, &w[i]))
 			fail("thread");
@@ -433,7 +443,8 @@ static bool is_same(const struct slot *a, const struct slot *b)
 /* Each byte of now or of next. */
 static bool is_mixed(const struct slot *is, const struct slot *now, const struct slot *next)
 {
-	if (!is->exists || is->size < min(now->size, next->size) || is->size > max(now->size, next->size))
+	if (!is->exists || is->size < min(now->size, next->size) ||
+	    is->size > max(now->size, next->size))
 		return false;
 	for (uint32_t i = 0; i < is->size; i++)
 		if (is->data[i] != now->data[i] && is->data[i] != next->data[i])
@@ -470,9 +481,11 @@ static bool is_possible(const struct model *m, const struct slot *is)
 	if (m->under_way == 1) {
 		const struct slot *s = &is[m->slot[0]], *now = &m->now[m->slot[0]];
 
-		return is_same(s, now) || is_same(s, &m->next[0]) || (m->is_write && is_mixed(s, now, &m->next[0]));
+		return is_same(s, now) || is_same(s, &m->next[0]) ||
+		       (m->is_write && is_mixed(s, now, &m->next[0]));
 	}
-	return (is_same(&is[m->slot[0]], &m->now[m->slot[0]]) && is_same(&is[m->slot[1]], &m->now[m->slot[1]])) ||
+	return (is_same(&is[m->slot[0]], &m->now[m->slot[0]]) &&
+		is_same(&is[m->slot[1]], &m->now[m->slot[1]])) ||
 	       (is_same(&is[m->slot[0]], &m->next[0]) && is_same(&is[m->slot[1]], &m->next[1]));
 }
 
@@ -490,8 +503,8 @@ static void tell_difference(int index, int slot, const struct slot *is, const st
 
 	while (i < is->size && i < want->size && is->data[i] == want->data[i])
 		i++;
-	fail("d%d/f%d: is %d, size %u; should be %d, size %u; differs from byte %u", index, slot, is->exists, is->size,
-	     want->exists, want->size, i);
+	fail("d%d/f%d: is %d, size %u; should be %d, size %u; differs from byte %u", index, slot,
+	     is->exists, is->size, want->exists, want->size, i);
 }
 
 static void verify(struct bed *b, int index)
@@ -596,7 +609,8 @@ int main(int argc, char **argv)
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	random = seed;
-	models = mmap(NULL, THREADS * sizeof(*models), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	models = mmap(NULL, THREADS * sizeof(*models), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	b = bed_new();
 	for (int i = 0; i < THREADS; i++) {
 		char name[32];

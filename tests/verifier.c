@@ -174,7 +174,7 @@ static bool check_part(struct run *r, const uint8_t *buf, uint64_t first, uint64
 	return is_right;
 }
 
-/* All of it: what is short may be the end of a file or of its daemon, and the next call says which. */
+/* All of it: what is short may be the end of a file or of its daemon; the next call says which. */
 static ssize_t read_all(struct run *r, size_t bytes, off_t off)
 {
 	size_t done = 0;

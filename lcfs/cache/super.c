@@ -244,13 +244,22 @@ static void forget_unbound(struct cache *c)
 			imgtab_remove(c, img);
 }
 
+/* Only what changes after the mount: who encodes a record reads the geometry without the lock. */
+static void take_over(struct superblock *sb, const struct superblock *next)
+{
+	const size_t from = offsetof(struct superblock, epoch);
+
+	memcpy(sb->table, next->table, sizeof(sb->table));
+	memcpy((char *)sb + from, (const char *)next + from, sizeof(*sb) - from);
+}
+
 static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct super *s = &c->super;
 	struct cache_sync *w;
 
 	s->phase = SUPER_IDLE;
-	c->sb = s->next;
+	take_over(&c->sb, &s->next);
 	c->nr_super_writes++;
 	s->is_stuck = s->tail == c->tail;
 	log_reclaim(c, s->tail, now, ob);

@@ -196,7 +196,8 @@ static bool is_logged(const struct rename *r)
 
 	if (!c || !r->has_paths)
 		return false;
-	return only(r) || cache_has_path(c, r->path) || (r->is_exchange && cache_has_path(c, r->newpath));
+	return only(r) || cache_has_path(c, r->path) ||
+	       (r->is_exchange && cache_has_path(c, r->newpath));
 }
 
 static bool is_weak(const struct image *img)

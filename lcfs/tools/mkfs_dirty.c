@@ -21,7 +21,8 @@
 #include "lcfs/io/uuid.h"
 #include "lcfs/tools/mkfs.h"
 
-/* ------------------------------------------------------------------ a device that is not written */
+/* ------------------------------------------------------------------ a device that is not written
+ */
 
 struct kept_block {
 	struct list node;

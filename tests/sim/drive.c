@@ -74,6 +74,11 @@ void sim_calm_turn_or_tick(struct sim_world *w)
 {
 	uint64_t deadline;
 
+	/* Time passes and leases are renewed also for those who are never idle. */
+	if (w->turn % 256 == 255) {
+		sim_pass_time(w, SIM_MS);
+		sim_renew_lease(w);
+	}
 	if (sim_calm_turn(w))
 		return;
 	deadline = cache_deadline(w->cache);

@@ -43,6 +43,7 @@ struct oracle_event {
 	bool is_ok;             /* as far as ok_end */
 	bool is_durable;        /* a power cut may not undo it */
 	bool is_base;           /* it was there before all else, past the log */
+	bool is_nothing;        /* there was nothing to be done: it has no place in the log */
 	bool is_vague;          /* it failed: it may show, or not, for ever */
 	bool is_observed;       /* while recovery is judged */
 };

@@ -364,7 +364,7 @@ static void begin_recovery(struct recovery *r, enum oracle_loss loss)
 				img->block[b].piece[i]->is_observed = false;
 		list_for_each_entry(e, &img->events, node) {
 			e->is_observed = false;
-			if (e->is_durable && !e->is_base)
+			if (e->is_durable && !e->is_base && !e->is_nothing)
 				r->judge.before = max(r->judge.before, e->start);
 		}
 	}
@@ -385,7 +385,7 @@ static bool take_evidence(struct recovery *r, const struct shown *sh)
 				p->event->is_observed = true;
 			is_new = true;
 		}
-		if (!p->event->is_base && p->event->start > r->judge.before) {
+		if (!p->event->is_base && !p->event->is_nothing && p->event->start > r->judge.before) {
 			r->judge.before = p->event->start;
 			is_new = true;
 		}

@@ -380,11 +380,12 @@ static void end_op(struct sim_world *w, struct sim_request *r)
 	if (r->result && !is_excused(w, r))
 		sim_fail(w, "operation request %" PRIu64 " (type %d) ended with %d", r->id, (int)r->u.op.type,
 			 r->result);
-	/* What is beyond the end needs no operation in the log, and is as durable as the end. */
-	if (r->event)
+	if (r->event) {
+		/* What is beyond the end needs no operation in the log, and is as durable as the end. */
+		r->event->is_nothing = !r->u.op.s.lsn;
 		oracle_end(r->img->model, r->event, !r->result,
-			   (r->is_shrink || r->u.op.type == CACHE_OP_PUNCH) && r->u.op.s.lsn);
-	else if (r->u.op.type == CACHE_OP_CLEAN && !r->result)
+			   (r->is_shrink || r->u.op.type == CACHE_OP_PUNCH) && !r->event->is_nothing);
+	} else if (r->u.op.type == CACHE_OP_CLEAN && !r->result)
 		end_clean(w, r);
 }
 

@@ -84,8 +84,15 @@ static void start_truncate(struct sim_world *w, struct sim_image *img)
 static void start_punch(struct sim_world *w, const struct plan *p, struct sim_image *img)
 {
 	uint64_t off, len;
+	struct cache_image_info info;
 
 	pick_range(w, p, &off, &len);
+	cache_image_info(w->cache, img->cached, &info);
+	if (img->nr_requests && off >= info.size)
+		return;
+	/* Beside writes that may extend the image it would be cut at an end that is none. */
+	if (img->nr_requests)
+		len = min(len, info.size - off);
 	if (!has_operation(w, img) && oracle_has_room(img->model, off, len))
 		sim_start_punch(w, img, off, len);
 }
@@ -109,13 +116,30 @@ static void start_name(struct sim_world *w, struct sim_image *img, bool is_unlin
 		sim_start_rename(w, img);
 }
 
-/* Somebody changes the plain file of a clean image, and the layer above finds out when it opens it. */
+/* The layer above finds at an open that the file is not what was recorded. */
+static void refresh(struct sim_world *w, struct sim_image *img)
+{
+	const struct simstamp *st = &img->file->view.stamp;
+	struct op_stamp stamp = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
+	struct cache_image_info info;
+	struct outbox ob;
+
+	for (;;) {
+		outbox_init(&ob);
+		cache_image_refresh(w->cache, img->cached, &stamp, w->now, &ob);
+		sim_take(w, &ob);
+		cache_image_info(w->cache, img->cached, &info);
+		if (info.stamp.ctime_ns == stamp.ctime_ns)
+			break;
+		sim_calm_turn_or_tick(w); /* not now: something is under way */
+	}
+}
+
+/* Somebody changes the plain file of a clean image. */
 static void edit_file(struct sim_world *w, struct sim_image *img)
 {
 	struct cache_image_info info;
-	struct op_stamp stamp;
 	uint64_t size = img->file->view.stamp.size, off, len;
-	struct outbox ob;
 	uint8_t *data;
 
 	cache_image_info(w->cache, img->cached, &info);
@@ -135,11 +159,7 @@ static void edit_file(struct sim_world *w, struct sim_image *img)
 	simfile_edit(img->file, data, len, off);
 	free(data);
 	img->is_edited = true;
-	stamp = (struct op_stamp){ .size = size, .mtime_ns = img->file->view.stamp.mtime,
-				   .ctime_ns = img->file->view.stamp.ctime };
-	outbox_init(&ob);
-	cache_image_refresh(w->cache, img->cached, &stamp, w->now, &ob);
-	sim_take(w, &ob);
+	refresh(w, img);
 }
 
 static void lift(struct sim_world *w, struct sim_image *img)
