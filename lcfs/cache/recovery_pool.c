@@ -82,7 +82,7 @@ static int drain_buffer(struct recovery *r, struct recovery_drain *d)
 
 	for (;;) {
 		struct record_disk *h =
-			(struct record_disk *)(d->mem + (uint64_t)offset * BLOCK_BYTES);
+			(void *)(d->mem + (uint64_t)offset * BLOCK_BYTES);
 		int ret;
 
 		if (!header_is_sane(r, d, h, offset))

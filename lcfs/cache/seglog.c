@@ -86,7 +86,7 @@ static void open_record(struct cache *c, uint64_t now)
 	struct log *l = &c->log;
 	struct wbuf *b = l->open_buf;
 	struct record *rec = list_pop_head(&l->free_records, struct record, node);
-	struct record_disk *h = (struct record_disk *)(b->mem + (uint64_t)b->used * BLOCK_BYTES);
+	struct record_disk *h = (void *)(b->mem + (uint64_t)b->used * BLOCK_BYTES);
 	struct action act = { .complete = NULL };
 
 	assert(rec);

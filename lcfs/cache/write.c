@@ -90,7 +90,7 @@ uint8_t *merge_get(struct cache *c)
 
 void merge_put(struct cache *c, uint8_t *mem, struct outbox *ob)
 {
-	struct merge_buf *m = (struct merge_buf *)mem;
+	struct merge_buf *m = (void *)mem;
 
 	if (!m)
 		return;
