@@ -154,8 +154,10 @@ uint64_t oracle_certain_since(uint64_t block, const struct oracle_piece *p, uint
 /* Content of [lo, hi) of a block in a version, 0 = zeros. */
 void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo, uint32_t hi,
 		    uint32_t version, uint8_t *buf);
-/* Size judged with `must` for events answered before the moment `before` (and durable ones). */
-bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before);
+/* May the size be this when what was answered before the moment `before` must be there (in
+ * recovery: and what is durable)? */
+bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before,
+			     bool is_recovery);
 /* One new base piece instead of all pieces of a block; nr pieces of {lo, hi, version}. */
 struct oracle_span {
 	uint16_t lo, hi;

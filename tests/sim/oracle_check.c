@@ -456,7 +456,7 @@ static void settle_block(const struct shown *sh)
 static bool check_sizes(struct recovery *r, const struct oracle_recovered *rec, uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i++) {
-		if (oracle_size_is_possible(rec[i].img, rec[i].size, r->judge.before))
+		if (oracle_size_is_possible(rec[i].img, rec[i].size, r->judge.before, true))
 			continue;
 		snprintf(r->o->text, sizeof(r->o->text),
 			 "image %u: size %" PRIu64

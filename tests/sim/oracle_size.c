@@ -48,12 +48,14 @@ static uint64_t smallest_size(const struct oracle_image *img)
 	return size;
 }
 
-static bool must_have_happened(const struct oracle_event *e, uint64_t before)
+static bool must_have_happened(const struct oracle_event *e, uint64_t before, bool is_recovery)
 {
-	return e->is_ok && !e->is_vague && (e->is_durable || e->is_base || e->end < before);
+	return e->is_ok && !e->is_vague &&
+	       (e->is_base || e->end < before || (is_recovery && e->is_durable));
 }
 
-static bool collect(struct search *s, const struct oracle_image *img, uint64_t before)
+static bool collect(struct search *s, const struct oracle_image *img, uint64_t before,
+		    bool is_recovery)
 {
 	uint64_t smallest = smallest_size(img);
 	const struct oracle_event *e;
@@ -66,7 +68,8 @@ static bool collect(struct search *s, const struct oracle_image *img, uint64_t b
 		if (s->nr == EVENTS_MAX)
 			return false;
 		s->change[s->nr++] =
-			(struct change){ .event = e, .must = must_have_happened(e, before) };
+			(struct change){ .event = e,
+					 .must = must_have_happened(e, before, is_recovery) };
 	}
 	return true;
 }
@@ -135,13 +138,16 @@ static void follow(struct search *s, const struct state *from, uint32_t i)
 	visit(s, with(&st, i, max(st.size, e->off + e->len)));
 }
 
-bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before)
+bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before,
+			     bool is_recovery)
 {
 	struct search s = { .wanted = size };
 	bool is_found = false;
 
-	if (!collect(&s, img, before))
+	if (!collect(&s, img, before, is_recovery))
 		return true;
+	if (!s.nr)
+		return size == img->base_size;
 	s.seen = malloc(STATES_MAX * sizeof(*s.seen));
 	if (!s.seen)
 		abort();
@@ -164,7 +170,7 @@ bool oracle_check_size(struct oracle_image *img, uint64_t size, uint64_t since)
 {
 	struct oracle *o = img->oracle;
 
-	if (oracle_size_is_possible(img, size, since))
+	if (oracle_size_is_possible(img, size, since, false))
 		return true;
 	snprintf(o->text, sizeof(o->text),
 		 "image %u: size %" PRIu64 ", nothing explains it (since %" PRIu64 ", base %" PRIu64

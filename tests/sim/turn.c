@@ -92,11 +92,10 @@ static void start_punch(struct sim_world *w, const struct plan *p, struct sim_im
 
 	pick_range(w, p, &off, &len);
 	cache_image_info(w->cache, img->cached, &info);
-	if (img->nr_requests && off >= info.size)
+	if (off >= info.size)
 		return;
-	/* Beside writes that may extend the image it would be cut at an end that is none. */
-	if (img->nr_requests)
-		len = min(len, info.size - off);
+	/* Beside writes that extend the image it would be cut at an end that is none. */
+	len = min(len, info.size - off);
 	if (!has_operation(w, img) && oracle_has_room(img->model, off, len))
 		sim_start_punch(w, img, off, len);
 }
