@@ -6,10 +6,10 @@
  *
  * In each cycle a child process mounts the directory and lets some threads do what users do, each
  * on files of its own: write, read, sync, truncate, punch, create, unlink, rename, while migration
- * comes and goes. What each file must hold is noted in shared memory: `now` by the last acknowledged
- * operation, `next` by the one under way. The child is killed, or unmounts in order. Then another
- * child mounts, finds no complaint, and compares every file; in some cycles it drains all and
- * compares the plain files as well.
+ * comes and goes. What each file must hold is noted in shared memory: `now` by the last
+ * acknowledged operation, `next` by the one under way. The child is killed, or unmounts in order.
+ * Then another child mounts, finds no complaint, and compares every file; in some cycles it drains
+ * all and compares the plain files as well.
  *
  * After a kill each operation that was acknowledged must be there, whether it was synced or not;
  * the one under way may have happened or not, and a write byte by byte.
