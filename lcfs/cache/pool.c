@@ -98,11 +98,11 @@ void pool_announce(struct cache *c, bool is_valid, const uint8_t *present)
 	if (is_valid) {
 		/* It may be valid through next_mount_id alone, which is about to change. */
 		memcpy(c->pool->mount_id, present, FORMAT_UUID_BYTES);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 		memcpy(c->pool->next_mount_id, c->info.mount_id, FORMAT_UUID_BYTES);
 	} else
 		format(c, nobody, c->info.mount_id);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void pool_format(struct cache *c)
