@@ -87,7 +87,7 @@ START_TEST(an_unlinked_dirty_image_is_dropped)
 	bed_unmount(b);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	ck_assert_uint_eq(dirty_blocks(b), 0);
+	wait_until_nothing_is_dirty(b);
 	bed_free(b);
 }
 END_TEST
@@ -147,7 +147,7 @@ START_TEST(after_a_death_an_unlinked_image_is_not_missing)
 	ck_assert_str_eq(b->said, "");
 	ck_assert(!bed_exists(b, "a"));
 	expect(b, "b", 'b');
-	ck_assert_uint_eq(dirty_blocks(b), 0);
+	wait_until_nothing_is_dirty(b);
 	bed_free(b);
 }
 END_TEST
@@ -180,12 +180,12 @@ START_TEST(after_a_death_an_unlinked_image_that_was_open_is_not_missing)
 	bed_die(b, unlink_open_and_die);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	ck_assert_uint_eq(dirty_blocks(b), 0);
+	wait_until_nothing_is_dirty(b);
 	bed_unmount(b);
 	bed_die(b, unlink_unbound_and_die);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	ck_assert_uint_eq(dirty_blocks(b), 0);
+	wait_until_nothing_is_dirty(b);
 	bed_free(b);
 }
 END_TEST
@@ -312,7 +312,7 @@ START_TEST(a_rename_over_a_dirty_image_replaces_it)
 	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
 	ck_assert(!bed_exists(b, "a"));
 	expect(b, "b", 'a');
-	ck_assert_uint_eq(dirty_blocks(b), 0);
+	wait_until_nothing_is_dirty(b);
 	bed_unmount(b);
 	bed_must_mount(b);
 	make_dirty(b, "a", 'c');

@@ -97,8 +97,13 @@ static int check_file(struct image *img)
 
 static int open_for_core(struct image *img)
 {
-	int r = image_fds_open(img, true, false);
+	int r;
 
+	/* Its last name went, and its descriptors with it: it is about to be unbound. One that has them may
+	 * well be migrated until then: the log may need the space to log that. */
+	if (img->is_unlinked && atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
+		return -EAGAIN;
+	r = image_fds_open(img, true, false);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
 		image_set_conflict(img, IMAGE_MISSING, "not found", false);
 		return -ENOENT;
@@ -126,8 +131,6 @@ static int check_locked(struct image *img)
 {
 	int r;
 
-	if (img->is_unlinked && img->openers == 0)
-		return -EAGAIN; /* about to be unbound */
 	if (atomic_load(&img->bad))
 		return -ESTALE;
 	r = open_for_core(img);

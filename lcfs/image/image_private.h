@@ -211,6 +211,8 @@ int maintain_start(struct imagedir *d) must_check;
 void maintain_stop(struct imagedir *d);
 /* The image has something left to do when it is idle. */
 void maintain_add(struct image *img);
+/* image->lock held. The image's last name went before this mount, and perhaps not durably yet. */
+void maintain_add_gone(struct image *img);
 /* image->lock held. The image's last name went, from the directory open at dirfd: once that is
  * durable and nobody has the image open any more, it is unbound. */
 void maintain_add_unlinked(struct image *img, int dirfd);

@@ -262,9 +262,9 @@ int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct supe
 	if (r == 0)
 		r = start_engine(d, log_fd);
 	if (r == 0)
-		r = match_images(d);
-	if (r == 0)
 		r = maintain_start(d);
+	if (r == 0)
+		r = match_images(d);
 	if (r < 0 && !*text)
 		snprintf(text, size, "the images cannot be served: %s", strerror(-r));
 	return r;

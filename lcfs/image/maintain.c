@@ -135,6 +135,18 @@ static void sync_dirs(struct maintain *m)
 	dirs_clear(s);
 }
 
+void maintain_add_gone(struct image *img)
+{
+	struct maintain *m = img->dir->maintainer;
+
+	mutex_assert_held(&img->lock);
+	mutex_lock(&m->lock);
+	m->dirs->is_whole = true;
+	img->unlink_seq = ++m->unlinks;
+	mutex_unlock(&m->lock);
+	maintain_add(img);
+}
+
 void maintain_add_unlinked(struct image *img, int dirfd)
 {
 	struct maintain *m = img->dir->maintainer;
@@ -294,7 +306,8 @@ static int reap_image(struct image *img, void *arg)
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
-	if (!img->cached || img->openers || img->is_unlinked || atomic_load(&img->bad))
+	if (!img->cached || img->openers || img->is_unlinked || atomic_load(&img->bad) ||
+	    atomic_load(&img->is_unmatched))
 		return 0;
 	cache_image_info(img->dir->cache, img->cached, &info);
 	if (info.state >= IMAGE_DIRTY || info.dirty_blocks || info.is_touching)

@@ -319,17 +319,11 @@ static int search_tree(struct match *m)
 
 /* ---- what was found nowhere ---- */
 
+/* To be unbound by maintenance: that may have to wait for space in the log, which the mount must not. */
 static void forget(struct image *img)
 {
-	struct op_call call;
-
-	op_call_init(&call);
-	call.op.type = CACHE_OP_UNBIND;
-	call.op.image = img->cached;
-	if (corecall_op(img->dir, &call) == 0)
-		image_drop_cached(img);
-	else
-		msg_debug("cache: an image without a file cannot be unbound");
+	img->is_unlinked = true;
+	maintain_add_gone(img);
 }
 
 /* Another file has the name of the lost image: it must not be taken for it. */

@@ -32,6 +32,22 @@
 
 /* ---- the last name of an image ---- */
 
+/*
+ * Until it is unbound it must be possible to migrate what is dirty, or a full log might not find the
+ * space to unbind it; and without a name it cannot be opened any more.
+ */
+static void keep_reachable(struct image *img)
+{
+	struct imagedir *d = img->dir;
+	struct cache_image_info info;
+
+	if (!img->cached || atomic_load(&d->nr_open) > d->fd_budget)
+		return;
+	cache_image_info(d->cache, img->cached, &info);
+	if (info.is_bound && info.state >= IMAGE_DIRTY && image_fds_open(img, true, false) < 0)
+		msg_debug("a dirty image is unlinked that cannot be opened");
+}
+
 /* image->lock held: its last name is about to go. Undone by last_name_stays(). */
 static int last_name_goes(struct image *img, enum op_intent how, const char *path)
 {
@@ -49,6 +65,8 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 		return -EIO;
 	}
 	r = image_check(img);
+	if (r == 0)
+		keep_reachable(img);
 	if (r == 0 && image_is_bound(img) && !img->has_intent) {
 		op.image = cache_image_id(img->cached);
 		r = corecall_log(img->dir, img->cached, &op, true);
