@@ -80,8 +80,8 @@ static void parse_words(char *words)
 			opt.writeback = true;
 			break;
 		case CTLVISIBLE:
-			opt.ctl_visible = true;
-			/* fall through */
+			opt.ctl_visible = opt.ctl = true;
+			break;
 		case CTL:
 			opt.ctl = true;
 			break;

@@ -230,6 +230,9 @@ void meta_feed(struct session *s, void *msg, uint32_t len)
 }
 
 static void log_message(enum fuse_log_level level, const char *format, va_list args)
+	printf_like(2, 0);
+
+static void log_message(enum fuse_log_level level, const char *format, va_list args)
 {
 	char text[512];
 	size_t len;
