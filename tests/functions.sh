@@ -349,8 +349,8 @@ random_file()
 		head -c "$2" >"$1"
 }
 
-# let_go_of_foreign_mounts: in a mount namespace of one's own. Its copies of other tests' mounts would
-# keep their daemons alive.
+# let_go_of_foreign_mounts: in a mount namespace of one's own. Its copies of other tests' mounts
+# would keep their daemons alive.
 let_go_of_foreign_mounts()
 {
 	awk '$3 == "fuse.lcfs" { print $2 }' /proc/self/mounts | while read -r point; do
