@@ -48,6 +48,7 @@ static int say_dir_error(const char *what, const char *path, int err, char *text
 	case ENOTDIR:
 		return fail(-err, text, size, "%s '%s' is not a directory", what, path);
 	case ENOTCONN:
+	case ECONNABORTED: /* it is dying */
 		return fail(-err, text, size,
 			    "%s '%s': a filesystem whose daemon has died is mounted there: unmount "
 			    "it first (umount -l %s)",

@@ -22,8 +22,8 @@ struct stopper {
 
 /*
  * Before any other thread starts, since they inherit that the signals are not for them. Until
- * stopper_serving() a signal ends the process at once, which recovery does not mind. mnt outlives the
- * stopper. -errno.
+ * stopper_serving() a signal ends the process at once, which recovery does not mind. mnt outlives
+ * the stopper. -errno.
  */
 int stopper_start(struct stopper *s, const char *mnt) must_check;
 /* From here on a signal unmounts. */

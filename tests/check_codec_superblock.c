@@ -367,7 +367,8 @@ END_TEST
 START_TEST(the_smallest_device_gives_up_table_space_first)
 {
 	/* super blocks, two areas of 64 KiB, 16 segments of the smallest size */
-	uint64_t least = SUPERBLOCK_AREA_BYTES + 2 * TABLE_AREA_BYTES_MIN + 16 * (512ull << SEGMENT_ORDER_MIN);
+	uint64_t least = SUPERBLOCK_AREA_BYTES + 2 * TABLE_AREA_BYTES_MIN +
+			 16 * (512ull << SEGMENT_ORDER_MIN);
 	struct superblock sb = { 0 };
 
 	ck_assert_int_eq(superblock_layout(&sb, least, SEGMENT_ORDER_MIN, 0), 0);

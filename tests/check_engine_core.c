@@ -67,6 +67,7 @@ static void setup(void)
 	}
 	memset(oracle, 0, sizeof(oracle));
 	cacherig_init(&rig, name);
+	ck_assert_int_eq(unlink(name), 0);
 	cacherig_format(&rig, 0, ORDER);
 	rig.conf.pool_buffers = 8;
 	open_all();
@@ -77,7 +78,6 @@ static void teardown(void)
 	cacherig_free(&rig);
 	for (unsigned int i = 0; i < NR_IMAGES; i++)
 		close(backing[i]);
-	ck_assert_int_eq(unlink(name), 0);
 }
 
 static void assert_images(void)

@@ -40,7 +40,8 @@ static int another(void)
 
 START_TEST(a_mark_is_read_back_and_removed)
 {
-	static const uint8_t uuid[UUID_BYTES] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+	static const uint8_t uuid[UUID_BYTES] = { 1, 2,	 3,  4,	 5,  6,	 7,  8,
+						  9, 10, 11, 12, 13, 14, 15, 16 };
 	uint8_t back[UUID_BYTES];
 	int r = guard_mark_set(fd, uuid);
 

@@ -135,15 +135,17 @@ START_TEST(a_plain_write_changes_the_stamp)
 END_TEST
 
 /* recorded 100, lease 200 */
-static enum identity_verdict judge(bool is_dirty, bool is_touching, bool is_weak, uint64_t size, int64_t mtime,
-				   int64_t ctime)
+static enum identity_verdict judge(bool is_dirty, bool is_touching, bool is_weak, uint64_t size,
+				   int64_t mtime, int64_t ctime)
 {
-	struct identity_facts f = { .recorded = { .size = 1, .mtime_ns = 100, .ctime_ns = 100 },
-				    .present = { .size = size, .mtime_ns = mtime, .ctime_ns = ctime },
-				    .is_dirty = is_dirty,
-				    .is_touching = is_touching,
-				    .is_weak = is_weak,
-				    .lease_ns = 200 };
+	struct identity_facts f = {
+		.recorded = { .size = 1, .mtime_ns = 100, .ctime_ns = 100 },
+		.present = { .size = size, .mtime_ns = mtime, .ctime_ns = ctime },
+		.is_dirty = is_dirty,
+		.is_touching = is_touching,
+		.is_weak = is_weak,
+		.lease_ns = 200
+	};
 	const char *what;
 
 	return identity_judge(&f, &what);
@@ -255,7 +257,8 @@ static Suite *make_suite(void)
 	tcase_add_test(names, a_walk_leaves_the_directory_by_no_way);
 	tcase_add_test(names, the_parents_of_a_path_can_be_synced_even_if_they_are_gone);
 	suite_add_tcase(s, names);
-	CHECK_CASE(s, "judgement", what_is_unknown_is_not_compared, a_stamp_differs_by_each_of_its_parts,
+	CHECK_CASE(s, "judgement", what_is_unknown_is_not_compared,
+		   a_stamp_differs_by_each_of_its_parts,
 		   any_difference_of_a_quiet_dirty_file_is_a_conflict,
 		   a_file_that_was_being_changed_may_have_changed_until_the_lease,
 		   a_clean_file_that_changed_is_read_anew);

@@ -292,7 +292,8 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "cached", written_bytes_are_read_back_at_any_alignment,
 		   a_read_ends_at_the_end_of_the_image,
 		   the_backing_file_is_untouched_until_drained_and_then_is_the_image,
-		   dirty_data_is_there_after_an_orderly_remount, a_killed_daemon_loses_no_acknowledged_write,
+		   dirty_data_is_there_after_an_orderly_remount,
+		   a_killed_daemon_loses_no_acknowledged_write,
 		   a_daemon_killed_between_migrations_leaves_no_conflict,
 		   a_synchronous_write_is_acknowledged_with_everything_in_place,
 		   a_write_beyond_the_limits_is_refused);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a mount makes of files that changed, moved or vanished meanwhile; which cache goes with which directory. */
+/* What a mount makes of files that changed, moved or vanished meanwhile; which cache goes with
+ * which directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -354,7 +355,8 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("image_match");
 
 	CHECK_CASE(s, "dirty", a_file_changed_while_dirty_is_a_conflict_and_others_are_served,
-		   a_conflict_stays_over_mounts, a_change_that_keeps_size_and_mtime_is_seen_by_the_ctime,
+		   a_conflict_stays_over_mounts,
+		   a_change_that_keeps_size_and_mtime_is_seen_by_the_ctime,
 		   a_deleted_file_with_dirty_data_is_missing_and_its_data_kept,
 		   a_new_file_under_the_name_of_a_dirty_image_is_not_taken_for_it,
 		   a_dirty_file_moved_by_somebody_else_is_found_and_is_a_conflict,
@@ -366,7 +368,8 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "lease", a_file_changed_after_the_lease_of_a_dead_daemon_is_a_conflict,
 		   the_lease_of_a_dead_daemon_covers_its_own_changes);
 	CHECK_CASE(s, "directory", a_directory_that_the_cache_does_not_know_is_refused,
-		   a_directory_with_data_in_another_cache_is_refused, a_drained_directory_may_get_another_cache,
+		   a_directory_with_data_in_another_cache_is_refused,
+		   a_drained_directory_may_get_another_cache,
 		   a_second_lcfs_on_the_directory_is_refused_with_the_holder);
 	return s;
 }

@@ -15,12 +15,12 @@
 #define BYTES 100000
 
 /* In a child: libcheck's assertions do not work there. */
-#define must(cond)                                                             \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
+#define must(cond)                                                                 \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			_exit(1);                                              \
-		}                                                              \
+			_exit(1);                                                  \
+		}                                                                  \
 	} while (0)
 
 /* Dirty data of it in the cache, synced; not open. */
@@ -193,7 +193,10 @@ END_TEST
 /* The intent became durable, the unlink was never made (or a power cut undid it). */
 static void intend_and_die(struct bed *b)
 {
-	struct op op = { .type = OP_INTENT, .arg0 = OP_INTENT_UNLINK, .path = "a", .path_bytes = 1 };
+	struct op op = { .type = OP_INTENT,
+			 .arg0 = OP_INTENT_UNLINK,
+			 .path = "a",
+			 .path_bytes = 1 };
 	struct image *img;
 
 	make_dirty(b, "a", 'a');
@@ -352,7 +355,8 @@ START_TEST(a_failed_rename_changes_nothing)
 	make_dirty(b, "a", 'a');
 	make_dirty(b, "b", 'b');
 	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
-	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", RENAME_NOREPLACE), -EEXIST);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", RENAME_NOREPLACE),
+			 -EEXIST);
 	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "d", 0), -EISDIR);
 	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "x", RENAME_EXCHANGE), -ENOENT);
 	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "x", b->fd, "b", 0), -ENOENT);
@@ -426,9 +430,9 @@ static Suite *make_suite(void)
 		   after_a_death_an_unlinked_image_that_was_open_is_not_missing,
 		   an_intent_without_its_unlink_drops_nothing, a_new_file_under_the_old_name_is_new,
 		   a_failed_unlink_changes_nothing);
-	CHECK_CASE(s, "rename", renamed_images_are_found_after_a_death, renamed_images_keep_their_data_and_path,
-		   a_rename_over_a_dirty_image_replaces_it, exchanged_images_are_exchanged_after_a_death,
-		   a_failed_rename_changes_nothing);
+	CHECK_CASE(s, "rename", renamed_images_are_found_after_a_death,
+		   renamed_images_keep_their_data_and_path, a_rename_over_a_dirty_image_replaces_it,
+		   exchanged_images_are_exchanged_after_a_death, a_failed_rename_changes_nothing);
 	CHECK_CASE(s, "link", an_image_lives_on_under_its_other_name,
 		   a_directory_is_synced_with_what_the_log_has_of_it);
 	return s;

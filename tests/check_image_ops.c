@@ -127,8 +127,12 @@ START_TEST(a_punched_range_reads_as_zeros)
 		struct image *img = start(&b, is_bound);
 		char fill = is_bound ? 'n' : 'o';
 
-		ck_assert_int_eq(image_fallocate(img, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5000, 20000), 0);
-		ck_assert_int_eq(image_fallocate(img, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 40000, 100), 0);
+		ck_assert_int_eq(image_fallocate(img, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+						 5000, 20000),
+				 0);
+		ck_assert_int_eq(image_fallocate(img, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+						 40000, 100),
+				 0);
 		ck_assert(bed_reads(img, fill, 5000, 0));
 		ck_assert(bed_reads(img, 0, 20000, 5000));
 		ck_assert(bed_reads(img, fill, 15000, 25000));
@@ -160,7 +164,8 @@ START_TEST(fallocate_extends_and_reserves)
 		ck_assert_uint_eq(image_size(img), 2000 * KIB);
 		ck_assert_int_eq(image_fallocate(img, 0, 0, 100), 0);
 		ck_assert_uint_eq(image_size(img), 2000 * KIB);
-		ck_assert_int_eq(image_fallocate(img, FALLOC_FL_ZERO_RANGE, 1900 * KIB, 200 * KIB), 0);
+		ck_assert_int_eq(image_fallocate(img, FALLOC_FL_ZERO_RANGE, 1900 * KIB, 200 * KIB),
+				 0);
 		ck_assert_uint_eq(image_size(img), 2100 * KIB);
 		bed_drain(b, img);
 		ck_assert_uint_eq(plain_size(b, "a"), 2100 * KIB);
@@ -225,7 +230,9 @@ START_TEST(holes_end_where_cache_or_backing_file_have_data)
 	struct bed *b;
 	struct image *img = start(&b, false);
 
-	ck_assert_int_eq(image_fallocate(img, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 128 * KIB, 256 * KIB), 0);
+	ck_assert_int_eq(image_fallocate(img, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 128 * KIB,
+					 256 * KIB),
+			 0);
 	ck_assert_int_eq(bed_fill(img, 'n', 4 * KIB, 128 * KIB), 4 * KIB);
 	expect_seek(img, 0, SEEK_HOLE, 132 * KIB);
 	expect_seek(img, 132 * KIB, SEEK_DATA, 384 * KIB);
@@ -238,7 +245,8 @@ END_TEST
 
 /* ---- times and attributes ---- */
 
-static const struct timespec some_time[2] = { { .tv_sec = 1000000 }, { .tv_sec = 2000000, .tv_nsec = 5000 } };
+static const struct timespec some_time[2] = { { .tv_sec = 1000000 },
+					      { .tv_sec = 2000000, .tv_nsec = 5000 } };
 
 static void expect_mtime(struct image *img, time_t sec)
 {
@@ -287,7 +295,8 @@ static void set_times_and_die(struct bed *b)
 {
 	struct image *img = bed_open(b, "a");
 
-	if (bed_fill(img, 'n', 10, 0) < 0 || image_set_times(img, some_time) < 0 || bed_sync(img) < 0)
+	if (bed_fill(img, 'n', 10, 0) < 0 || image_set_times(img, some_time) < 0 ||
+	    bed_sync(img) < 0)
 		_exit(1);
 }
 
@@ -449,13 +458,15 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("image_ops");
 
 	CHECK_CASE(s, "truncate", truncate_of_an_unbound_image_is_a_plain_one,
-		   what_was_cut_off_is_zero_when_the_image_grows_again, a_truncate_survives_a_death);
+		   what_was_cut_off_is_zero_when_the_image_grows_again,
+		   a_truncate_survives_a_death);
 	CHECK_CASE(s, "space", a_punched_range_reads_as_zeros, fallocate_extends_and_reserves,
 		   fallocate_refuses_what_it_cannot_do);
 	CHECK_CASE(s, "holes", dirty_data_in_a_hole_of_the_backing_file_is_data,
 		   holes_end_where_cache_or_backing_file_have_data);
-	CHECK_CASE(s, "times", times_that_are_set_are_kept_through_migration, a_write_ends_the_time_that_was_set,
-		   times_that_are_set_survive_a_death, a_chmod_of_a_dirty_image_is_no_conflict);
+	CHECK_CASE(s, "times", times_that_are_set_are_kept_through_migration,
+		   a_write_ends_the_time_that_was_set, times_that_are_set_survive_a_death,
+		   a_chmod_of_a_dirty_image_is_no_conflict);
 	CHECK_CASE(s, "guard", a_dirty_file_is_marked_and_a_clean_one_is_not,
 		   a_file_marked_by_another_cache_is_not_opened,
 		   a_file_that_a_virtual_machine_has_locked_is_not_opened_for_writing,

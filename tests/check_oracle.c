@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The oracle accepts every history that is right and none that is wrong: each rule with one of either.
- * `now` stands for a disk image that the test composes by hand.
+ * The oracle accepts every history that is right and none that is wrong: each rule with one of
+ * either. `now` stands for a disk image that the test composes by hand.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -340,19 +340,29 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("oracle");
 	TCase *tc = tcase_create("oracle");
 	const TTest *const tests[] = {
-		test_read_of_what_was_answered, test_read_misses_what_was_answered, test_read_of_foreign_bytes,
-		test_read_of_a_block_of_another_place, test_concurrent_write_may_show_or_not,
-		test_read_that_began_before_the_answer_may_be_old, test_block_mixes_two_concurrent_writes,
-		test_block_mixes_old_and_new, test_order_shown_by_a_read_is_remembered,
-		test_lost_update_within_a_sector, test_punched_bytes_come_back,
-		test_death_may_not_lose_what_was_answered, test_power_cut_may_not_lose_what_was_synced,
+		test_read_of_what_was_answered,
+		test_read_misses_what_was_answered,
+		test_read_of_foreign_bytes,
+		test_read_of_a_block_of_another_place,
+		test_concurrent_write_may_show_or_not,
+		test_read_that_began_before_the_answer_may_be_old,
+		test_block_mixes_two_concurrent_writes,
+		test_block_mixes_old_and_new,
+		test_order_shown_by_a_read_is_remembered,
+		test_lost_update_within_a_sector,
+		test_punched_bytes_come_back,
+		test_death_may_not_lose_what_was_answered,
+		test_power_cut_may_not_lose_what_was_synced,
 		test_sync_that_began_before_the_answer_promises_nothing,
 		test_later_write_survives_without_earlier_one,
 		test_concurrent_writes_may_survive_one_without_the_other,
 		test_sync_of_one_image_keeps_what_was_before_it_on_others,
-		test_unanswered_write_may_be_cut_at_a_block_only, test_abandoned_data_comes_back,
-		test_recovered_data_may_not_be_lost_again, test_size_after_truncate_and_extending_write,
-		test_size_of_concurrent_truncate_and_write, test_every_byte_tells_its_version,
+		test_unanswered_write_may_be_cut_at_a_block_only,
+		test_abandoned_data_comes_back,
+		test_recovered_data_may_not_be_lost_again,
+		test_size_after_truncate_and_extending_write,
+		test_size_of_concurrent_truncate_and_write,
+		test_every_byte_tells_its_version,
 	};
 
 	tcase_add_checked_fixture(tc, setup, teardown);

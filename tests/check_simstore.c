@@ -175,10 +175,15 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("simstore");
 	TCase *tc = tcase_create("files");
 	const TTest *const tests[] = {
-		test_unsynced_write_is_lost_with_its_size_and_times, test_sync_covers_what_had_returned,
-		test_truncate_and_extend_show_zeros, test_punch_keeps_size,
-		test_partly_applied_write_is_seen_in_part, test_failed_sync_loses_data_for_readers_too,
-		test_edit_is_durable_at_once, test_set_mtime_changes_ctime, test_settle_and_clone,
+		test_unsynced_write_is_lost_with_its_size_and_times,
+		test_sync_covers_what_had_returned,
+		test_truncate_and_extend_show_zeros,
+		test_punch_keeps_size,
+		test_partly_applied_write_is_seen_in_part,
+		test_failed_sync_loses_data_for_readers_too,
+		test_edit_is_durable_at_once,
+		test_set_mtime_changes_ctime,
+		test_settle_and_clone,
 	};
 
 	tcase_add_checked_fixture(tc, setup, teardown);

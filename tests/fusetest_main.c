@@ -81,7 +81,7 @@ static void parse_words(char *words)
 			break;
 		case CTLVISIBLE:
 			opt.ctl_visible = true;
-			/* fall through */
+			__attribute__((fallthrough));
 		case CTL:
 			opt.ctl = true;
 			break;

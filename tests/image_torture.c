@@ -4,14 +4,15 @@
  *
  *	image_torture [cycles [seed]]
  *
- * In each cycle a child process mounts the directory and lets some threads do what users do, each on files of its own:
- * write, read, sync, truncate, punch, create, unlink, rename, while migration comes and goes. What each file must hold
- * is noted in shared memory: `now` by the last acknowledged operation, `next` by the one under way. The child is
- * killed, or unmounts in order. Then another child mounts, finds no complaint, and compares every file; in some cycles
- * it drains all and compares the plain files as well.
+ * In each cycle a child process mounts the directory and lets some threads do what users do, each
+ * on files of its own: write, read, sync, truncate, punch, create, unlink, rename, while migration
+ * comes and goes. What each file must hold is noted in shared memory: `now` by the last
+ * acknowledged operation, `next` by the one under way. The child is killed, or unmounts in order.
+ * Then another child mounts, finds no complaint, and compares every file; in some cycles it drains
+ * all and compares the plain files as well.
  *
- * After a kill each operation that was acknowledged must be there, whether it was synced or not; the one under way may
- * have happened or not, and a write byte by byte.
+ * After a kill each operation that was acknowledged must be there, whether it was synced or not;
+ * the one under way may have happened or not, and a write byte by byte.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,53 +30,21 @@
 #include "common/clock.h"
 #include "common/parse.h"
 #include "lcfs/image/pathname.h"
-#include "tests/fake/imagebed.h"
+#include "tests/image_torture.h"
 
-#define THREADS 3
-#define SLOTS 5
-#define SIZE_MAX_ (192u << 10)
 #define CYCLES_DEFAULT 10
-
-struct slot {
-	bool exists;
-	uint32_t size;
-	uint8_t data[SIZE_MAX_];
-};
-
-/* In shared memory, one a thread. */
-struct model {
-	struct slot now[SLOTS], next[2];
-	int under_way;      /* number of slots, 0: nothing */
-	int slot[2];        /* which */
-	bool is_write;      /* byte by byte */
-	unsigned long ops;
-};
 
 struct worker {
 	struct bed *b;
 	struct model *m;
 	int index;
 	uint64_t random;
-	int dir;            /* descriptor of its directory */
+	int dir; /* descriptor of its directory */
 	struct image *open[SLOTS];
 };
 
-static struct model *models;
-static uint64_t seed;
-
-#define fail(...)                                                                    \
-	do {                                                                         \
-		fprintf(stderr, "seed %llu: ", (unsigned long long)seed);            \
-		fprintf(stderr, __VA_ARGS__);                                        \
-		fprintf(stderr, "\n");                                               \
-		_exit(1);                                                            \
-	} while (0)
-
-static uint32_t below(uint64_t *random, uint32_t n)
-{
-	*random = *random * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((*random >> 33) % n);
-}
+struct model *models;
+uint64_t seed;
 
 /* ---- the model ---- */
 
@@ -105,11 +74,6 @@ static void acknowledged(struct worker *w)
 }
 
 /* ---- operations ---- */
-
-static void name_of(int slot, char *name)
-{
-	snprintf(name, 16, "f%d", slot);
-}
 
 static void close_slot(struct worker *w, int slot)
 {
@@ -169,7 +133,8 @@ static void do_write(struct worker *w, int slot)
 {
 	struct image *img = open_slot(w, slot);
 	struct slot *s = begin(w, slot);
-	uint32_t off = below(&w->random, SIZE_MAX_ - 1), len = below(&w->random, below(&w->random, 2) ? 64 << 10 : 900);
+	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
+		 len = below(&w->random, below(&w->random, 2) ? 64 << 10 : 900);
 	bool sync = below(&w->random, 8) == 0;
 	int r;
 
@@ -182,7 +147,8 @@ static void do_write(struct worker *w, int slot)
 		s->data[off + i] = (uint8_t)below(&w->random, 256);
 	s->size = max(s->size, off + len);
 	under_way(w, 1, true);
-	r = sync ? bed_write_sync(img, s->data + off, len, off) : bed_write(img, s->data + off, len, off);
+	r = sync ? bed_write_sync(img, s->data + off, len, off) :
+		   bed_write(img, s->data + off, len, off);
 	check(w, slot, "write", r, (int)len);
 	acknowledged(w);
 }
@@ -198,8 +164,8 @@ static void do_read(struct worker *w, int slot)
 	check(w, slot, "read", bed_read(img, buf, len, off), (int)want);
 	for (uint32_t i = 0; i < want; i++)
 		if (buf[i] != s->data[off + i])
-			fail("thread %d: f%d: byte %u reads %02x instead of %02x", w->index, slot, off + i, buf[i],
-			     s->data[off + i]);
+			fail("thread %d: f%d: byte %u reads %02x instead of %02x", w->index, slot,
+			     off + i, buf[i], s->data[off + i]);
 	free(buf);
 }
 
@@ -221,7 +187,8 @@ static void do_punch(struct worker *w, int slot)
 {
 	struct image *img = open_slot(w, slot);
 	struct slot *s = begin(w, slot);
-	uint32_t off = below(&w->random, SIZE_MAX_ - 1), len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
+	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
+		 len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
 	int mode = below(&w->random, 2) ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
 
 	memset(s->data + off, 0, len);
@@ -234,7 +201,8 @@ static void do_extend(struct worker *w, int slot)
 {
 	struct image *img = open_slot(w, slot);
 	struct slot *s = begin(w, slot);
-	uint32_t off = below(&w->random, SIZE_MAX_ - 1), len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
+	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
+		 len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
 
 	s->size = max(s->size, off + len);
 	under_way(w, 1, false);
@@ -295,9 +263,11 @@ static void do_rename_dir(struct worker *w)
 	snprintf(a, sizeof(a), "d%d.a", w->index);
 	snprintf(b, sizeof(b), "d%d.b", w->index);
 	if (bed_exists(w->b, a))
-		check(w, -1, "rename directory", imagedir_rename(w->b->dir, w->b->fd, a, w->b->fd, b, 0), 0);
+		check(w, -1, "rename directory",
+		      imagedir_rename(w->b->dir, w->b->fd, a, w->b->fd, b, 0), 0);
 	else
-		check(w, -1, "rename directory", imagedir_rename(w->b->dir, w->b->fd, b, w->b->fd, a, 0), 0);
+		check(w, -1, "rename directory",
+		      imagedir_rename(w->b->dir, w->b->fd, b, w->b->fd, a, 0), 0);
 }
 
 static void do_attributes(struct worker *w, int slot)
@@ -349,20 +319,6 @@ static void step(struct worker *w)
 		check(w, slot, "sync directory", imagedir_sync_dir(w->b->dir, w->dir), 0);
 }
 
-static int open_dir(struct bed *b, int index)
-{
-	char name[32];
-	int fd;
-
-	snprintf(name, sizeof(name), "d%d.a", index);
-	fd = openat(b->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		snprintf(name, sizeof(name), "d%d.b", index);
-		fd = openat(b->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return fd;
-}
-
 static volatile bool is_ending;
 
 static void *work(void *arg)
@@ -378,16 +334,6 @@ static void *work(void *arg)
 
 /* ---- the daemon ---- */
 
-static void must_mount(struct bed *b)
-{
-	int r = bed_mount(b);
-
-	if (r < 0)
-		fail("mount: %s: %s", strerror(-r), b->text);
-	if (*b->said)
-		fail("mount: %s", b->said);
-}
-
 static void run_daemon(struct bed *b, uint64_t random)
 {
 	static struct worker w[THREADS];
@@ -397,7 +343,10 @@ static void run_daemon(struct bed *b, uint64_t random)
 
 	must_mount(b);
 	for (int i = 0; i < THREADS; i++) {
-		w[i] = (struct worker){ .b = b, .m = &models[i], .index = i, .random = random + (uint64_t)i * 7919 };
+		w[i] = (struct worker){ .b = b,
+					.m = &models[i],
+					.index = i,
+					.random = random + (uint64_t)i * 7919 };
 		w[i].dir = open_dir(b, i);
 		if (pthread_create(&thread[i], NULL, work, &w[i]))
 			fail("thread");
@@ -417,152 +366,6 @@ static void run_daemon(struct bed *b, uint64_t random)
 		pthread_join(thread[i], NULL);
 	if (*b->said)
 		fail("while mounted: %s", b->said);
-	bed_unmount(b);
-	_exit(0);
-}
-
-/* ---- afterwards ---- */
-
-static bool is_same(const struct slot *a, const struct slot *b)
-{
-	if (!a->exists || !b->exists)
-		return a->exists == b->exists;
-	return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
-}
-
-/* Each byte of now or of next. */
-static bool is_mixed(const struct slot *is, const struct slot *now, const struct slot *next)
-{
-	if (!is->exists || is->size < min(now->size, next->size) || is->size > max(now->size, next->size))
-		return false;
-	for (uint32_t i = 0; i < is->size; i++)
-		if (is->data[i] != now->data[i] && is->data[i] != next->data[i])
-			return false;
-	return true;
-}
-
-static void read_slot(struct bed *b, int dir, int slot, struct slot *s)
-{
-	struct image *img;
-	char name[16];
-	int fd;
-
-	memset(s, 0, sizeof(*s));
-	name_of(slot, name);
-	fd = openat(dir, name, O_PATH | O_NOFOLLOW);
-	if (fd < 0)
-		return;
-	s->exists = true;
-	if (image_get(b->dir, fd, &img) < 0 || image_open(img, false) < 0)
-		fail("%s cannot be opened", name);
-	s->size = (uint32_t)image_size(img);
-	if (bed_read(img, s->data, SIZE_MAX_, 0) != (int)s->size)
-		fail("%s cannot be read", name);
-	image_release(img, false);
-	image_put(img);
-	close(fd);
-}
-
-static bool is_possible(const struct model *m, const struct slot *is)
-{
-	if (m->under_way == 0)
-		return true;
-	if (m->under_way == 1) {
-		const struct slot *s = &is[m->slot[0]], *now = &m->now[m->slot[0]];
-
-		return is_same(s, now) || is_same(s, &m->next[0]) || (m->is_write && is_mixed(s, now, &m->next[0]));
-	}
-	return (is_same(&is[m->slot[0]], &m->now[m->slot[0]]) && is_same(&is[m->slot[1]], &m->now[m->slot[1]])) ||
-	       (is_same(&is[m->slot[0]], &m->next[0]) && is_same(&is[m->slot[1]], &m->next[1]));
-}
-
-static bool is_under_way(const struct model *m, int slot)
-{
-	for (int i = 0; i < m->under_way; i++)
-		if (m->slot[i] == slot)
-			return true;
-	return false;
-}
-
-static void tell_difference(int index, int slot, const struct slot *is, const struct slot *want)
-{
-	uint32_t i = 0;
-
-	while (i < is->size && i < want->size && is->data[i] == want->data[i])
-		i++;
-	fail("d%d/f%d: is %d, size %u; should be %d, size %u; differs from byte %u", index, slot, is->exists, is->size,
-	     want->exists, want->size, i);
-}
-
-static void verify(struct bed *b, int index)
-{
-	struct model *m = &models[index];
-	struct slot *is = calloc(SLOTS, sizeof(*is));
-	int dir = open_dir(b, index);
-
-	for (int i = 0; i < SLOTS; i++) {
-		read_slot(b, dir, i, &is[i]);
-		if (!is_under_way(m, i) && !is_same(&is[i], &m->now[i]))
-			tell_difference(index, i, &is[i], &m->now[i]);
-	}
-	if (!is_possible(m, is))
-		tell_difference(index, m->slot[0], &is[m->slot[0]], &m->now[m->slot[0]]);
-	memcpy(m->now, is, SLOTS * sizeof(*is));
-	m->under_way = 0;
-	close(dir);
-	free(is);
-}
-
-static int drain(struct image *img, void *arg)
-{
-	(void)arg;
-	if (image_drain(img) < 0)
-		fail("an image cannot be drained");
-	return 0;
-}
-
-static void verify_plain(struct bed *b, int index)
-{
-	int dir = open_dir(b, index);
-	uint8_t *buf = malloc(SIZE_MAX_ + 1);
-
-	for (int i = 0; i < SLOTS; i++) {
-		const struct slot *s = &models[index].now[i];
-		char name[16];
-		int fd;
-		ssize_t n;
-
-		name_of(i, name);
-		fd = openat(dir, name, O_RDONLY);
-		if ((fd >= 0) != s->exists)
-			fail("plain d%d/%s", index, name);
-		if (fd < 0)
-			continue;
-		n = read(fd, buf, SIZE_MAX_ + 1);
-		if (n != (ssize_t)s->size || memcmp(buf, s->data, s->size) != 0)
-			fail("plain d%d/%s: %zd bytes differ from %u", index, name, n, s->size);
-		close(fd);
-	}
-	close(dir);
-	free(buf);
-}
-
-static void run_verifier(struct bed *b, uint64_t random)
-{
-	bool must_drain = below(&random, 3) == 0;
-
-	must_mount(b);
-	for (int i = 0; i < THREADS; i++)
-		verify(b, i);
-	if (must_drain) {
-		imagedir_for_each(b->dir, drain, NULL);
-		for (int i = 0; i < THREADS; i++)
-			verify_plain(b, i);
-	}
-	if (*b->said)
-		fail("verifier: %s", b->said);
-	if (below(&random, 2))
-		kill(getpid(), SIGKILL);
 	bed_unmount(b);
 	_exit(0);
 }
@@ -596,7 +399,8 @@ int main(int argc, char **argv)
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	random = seed;
-	models = mmap(NULL, THREADS * sizeof(*models), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	models = mmap(NULL, THREADS * sizeof(*models), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	b = bed_new();
 	for (int i = 0; i < THREADS; i++) {
 		char name[32];

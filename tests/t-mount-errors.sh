@@ -63,3 +63,10 @@ is_mounted "$mnt" && fail "something is mounted"
 [ -z "$(find "$dir" -newer "$cache" -name '*.tmp')" ] || fail "files are left in the directory"
 mount_lcfs "$cache" "$dir" "$mnt"
 same "$dir/file" "$mnt/file"
+
+# A mount whose daemon has died says what to do, and then nothing is in the way.
+kill -9 "$(daemon_of "$mnt")"
+refused 1 "umount -l $mnt" "$LCFS" -o "cache=$cache" "$dir" "$mnt"
+umount -l "$mnt"
+mount_lcfs "$cache" "$dir" "$mnt"
+same "$dir/file" "$mnt/file"

@@ -50,7 +50,8 @@ enum action_type {
 	ACTION_BACK_PUNCH,    /* make [off, off + len) read as zeros, size unchanged */
 	ACTION_BACK_SYNC, /* fsync (the times, too); then the file's stamp in action->stamp. With
 			   * arg = 1 (the image is about to be clean), before that: set the size to
-			   * `off`, shorter or longer, and mtime to action->stamp.mtime_ns if not 0 */
+			   * `off`, shorter or longer, and mtime to action->stamp.mtime_ns if not 0
+			   */
 
 	/* Requests (struct cache_write, cache_read, cache_sync, cache_op): not completed by the
 	 * caller. */

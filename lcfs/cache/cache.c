@@ -146,8 +146,7 @@ void cache_governor(struct cache *c, int busy_percent, uint64_t now, struct outb
 	LOCK_SCOPE(&c->lock);
 
 	c->busy_percent = busy_percent;
-	c->is_idle = c->knob[KNOB_UPDATE_INTERVAL] &&
-		     (busy_percent < 0 || (uint64_t)busy_percent < c->knob[KNOB_MIGRATE_THRESHOLD]);
+	c->is_idle = (busy_percent < 0 || (uint64_t)busy_percent < c->knob[KNOB_MIGRATE_THRESHOLD]);
 	deadline_lower(c, now);
 	migrate_kick(c, now, ob);
 }
@@ -241,7 +240,7 @@ static int init_merge(struct cache *c)
 	if (!c->merge_mem)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->conf.merge_buffers; i++) {
-		struct list *node = (struct list *)(c->merge_mem + (size_t)i * 2 * BLOCK_BYTES);
+		struct list *node = (void *)(c->merge_mem + (size_t)i * 2 * BLOCK_BYTES);
 
 		list_init(node);
 		list_add_tail(&c->merge_free, node);

@@ -507,7 +507,8 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	run = is_short || c->knob[KNOB_FORCE_MIGRATE] ||
-	      (c->knob[KNOB_ALLOW_MIGRATE] && c->is_idle);
+	      (c->knob[KNOB_ALLOW_MIGRATE] &&
+	       (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
 	if (!run && !draining)
 		return;
 	m->only_draining = !run;
@@ -535,7 +536,8 @@ uint64_t migrate_deadline(const struct cache *c)
 	list_for_each_entry(img, &c->images, node)
 		if (img->retries && !img->is_stopped)
 			at = min(at, img->retry_ns);
-	if (c->dirty_blocks && c->is_idle && c->knob[KNOB_ALLOW_MIGRATE])
+	if (c->dirty_blocks && c->knob[KNOB_ALLOW_MIGRATE] &&
+	    (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]))
 		at = min(at, c->migrate->last_close_ns + CLOSE_NS);
 	return at;
 }

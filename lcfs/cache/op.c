@@ -135,7 +135,8 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	bytes = op_bytes(&o) + (img ? imgtab_bind_bytes(img) : 0);
 	if (has_effect(op))
 		bytes += imgtab_touch_bytes(img);
-	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges, op->type == CACHE_OP_UNBIND ? PURPOSE_CLEANER : PURPOSE_OP, now, ob);
+	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges,
+			  op->type == CACHE_OP_UNBIND ? PURPOSE_CLEANER : PURPOSE_OP, now, ob);
 	if (ret < 0)
 		return ret;
 	if (img)

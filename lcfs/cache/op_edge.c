@@ -145,7 +145,8 @@ bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob)
 			continue;
 		ret = fetch_edge(c, op, i, ob);
 		if (ret < 0) {
-			/* Who waits for a buffer holds none: two that hold one each would wait for ever. */
+			/* Who waits for a buffer holds none: two that hold one each would wait for
+			 * ever. */
 			for (int k = 0; k < op->s.nr_edges; k++) {
 				uint8_t *m = op->s.edge[k].merge;
 

@@ -47,7 +47,7 @@ bool cache_pool_is_valid(const void *pool, uint64_t bytes, const struct superblo
 
 static struct pool_ctl *pool_ctl(struct pool_header *h, uint32_t i)
 {
-	return (struct pool_ctl *)((uint8_t *)h + BLOCK_BYTES) + i;
+	return (struct pool_ctl *)(void *)((uint8_t *)h + BLOCK_BYTES) + i;
 }
 
 const struct pool_ctl *pool_peek(const void *pool, uint32_t i, const uint8_t **mem)
@@ -56,7 +56,7 @@ const struct pool_ctl *pool_peek(const void *pool, uint32_t i, const uint8_t **m
 
 	*mem = (const uint8_t *)pool + BLOCK_BYTES + ctl_bytes(h->nr_buffers) +
 	       i * h->segment_bytes;
-	return (const struct pool_ctl *)((const uint8_t *)pool + BLOCK_BYTES) + i;
+	return (const struct pool_ctl *)(const void *)((const uint8_t *)pool + BLOCK_BYTES) + i;
 }
 
 void pool_init(struct cache *c, void *pool)

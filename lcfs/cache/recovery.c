@@ -23,9 +23,7 @@
 #include "lcfs/cache/logscan.h"
 #include "lcfs/cache/superread.h"
 
-static int say(struct recovery *r, int error, const char *fmt, ...) printf_like(3, 4);
-
-static int say(struct recovery *r, int error, const char *fmt, ...)
+int recovery_say(struct recovery *r, int error, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -47,16 +45,18 @@ static int load_entries(struct recovery *r, const struct table_header *h, const 
 	int ret;
 
 	if (why != FORMAT_OK)
-		return say(r, -EUCLEAN, "the image table is damaged: %s", format_reason_text(why));
+		return recovery_say(r, -EUCLEAN, "the image table is damaged: %s",
+				    format_reason_text(why));
 	while ((ret = table_entry_next(payload, h->payload_bytes, &pos, &e, &why)) > 0) {
 		ret = imgtab_load(r->c, &e);
 		if (ret < 0)
-			return say(r, ret, "the image table cannot be loaded: image %u", e.image);
+			return recovery_say(r, ret, "the image table cannot be loaded: image %u",
+					    e.image);
 		r->c->super.table_has_pending |= e.nr_punches || e.backing_valid != UINT64_MAX;
 	}
-	return ret < 0 ?
-		       say(r, -EUCLEAN, "the image table is damaged: %s", format_reason_text(why)) :
-		       0;
+	return ret < 0 ? recovery_say(r, -EUCLEAN, "the image table is damaged: %s",
+				      format_reason_text(why)) :
+			 0;
 }
 
 static int load_table(struct recovery *r)
@@ -76,17 +76,19 @@ static int load_table(struct recovery *r)
 		return -ENOMEM;
 	ret = blkdev_read(r->dev, buf, BLOCK_BYTES, a->start);
 	if (ret < 0)
-		return say(r, ret, "the image table cannot be read: %s", strerror(-ret));
+		return recovery_say(r, ret, "the image table cannot be read: %s", strerror(-ret));
 	if (table_header_decode(&h, buf, a->start) != FORMAT_OK ||
 	    memcmp(h.cache_uuid, sb->cache_uuid, FORMAT_UUID_BYTES) != 0 ||
 	    h.table_lsn != a->table_lsn || h.generation != a->generation ||
 	    h.payload_bytes > a->bytes - BLOCK_BYTES)
-		return say(r, -EUCLEAN, "the image table that the super block names is not there");
+		return recovery_say(r, -EUCLEAN,
+				    "the image table that the super block names is not there");
 	if (h.payload_bytes) {
 		ret = blkdev_read(r->dev, buf + BLOCK_BYTES, h.payload_bytes,
 				  a->start + BLOCK_BYTES);
 		if (ret < 0)
-			return say(r, ret, "the image table cannot be read: %s", strerror(-ret));
+			return recovery_say(r, ret, "the image table cannot be read: %s",
+					    strerror(-ret));
 	}
 	r->table_lsn = h.table_lsn;
 	r->c->super.next_image_id = h.next_image_id;
@@ -139,12 +141,14 @@ static int apply_data(struct recovery *r, const struct recovery_record *rec, uin
 	uint8_t mask = rec->h->dirty[i];
 
 	if (rec->h->entry_flags[i] & ENTRY_NO_DATA)
-		return say(r, -EUCLEAN,
-			   "record %" PRIu64 " holds entries of a newer version of lcfs", rec->lsn);
+		return recovery_say(r, -EUCLEAN,
+				    "record %" PRIu64 " holds entries of a newer version of lcfs",
+				    rec->lsn);
 	if (!img)
-		return say(r, -EUCLEAN,
-			   "record %" PRIu64 " names image %u, which neither table nor log know",
-			   rec->lsn, entry_key_image(key));
+		return recovery_say(r, -EUCLEAN,
+				    "record %" PRIu64
+				    " names image %u, which neither table nor log know",
+				    rec->lsn, entry_key_image(key));
 	if (img->is_unbound || rec->lsn < img->bind_lsn)
 		return 0;
 	c->index.sum[cbn] = le32_get(rec->h->sum[i]);
@@ -175,24 +179,25 @@ static int apply_ops(struct recovery *r, const struct recovery_record *rec, uint
 	int ret = rec->read(r, rec, i, r->block);
 
 	if (ret < 0)
-		return say(r, ret, "operations of record %" PRIu64 " cannot be read: %s", rec->lsn,
-			   strerror(-ret));
+		return recovery_say(r, ret, "operations of record %" PRIu64 " cannot be read: %s",
+				    rec->lsn, strerror(-ret));
 	while ((ret = op_next(r->block, &pos, &op, &why)) > 0) {
 		ret = recovery_apply_op(r, &op, rec->lsn, position);
 		if (ret < 0)
-			return say(r, ret,
-				   "an operation of record %" PRIu64
-				   " cannot be applied (type %d, image %u)",
-				   rec->lsn, (int)op.type, op.image);
+			return recovery_say(r, ret,
+					    "an operation of record %" PRIu64
+					    " cannot be applied (type %d, image %u)",
+					    rec->lsn, (int)op.type, op.image);
 	}
 	if (ret < 0)
-		return say(r, -EUCLEAN, "operations of record %" PRIu64 " are not understood: %s",
-			   rec->lsn, format_reason_text(why));
+		return recovery_say(r, -EUCLEAN,
+				    "operations of record %" PRIu64 " are not understood: %s",
+				    rec->lsn, format_reason_text(why));
 	log_segment(r->c, rec->segment_id)->last_op_lsn = rec->lsn;
 	return 0;
 }
 
-static int apply_record(struct recovery *r, const struct recovery_record *rec)
+int recovery_apply_record(struct recovery *r, const struct recovery_record *rec)
 {
 	uint32_t n = le16_get(rec->h->nr_entries), block = 1;
 	int ret = note_record(r, rec->lsn,
@@ -239,7 +244,7 @@ static int walked(struct logscan *s, const struct logscan_record *lr, void *arg)
 		.scan_record = lr,
 	};
 
-	return apply_record(arg, &rec);
+	return recovery_apply_record(arg, &rec);
 }
 
 static int walk(struct recovery *r)
@@ -250,155 +255,13 @@ static int walk(struct recovery *r)
 	r->last_branch = r->c->sb.tail_branch;
 	ret = logscan_walk(r->dev, &r->c->sb, r->table_lsn, walked, r, w);
 	if (ret < 0)
-		return say(r, ret, "%s", w->text[0] ? w->text : strerror(-ret));
+		return recovery_say(r, ret, "%s", w->text[0] ? w->text : strerror(-ret));
 	r->last_lsn = w->last_lsn;
 	r->last_link = w->last_link;
 	r->last_branch = w->last_branch;
 	r->next_segment = w->next_first;
 	r->rep->first_lsn = r->c->sb.tail_lsn;
 	return 0;
-}
-
-/* ---------------------------------------------------------------- the RAM buffers of a dead daemon
- */
-
-static int read_from_ram(struct recovery *r, const struct recovery_record *rec, uint32_t i,
-			 void *buf)
-{
-	(void)r;
-	memcpy(buf, (const uint8_t *)rec->h + (uint64_t)record_entry_block(rec->h, i) * BLOCK_BYTES,
-	       BLOCK_BYTES);
-	return 0;
-}
-
-static int compare_drain(const void *a, const void *b)
-{
-	const struct recovery_drain *x = a, *y = b;
-
-	return x->segment_id < y->segment_id ? -1 : x->segment_id > y->segment_id;
-}
-
-/* One record of a buffer: skipped when the log has it, else written where it belongs. */
-static int drain_record(struct recovery *r, struct recovery_drain *d, struct record_disk *h,
-			uint32_t offset)
-{
-	struct cache *c = r->c;
-	uint64_t lsn = le64_get(h->lsn), now = le64_get(h->time_ns);
-	uint32_t blocks = 1u + le16_get(h->nr_entries);
-	struct recovery_record rec = { .h = h,
-				       .lsn = lsn,
-				       .segment_id = d->segment_id,
-				       .offset = offset,
-				       .read = read_from_ram };
-	int ret;
-
-	if (lsn <= r->last_lsn)
-		return 0;
-	if (lsn != r->last_lsn + 1)
-		return say(r, -EUCLEAN,
-			   "record %" PRIu64
-			   " is neither in the log nor in the RAM buffers, though %" PRIu64
-			   " is: one of them is not of this cache's last mount",
-			   r->last_lsn + 1, lsn);
-	h->nr_blocks = le16_make(le16_get(h->nr_entries));
-	r->last_link = log_finish_record(c, h, r->last_link, le64_get(h->durable_lsn),
-					 now ? now : r->real_ns);
-	if (record_verify(h, c->sb.cache_uuid, c->sb.key, le64_get(h->address)) != FORMAT_OK)
-		return say(r, -EUCLEAN, "record %" PRIu64 " in the RAM buffers is not well formed",
-			   lsn);
-	ret = blkdev_write(r->dev, h, (uint64_t)blocks * BLOCK_BYTES,
-			   log_device_offset(c, log_cbn(c, d->segment_id, offset)));
-	if (ret < 0)
-		return say(r, ret, "writing record %" PRIu64 " failed: %s", lsn, strerror(-ret));
-	r->rep->drained_records++;
-	r->next_segment = max(r->next_segment, d->segment_id + 1);
-	return apply_record(r, &rec);
-}
-
-static bool header_is_sane(const struct recovery *r, const struct recovery_drain *d,
-			   const struct record_disk *h, uint32_t offset)
-{
-	const struct cache *c = r->c;
-
-	return le64_get(h->segment_id) == d->segment_id &&
-	       le16_get(h->nr_entries) <= RECORD_ENTRIES_MAX &&
-	       offset + 1u + le16_get(h->nr_entries) <= c->segment_blocks &&
-	       le64_get(h->address) == superblock_segment_address(&c->sb, d->segment_id) + offset;
-}
-
-static int drain_buffer(struct recovery *r, struct recovery_drain *d)
-{
-	uint32_t offset = 0;
-
-	for (;;) {
-		struct record_disk *h =
-			(struct record_disk *)(d->mem + (uint64_t)offset * BLOCK_BYTES);
-		int ret;
-
-		if (!header_is_sane(r, d, h, offset))
-			return say(r, -EUCLEAN,
-				   "RAM buffer of segment %" PRIu64 " is not well formed",
-				   d->segment_id);
-		if (le16_get(h->nr_entries)) {
-			ret = drain_record(r, d, h, offset);
-			if (ret < 0)
-				return ret;
-		}
-		if (offset >= d->last_record)
-			return 0;
-		offset += 1u + le16_get(h->nr_entries);
-		if (offset >= r->c->segment_blocks)
-			return say(r, -EUCLEAN,
-				   "RAM buffer of segment %" PRIu64 " is not well formed",
-				   d->segment_id);
-	}
-}
-
-static int drain_pool(struct recovery *r)
-{
-	struct pool_header *pool = r->c->pool;
-	uint64_t most = r->c->tail + r->c->nr_segments;
-	CLEANUP_FREE struct recovery_drain *list = calloc(pool->nr_buffers, sizeof(*list));
-	uint32_t n = 0;
-
-	if (!list)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < pool->nr_buffers; i++) {
-		const uint8_t *mem;
-		const struct pool_ctl *ctl = pool_peek(pool, i, &mem);
-
-		if (!ctl->segment_id)
-			continue;
-		if (ctl->segment_id < r->c->tail || ctl->segment_id >= most ||
-		    ctl->last_record >= r->c->segment_blocks)
-			return say(r, -EUCLEAN, "RAM buffer %u does not belong to this log", i);
-		list[n].segment_id = ctl->segment_id;
-		list[n].last_record = ctl->last_record;
-		list[n++].mem = (uint8_t *)(uintptr_t)mem;
-	}
-	qsort(list, n, sizeof(*list), compare_drain);
-	for (uint32_t i = 0; i < n; i++) {
-		int ret = drain_buffer(r, &list[i]);
-
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-/* C3: a dead daemon of this very boot left RAM buffers, and they are not here. */
-static int check_pool(struct recovery *r, bool pool_valid)
-{
-	const struct cache *c = r->c;
-
-	if (pool_valid || (c->sb.state & SUPERBLOCK_CLEAN) || c->conf.ignore_lost_buffers ||
-	    memcmp(c->sb.boot_id, c->info.boot_id, FORMAT_UUID_BYTES) != 0)
-		return 0;
-	return say(
-		r, -ENOENT,
-		"the RAM buffers of the last mount are missing, though the machine was not "
-		"restarted since: writes that were not synced are in them; bring them back, or "
-		"mount once with -o lost_buffers to go on without them");
 }
 
 /* ---------------------------------------------------------------- the end of recovery */
@@ -482,7 +345,9 @@ static int write_superblocks(struct recovery *r, uint32_t newest)
 			ret = blkdev_flush(r->dev);
 	}
 	c->super.copy = newest ^ 1;
-	return ret < 0 ? say(r, ret, "the super block cannot be written: %s", strerror(-ret)) : 0;
+	return ret < 0 ? recovery_say(r, ret, "the super block cannot be written: %s",
+				      strerror(-ret)) :
+			 0;
 }
 
 static void new_epoch(struct recovery *r)
@@ -530,10 +395,11 @@ static int check_directory(struct recovery *r)
 	if (memcmp(c->sb.dir_uuid, nobody, FORMAT_UUID_BYTES) == 0 ||
 	    memcmp(c->sb.dir_uuid, c->info.dir_uuid, FORMAT_UUID_BYTES) == 0 || !c->dirty_blocks)
 		return 0;
-	return say(r, -EXDEV,
-		   "this cache holds %" PRIu64
-		   " dirty blocks of another backing directory: mount it with that one first",
-		   c->dirty_blocks);
+	return recovery_say(
+		r, -EXDEV,
+		"this cache holds %" PRIu64
+		" dirty blocks of another backing directory: mount it with that one first",
+		c->dirty_blocks);
 }
 
 static int finish(struct recovery *r, bool pool_valid, uint32_t newest)
@@ -543,7 +409,8 @@ static int finish(struct recovery *r, bool pool_valid, uint32_t newest)
 	int ret = blkdev_flush(r->dev);
 
 	if (ret < 0)
-		return say(r, ret, "the cache device cannot be flushed: %s", strerror(-ret));
+		return recovery_say(r, ret, "the cache device cannot be flushed: %s",
+				    strerror(-ret));
 	ret = settle_index(r);
 	if (!ret)
 		ret = check_directory(r);
@@ -570,13 +437,13 @@ static int run(struct recovery *r, bool pool_valid)
 	int ret = superblock_find(r->dev, &r->c->sb, &newest, r->rep->error, sizeof(r->rep->error));
 
 	if (!ret)
-		ret = check_pool(r, pool_valid);
+		ret = recovery_check_pool(r, pool_valid);
 	if (!ret)
 		ret = load_table(r);
 	if (!ret)
 		ret = walk(r);
 	if (!ret && pool_valid)
-		ret = drain_pool(r);
+		ret = recovery_drain_pool(r);
 	if (!ret)
 		ret = finish(r, pool_valid, newest);
 	return ret;

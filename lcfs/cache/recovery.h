@@ -40,6 +40,12 @@ struct recovery_record {
 	const struct logscan_record *scan_record;
 };
 
+/* recovery.c */
+int recovery_say(struct recovery *r, int error, const char *fmt, ...) printf_like(3, 4);
+int recovery_apply_record(struct recovery *r, const struct recovery_record *rec) must_check;
+/* recovery_pool.c: C3, C2 */
+int recovery_check_pool(struct recovery *r, bool pool_valid) must_check;
+int recovery_drain_pool(struct recovery *r) must_check;
 /* recovery_op.c: one operation at its place in the log. 0 or -errno. */
 int recovery_apply_op(struct recovery *r, const struct op *op, uint64_t lsn,
 		      uint64_t position) must_check;

@@ -88,7 +88,10 @@ static int log_refresh(struct cache *c, struct cache_image *img, const struct op
 		       uint64_t now, struct outbox *ob)
 {
 	struct op forget = { .type = OP_INVALIDATE, .image = img->id, .arg1 = IMAGE_BYTES_MAX };
-	struct op clean = { .type = OP_CLEAN, .image = img->id, .has_stamp = true, .stamp = *stamp };
+	struct op clean = { .type = OP_CLEAN,
+			    .image = img->id,
+			    .has_stamp = true,
+			    .stamp = *stamp };
 	struct op size = { .type = OP_SIZE, .image = img->id, .arg0 = stamp->size };
 	int ret;
 

@@ -11,9 +11,9 @@
  *
  * A partial block over an older cached version is merged with it, so that a block has one live
  * slot. That holds for a clean one, too: replay may apply an older punch or truncate of the log
- * again to the backing file, and must find all that came after it in the log. Over an uncached block
- * nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector are
- * completed from the present view.
+ * again to the backing file, and must find all that came after it in the log. Over an uncached
+ * block nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector
+ * are completed from the present view.
  */
 #include "lcfs/cache/core.h"
 
@@ -90,7 +90,7 @@ uint8_t *merge_get(struct cache *c)
 
 void merge_put(struct cache *c, uint8_t *mem, struct outbox *ob)
 {
-	struct merge_buf *m = (struct merge_buf *)mem;
+	struct merge_buf *m = (void *)mem;
 
 	if (!m)
 		return;
@@ -457,7 +457,9 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 	enum cache_step step;
 
 	if (!w->s.is_syncing && !w->s.error)
-		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ? -EFBIG : imgtab_error(c, w->image);
+		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
+				     -EFBIG :
+				     imgtab_error(c, w->image);
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
 		return end_write(c, w, now, ob);

@@ -109,8 +109,8 @@ static int open_for_core(struct image *img)
 }
 
 /*
- * The lock, for a thread that the core waits for. Who has it may wait for the core (for space in the
- * log, say), so there is a limit to patience.
+ * The lock, for a thread that the core waits for. Who has it may wait for the core (for space in
+ * the log, say), so there is a limit to patience.
  */
 static bool lock_patiently(struct image *img)
 {
@@ -139,7 +139,8 @@ static int check_locked(struct image *img)
 	return check_file(img);
 }
 
-/* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it returns 0. */
+/* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it
+ * returns 0. */
 static int back_check(struct image *img)
 {
 	int r;
@@ -250,8 +251,8 @@ static int record_stamp(struct image *img, int fd, struct action *a)
 }
 
 /*
- * A full fsync: fdatasync leaves the ctime in memory, and the stamp that is recorded must be what a power
- * cut leaves. The core has no write out on the image meanwhile.
+ * A full fsync: fdatasync leaves the ctime in memory, and the stamp that is recorded must be what a
+ * power cut leaves. The core has no write out on the image meanwhile.
  */
 static int back_sync(struct image *img, struct action *a)
 {

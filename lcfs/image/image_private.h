@@ -42,7 +42,7 @@ struct image {
 	struct imagedir *dir; /* const */
 
 	/* lock: dir->lock */
-	uint64_t dev, ino;   /* its place in the table */
+	uint64_t dev, ino; /* its place in the table */
 	struct list all_node;
 	struct list node;    /* by (dev, ino); unlinked when the file is gone */
 	struct list id_node; /* by id, while it has `cached` */

@@ -61,8 +61,9 @@ void image_restamp(struct image *img)
 }
 
 /*
- * The file changed while nothing in the log is newer than it: forget what is cached. The core refuses
- * while anything of the image is under way; then the change is found again at the next look.
+ * The file changed while nothing in the log is newer than it: forget what is cached. The core
+ * refuses while anything of the image is under way; then the change is found again at the next
+ * look.
  */
 static void refresh(struct image *img, const struct op_stamp *now)
 {
@@ -79,7 +80,8 @@ static void refresh(struct image *img, const struct op_stamp *now)
 	cache_image_info(d->cache, img->cached, &info);
 	/* a new stamp first ends touching, without which nothing is refreshed */
 	if (info.is_bound && info.is_touching &&
-	    cache_image_touch(d->cache, img->cached, now, NULL, engine_now(d->engine), &ob) == CACHE_DONE)
+	    cache_image_touch(d->cache, img->cached, now, NULL, engine_now(d->engine), &ob) ==
+		    CACHE_DONE)
 		cache_image_touched(d->cache, img->cached, now, engine_now(d->engine), &ob);
 	cache_image_refresh(d->cache, img->cached, now, engine_now(d->engine), &ob);
 	engine_carry(d->engine, &ob);
@@ -108,7 +110,8 @@ static bool is_dirty(struct image *img)
 	return info.is_bound && info.state >= IMAGE_DIRTY;
 }
 
-/* Nothing of ours is under way and the stamp is not known: it is what the log has, or else the present one. */
+/* Nothing of ours is under way and the stamp is not known: it is what the log has, or else the
+ * present one. */
 static void learn_stamp(struct image *img, const struct op_stamp *now)
 {
 	struct cache_image_info info = { .is_bound = false };
@@ -213,7 +216,8 @@ void image_change_end(struct image *img)
 	image_restamp(img);
 	if (img->is_stamp_known)
 		img->shown_ctime_ns = img->stamp.ctime_ns;
-	/* of a clean image that cannot become dirty now, a stamp that is lost only costs clean blocks */
+	/* of a clean image that cannot become dirty now, a stamp that is lost only costs clean
+	 * blocks */
 	is_exact = img->is_stamp_known && !atomic_load(&img->is_ready) && !is_dirty(img);
 	image_touch_end(img, is_exact ? &img->stamp : NULL);
 	atomic_fetch_add(&img->sync_wanted, 1);

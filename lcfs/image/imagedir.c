@@ -155,8 +155,7 @@ static int refuse(const struct imagedir *d, const char *text)
 	return 0;
 }
 
-static int admit_directory(struct imagedir *d, const struct superblock *sb, char *text,
-			   size_t size)
+static int admit_directory(struct imagedir *d, const struct superblock *sb, char *text, size_t size)
 {
 	char theirs[UUID_TEXT_BYTES], ours[UUID_TEXT_BYTES];
 	int r;

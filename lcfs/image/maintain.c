@@ -3,7 +3,8 @@
  * What is left to do when nobody waits for it, about once a second on a thread of its own:
  *
  *	- the lease is renewed while it is used;
- *	- images whose last name went: sync the directories, then, once nobody has them open, UNBIND;
+ *	- images whose last name went: sync the directories, then, once nobody has them open,
+ * UNBIND;
  *	- images that have become clean and are idle: remove the mark, close the descriptors;
  *	- now and then, images of which nothing is cached any more: UNBIND, so that ids and table
  *	  do not run out.

@@ -122,6 +122,15 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		set_state(img, IMAGE_CLEAN);
 }
 
+/* It was about to go, but has not gone. */
+static void take_back_intent(struct image *img, const struct cache_image_info *info)
+{
+	struct op op = { .type = OP_DONE, .arg0 = 0, .image = info->id };
+
+	if (info->has_intent && corecall_log(img->dir, img->cached, &op, false) < 0)
+		msg_debug("cache: an intent is not taken back");
+}
+
 /* image->lock held. */
 static void found(struct image *img, int fd, const struct cache_image_info *info, const char *path)
 {
@@ -140,6 +149,7 @@ static void found(struct image *img, int fd, const struct cache_image_info *info
 		return;
 	}
 	img->is_stamp_known = true;
+	take_back_intent(img, info);
 	record_path(img, old, path);
 	judge(img, info);
 }

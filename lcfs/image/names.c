@@ -32,16 +32,6 @@
 
 /* ---- the last name of an image ---- */
 
-static bool is_intent_needed(struct image *img)
-{
-	struct cache_image_info info;
-
-	if (!img->cached)
-		return false;
-	cache_image_info(img->dir->cache, img->cached, &info);
-	return info.is_bound && (info.state >= IMAGE_DIRTY || img->openers);
-}
-
 /* image->lock held: its last name is about to go. Undone by last_name_stays(). */
 static int last_name_goes(struct image *img, enum op_intent how, const char *path)
 {
@@ -59,7 +49,7 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 		return -EIO;
 	}
 	r = image_check(img);
-	if (r == 0 && is_intent_needed(img) && !img->has_intent) {
+	if (r == 0 && image_is_bound(img) && !img->has_intent) {
 		op.image = cache_image_id(img->cached);
 		r = corecall_log(img->dir, img->cached, &op, true);
 		img->has_intent = r == 0;
@@ -206,7 +196,8 @@ static bool is_logged(const struct rename *r)
 
 	if (!c || !r->has_paths)
 		return false;
-	return only(r) || cache_has_path(c, r->path) || (r->is_exchange && cache_has_path(c, r->newpath));
+	return only(r) || cache_has_path(c, r->path) ||
+	       (r->is_exchange && cache_has_path(c, r->newpath));
 }
 
 static bool is_weak(const struct image *img)

@@ -48,8 +48,8 @@ int mkfs_read_superblock(const struct mkfs_target *t, struct superblock *sb) mus
 void mkfs_drop_buffers(const struct superblock *sb);
 
 /*
- * mkfs_dirty.c: does a cache that is marked clean hold data that is nowhere else? 1 or 0; or, with a
- * warning, -errno if its log cannot be read.
+ * mkfs_dirty.c: does a cache that is marked clean hold data that is nowhere else? 1 or 0; or, with
+ * a warning, -errno if its log cannot be read.
  */
 int mkfs_is_dirty(const struct mkfs_target *t, const struct superblock *sb) must_check;
 

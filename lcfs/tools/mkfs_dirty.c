@@ -21,7 +21,7 @@
 #include "lcfs/io/uuid.h"
 #include "lcfs/tools/mkfs.h"
 
-/* ------------------------------------------------------------------ a device that is not written */
+/* ------------------------------------------------------------------ writes that stay here */
 
 struct kept_block {
 	struct list node;

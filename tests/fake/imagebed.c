@@ -20,12 +20,12 @@
 #include "lcfs/io/uuid.h"
 
 /* Not libcheck's: it is used in child processes and in programs of their own, too. */
-#define must_say(cond, text)                                                                    \
-	do {                                                                                    \
-		if (!(cond)) {                                                                  \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #cond, text);    \
-			abort();                                                                \
-		}                                                                               \
+#define must_say(cond, text)                                                                 \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #cond, text); \
+			abort();                                                             \
+		}                                                                            \
 	} while (0)
 #define must(cond) must_say(cond, errno ? strerror(errno) : "")
 
@@ -112,10 +112,12 @@ struct bed *bed_new(void)
 	snprintf(path, sizeof(path), "%s/back", b->root);
 	b->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bed_format(b);
-	cache_pool_layout(&(struct superblock){ .segment_order = SEGMENT_ORDER, .nr_segments = 1000 },
+	cache_pool_layout(&(struct superblock){ .segment_order = SEGMENT_ORDER,
+						.nr_segments = 1000 },
 			  POOL_BUFFERS, &layout);
 	b->pool_bytes = layout.bytes;
-	b->pool = mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	b->pool =
+		mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must(b->pool != MAP_FAILED);
 	return b;
 }
@@ -154,7 +156,8 @@ static int open_cache(struct bed *b)
 	must(uuid_random(info.mount_id) == 0);
 	must(uuid_boot(info.boot_id) == 0);
 	memcpy(info.dir_uuid, imagedir_uuid(b->dir), UUID_BYTES);
-	r = cache_open(&b->cache, cachedev_blkdev(b->dev), b->pool, b->pool_bytes, &conf, &info, &b->report);
+	r = cache_open(&b->cache, cachedev_blkdev(b->dev), b->pool, b->pool_bytes, &conf, &info,
+		       &b->report);
 	if (r < 0)
 		snprintf(b->text, sizeof(b->text), "%s", b->report.error);
 	return r;
@@ -178,7 +181,8 @@ static int mount_parts(struct bed *b)
 	if (r == 0)
 		r = open_device(b);
 	if (r == 0)
-		r = cache_superblock_read(cachedev_blkdev(b->dev), &b->before, b->text, sizeof(b->text));
+		r = cache_superblock_read(cachedev_blkdev(b->dev), &b->before, b->text,
+					  sizeof(b->text));
 	if (r == 0 && b->lease_ns)
 		b->before.lease_ns = (uint64_t)b->lease_ns;
 	if (r == 0)
@@ -187,8 +191,8 @@ static int mount_parts(struct bed *b)
 		r = open_cache(b);
 	if (r == 0) {
 		migration_off(b, &early);
-		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev), b->text,
-					  sizeof(b->text));
+		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev),
+					  b->text, sizeof(b->text));
 	}
 	if (b->dir && imagedir_engine(b->dir))
 		engine_carry(imagedir_engine(b->dir), &early);
@@ -372,7 +376,8 @@ static int run(struct waiting *w)
 	return result;
 }
 
-static struct waiting *prepare(enum image_io_kind kind, struct image *img, void *buf, uint32_t len, uint64_t off)
+static struct waiting *prepare(enum image_io_kind kind, struct image *img, void *buf, uint32_t len,
+			       uint64_t off)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A backing directory with a real cache over it: core and engine as in the daemon, without FUSE. Lies in a
- * directory of its own below $IMAGEBED_DIR (or the current one), one for each test program, which is removed at
- * the end or by the program's next test.
+ * A backing directory with a real cache over it: core and engine as in the daemon, without FUSE.
+ * Lies in a directory of its own below $IMAGEBED_DIR (or the current one), one for each test
+ * program, which is removed at the end or by the program's next test.
  *
- * A daemon that is killed is a child process: bed_die() runs a function in one, with the directory mounted,
- * and kills it. The RAM buffers are shared memory, so they survive it.
+ * A daemon that is killed is a child process: bed_die() runs a function in one, with the directory
+ * mounted, and kills it. The RAM buffers are shared memory, so they survive it.
  */
 #ifndef TESTS_FAKE_IMAGEBED_H
 #define TESTS_FAKE_IMAGEBED_H

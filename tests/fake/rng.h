@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one source of chance of the fakes and the simulation: xoshiro256** (Blackman, Vigna), seeded by
- * splitmix64. The same seed gives the same sequence on every machine.
+ * The one source of chance of the fakes and the simulation: xoshiro256** (Blackman, Vigna), seeded
+ * by splitmix64. The same seed gives the same sequence on every machine.
  */
 #ifndef TESTS_FAKE_RNG_H
 #define TESTS_FAKE_RNG_H

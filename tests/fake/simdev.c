@@ -2,9 +2,9 @@
 /*
  * A cache device in memory: view, stable, and the writes between them.
  *
- * `view` is changed when sectors of a write are applied, `stable` when a flush that covers the write is
- * done. A write leaves the list when it is stable. At a power cut the writes left are gone through
- * in order of issue: a kept sector goes to stable, and then view is what stable is.
+ * `view` is changed when sectors of a write are applied, `stable` when a flush that covers the
+ * write is done. A write leaves the list when it is stable. At a power cut the writes left are gone
+ * through in order of issue: a kept sector goes to stable, and then view is what stable is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,8 +45,8 @@ static uint64_t iov_bytes(const struct iovec *iov, int nr_iov)
 
 static void check_range(const struct simdev *dev, uint64_t off, uint64_t len)
 {
-	if (!is_aligned(off, 4096) || !is_aligned(len, 4096) || len == 0 ||
-	    off > dev->blk.bytes || len > dev->blk.bytes - off)
+	if (!is_aligned(off, 4096) || !is_aligned(len, 4096) || len == 0 || off > dev->blk.bytes ||
+	    len > dev->blk.bytes - off)
 		abort();
 }
 
@@ -190,7 +190,8 @@ void simdev_settle(struct simdev *dev, struct rng *rng)
 {
 	struct simdev_write *w;
 
-	/* Nobody who only reads can know what a failed flush has lost: for a new daemon it is there. */
+	/* Nobody who only reads can know what a failed flush has lost: for a new daemon it is
+	 * there. */
 	if (dev->is_view_ahead)
 		memcpy(dev->stable, dev->view, dev->blk.bytes);
 	dev->is_view_ahead = false;
@@ -333,7 +334,8 @@ static const struct blkdev_ops simdev_ops = {
 	.flush = blocking_flush,
 };
 
-void simdev_arm(struct simdev *dev, uint64_t crash_in, uint64_t seed, void (*fn)(void *arg), void *arg)
+void simdev_arm(struct simdev *dev, uint64_t crash_in, uint64_t seed, void (*fn)(void *arg),
+		void *arg)
 {
 	dev->crash_in = crash_in;
 	dev->is_dead = false;

@@ -2,8 +2,8 @@
 /*
  * Backing files in memory: the two faces of a file, view and stable, and the changes between them.
  *
- * Both faces are changed by the same function, face_apply(), so that what a power cut keeps of a change is done
- * to `stable` exactly as it was done to `view`.
+ * Both faces are changed by the same function, face_apply(), so that what a power cut keeps of a
+ * change is done to `stable` exactly as it was done to `view`.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +68,8 @@ static uint64_t sector_range(const struct simchange *ch, uint64_t s, uint64_t *l
 	return min(base + SECTOR, ch->off + ch->len);
 }
 
-static void face_write_sector(struct simfile *f, struct simface *face, const struct simchange *ch, uint64_t s)
+static void face_write_sector(struct simfile *f, struct simface *face, const struct simchange *ch,
+			      uint64_t s)
 {
 	uint64_t lo, hi = sector_range(ch, s, &lo);
 
@@ -77,7 +78,8 @@ static void face_write_sector(struct simfile *f, struct simface *face, const str
 	memcpy(face->bytes + lo, ch->data + (lo - ch->off), hi - lo);
 }
 
-/* Changes are gone through in order of issue: the times are those of the one that was applied last. */
+/* Changes are gone through in order of issue: the times are those of the one that was applied last.
+ */
 static void face_times(struct simface *face, const struct simchange *ch)
 {
 	if (ch->ctime < face->stamp.ctime)
@@ -98,7 +100,8 @@ static void face_apply(struct simfile *f, struct simface *face, const struct sim
 
 /* ---- steps of a change ---- */
 
-static struct simchange *change_issue(struct simfile *f, enum simchange_kind kind, uint64_t off, uint64_t len)
+static struct simchange *change_issue(struct simfile *f, enum simchange_kind kind, uint64_t off,
+				      uint64_t len)
 {
 	struct simchange *ch = alloc(sizeof(*ch));
 
@@ -109,7 +112,8 @@ static struct simchange *change_issue(struct simfile *f, enum simchange_kind kin
 	return ch;
 }
 
-struct simchange *simfile_write_issue(struct simfile *f, const struct iovec *iov, int nr_iov, uint64_t off)
+struct simchange *simfile_write_issue(struct simfile *f, const struct iovec *iov, int nr_iov,
+				      uint64_t off)
 {
 	struct simchange *ch;
 	uint64_t len = 0;
@@ -208,7 +212,8 @@ void simfile_fail(struct simfile *f, struct simchange *ch)
 void simfile_read(const struct simfile *f, const struct iovec *iov, int nr_iov, uint64_t off)
 {
 	for (int i = 0; i < nr_iov; i++) {
-		uint64_t n = off < f->capacity ? min_t(uint64_t, iov[i].iov_len, f->capacity - off) : 0;
+		uint64_t n =
+			off < f->capacity ? min_t(uint64_t, iov[i].iov_len, f->capacity - off) : 0;
 
 		memcpy(iov[i].iov_base, f->view.bytes + (n ? off : 0), n);
 		memset((uint8_t *)iov[i].iov_base + n, 0, iov[i].iov_len - n);
@@ -251,7 +256,8 @@ void simfile_sync_done(struct simfile *f, uint64_t ticket)
 	}
 }
 
-static bool is_rewritten(const struct simfile *f, const struct simchange *ch, uint64_t lo, uint64_t hi)
+static bool is_rewritten(const struct simfile *f, const struct simchange *ch, uint64_t lo,
+			 uint64_t hi)
 {
 	const struct simchange *other;
 

@@ -2,12 +2,12 @@
 /*
  * Backing files in memory, as unkind as a filesystem may be.
  *
- * A change (write, truncate, punch, time) is issued, applied (readers see it) and returned, as a write of simdev.
- * A sync makes stable the changes of the file that had returned when it was issued. At a power cut each other one
- * is kept, dropped, or (a write) torn by 512-byte sectors.
+ * A change (write, truncate, punch, time) is issued, applied (readers see it) and returned, as a
+ * write of simdev. A sync makes stable the changes of the file that had returned when it was
+ * issued. At a power cut each other one is kept, dropped, or (a write) torn by 512-byte sectors.
  *
- * Bytes beyond the size read as zeros and are zeros after an extension. Times are those of simstore.now_ns
- * when a change is applied.
+ * Bytes beyond the size read as zeros and are zeros after an extension. Times are those of
+ * simstore.now_ns when a change is applied.
  */
 #ifndef TESTS_FAKE_SIMSTORE_H
 #define TESTS_FAKE_SIMSTORE_H
@@ -20,16 +20,21 @@
 #include "tests/fake/powercut.h"
 #include "tests/fake/rng.h"
 
-enum simchange_kind { SIMCHANGE_WRITE, SIMCHANGE_TRUNCATE, SIMCHANGE_PUNCH, SIMCHANGE_TIMES };
+enum simchange_kind {
+	SIMCHANGE_WRITE,
+	SIMCHANGE_TRUNCATE,
+	SIMCHANGE_PUNCH,
+	SIMCHANGE_TIMES
+};
 
 struct simchange {
-	struct list node;     /* simfile.changes, in order of issue */
+	struct list node; /* simfile.changes, in order of issue */
 	enum simchange_kind kind;
-	uint64_t off, len;    /* bytes; TRUNCATE: off is the new size */
-	int64_t set_mtime;    /* TIMES */
-	uint8_t *data;        /* WRITE */
-	uint8_t *is_done;     /* WRITE: one a sector: applied */
-	bool is_applied;      /* in part at least */
+	uint64_t off, len; /* bytes; TRUNCATE: off is the new size */
+	int64_t set_mtime; /* TIMES */
+	uint8_t *data;	   /* WRITE */
+	uint8_t *is_done;  /* WRITE: one a sector: applied */
+	bool is_applied;   /* in part at least */
 	bool is_returned;
 	uint64_t returned_at; /* simfile.clock */
 	int64_t mtime, ctime; /* of the file after it */
@@ -42,7 +47,7 @@ struct simstamp {
 
 /* One state of a file. */
 struct simface {
-	uint8_t *bytes;       /* capacity of them, zeros beyond stamp.size */
+	uint8_t *bytes; /* capacity of them, zeros beyond stamp.size */
 	struct simstamp stamp;
 };
 
@@ -51,7 +56,7 @@ struct simfile {
 	struct simstore *store;
 	uint64_t ino;
 	char path[64];
-	bool is_gone;         /* unlinked (that is durable at once) */
+	bool is_gone; /* unlinked (that is durable at once) */
 	uint64_t capacity;
 	struct simface view, stable;
 	struct list changes;
@@ -61,7 +66,7 @@ struct simfile {
 struct simstore {
 	struct list files;
 	uint64_t next_ino;
-	int64_t now_ns;       /* wall clock */
+	int64_t now_ns; /* wall clock */
 };
 
 struct simstore *simstore_new(void);
@@ -72,7 +77,8 @@ struct simfile *simstore_create(struct simstore *st, const char *path, uint64_t 
 /* NULL: no such file, or it is gone. */
 struct simfile *simstore_find(struct simstore *st, uint64_t ino);
 
-struct simchange *simfile_write_issue(struct simfile *f, const struct iovec *iov, int nr_iov, uint64_t off);
+struct simchange *simfile_write_issue(struct simfile *f, const struct iovec *iov, int nr_iov,
+				      uint64_t off);
 struct simchange *simfile_truncate_issue(struct simfile *f, uint64_t size);
 struct simchange *simfile_punch_issue(struct simfile *f, uint64_t off, uint64_t len);
 struct simchange *simfile_times_issue(struct simfile *f, int64_t mtime_ns);

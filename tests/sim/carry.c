@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Actions: taken over from the outbox, carried out, handed back; three moments that may be far apart.
+ * Actions: taken over from the outbox, carried out, handed back; three moments that may be far
+ * apart.
  *
- * What an action covers is decided when it is issued: a write's data is taken then (and must still be the same when
- * the core is told), a flush or sync covers what had been handed back by then.
+ * What an action covers is decided when it is issued: a write's data is taken then (and must still
+ * be the same when the core is told), a flush or sync covers what had been handed back by then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -54,8 +55,8 @@ static void issue_backing(struct sim_world *w, struct sim_action *sa)
 	struct action *a = sa->action;
 	struct sim_image *img = cache_image_owner(a->image);
 
-	TRACE(w, "  issue #%: type % image % off % bytes %", sa->id, a->type, img ? img->index : UINT64_MAX, a->off,
-	      a->nr_iov ? action_bytes(a) : a->len);
+	TRACE(w, "  issue #%: type % image % off % bytes %", sa->id, a->type,
+	      img ? img->index : UINT64_MAX, a->off, a->nr_iov ? action_bytes(a) : a->len);
 	if (!img)
 		return; /* not now: see carry_well() */
 	sa->file = img->file;
@@ -86,7 +87,8 @@ static void issue(struct sim_world *w, struct action *a)
 			sa->write = simdev_write_issue(w->dev, a->iov, a->nr_iov, a->off);
 		else if (a->type == ACTION_FLUSH)
 			sa->ticket = simdev_flush_issue(w->dev);
-		TRACE(w, "  issue #%: type % off % bytes %", sa->id, a->type, a->off, action_bytes(a));
+		TRACE(w, "  issue #%: type % off % bytes %", sa->id, a->type, a->off,
+		      action_bytes(a));
 	}
 	if (w->nr_actions == w->room_actions) {
 		w->room_actions = w->room_actions ? 2 * w->room_actions : 64;
@@ -106,7 +108,8 @@ static void resume(struct sim_world *w, const struct action *a)
 	if (!r)
 		sim_fail(w, "ACTION_RESUME of no request");
 	if (r->phase != SIM_PARKED)
-		sim_fail(w, "ACTION_RESUME of request %lu, which is not parked", (unsigned long)r->id);
+		sim_fail(w, "ACTION_RESUME of request %lu, which is not parked",
+			 (unsigned long)r->id);
 	TRACE(w, "  resume request %", r->id);
 	r->phase = SIM_READY;
 }
@@ -136,7 +139,8 @@ static void done(struct sim_world *w, struct action *a)
 	if (!r)
 		sim_fail(w, "ACTION_DONE of no request");
 	if (r->phase != SIM_PARKED)
-		sim_fail(w, "ACTION_DONE of request %lu, which is not parked", (unsigned long)r->id);
+		sim_fail(w, "ACTION_DONE of request %lu, which is not parked",
+			 (unsigned long)r->id);
 	sim_request_ended(w, r);
 }
 
@@ -200,9 +204,12 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	cache_image_info(w->cache, a->image, &info);
 	if (!info.is_touching && (info.stamp.size != st->size || info.stamp.mtime_ns != st->mtime ||
 				  info.stamp.ctime_ns != st->ctime))
-		sim_fail(w, "image %u is not touching and its recorded stamp is not the file's: size %lu/%lu mtime %ld/%ld ctime %ld/%ld",
-			 img->index, (unsigned long)info.stamp.size, (unsigned long)st->size,
-			 (long)info.stamp.mtime_ns, (long)st->mtime, (long)info.stamp.ctime_ns, (long)st->ctime);
+		sim_fail(
+			w,
+			"image %u is not touching and its recorded stamp is not the file's: size %lu/%lu mtime %ld/%ld ctime %ld/%ld",
+			img->index, (unsigned long)info.stamp.size, (unsigned long)st->size,
+			(long)info.stamp.mtime_ns, (long)st->mtime, (long)info.stamp.ctime_ns,
+			(long)st->ctime);
 	return 0;
 }
 
@@ -294,7 +301,8 @@ static bool is_first_encode(const struct sim_world *w, const struct sim_action *
 	return true;
 }
 
-/* The layer above changes no file outside of the lease (G2): it waits until a new one is durable. */
+/* The layer above changes no file outside of the lease (G2): it waits until a new one is durable.
+ */
 bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa)
 {
 	switch (sa->action->type) {
@@ -366,10 +374,11 @@ static void check_unchanged(struct sim_world *w, const struct sim_action *sa)
 	const struct action *a = sa->action;
 
 	if (sa->write && !simdev_write_is_unchanged(sa->write, a->iov, a->nr_iov))
-		sim_fail(w, "the memory of write #%lu (%s) changed while it was under way", (unsigned long)sa->id,
-			 sim_action_text(a->type));
+		sim_fail(w, "the memory of write #%lu (%s) changed while it was under way",
+			 (unsigned long)sa->id, sim_action_text(a->type));
 	if (a->type == ACTION_BACK_WRITE && !simchange_is_unchanged(sa->change, a->iov, a->nr_iov))
-		sim_fail(w, "the memory of backing write #%lu changed while it was under way", (unsigned long)sa->id);
+		sim_fail(w, "the memory of backing write #%lu changed while it was under way",
+			 (unsigned long)sa->id);
 }
 
 void sim_return(struct sim_world *w, struct sim_action *sa)

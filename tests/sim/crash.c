@@ -2,9 +2,9 @@
 /*
  * Crashes and what comes after them: open, attach, judge.
  *
- * A daemon's death leaves the pool and what the device and the store have been told; what was under way lands
- * now or never. A power cut takes the pool (or leaves a stale one of another boot), and from device
- * and store what was not flushed, by seed.
+ * A daemon's death leaves the pool and what the device and the store have been told; what was under
+ * way lands now or never. A power cut takes the pool (or leaves a stale one of another boot), and
+ * from device and store what was not flushed, by seed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -52,7 +52,8 @@ void sim_power_cut(struct sim_world *w, enum cut_policy policy)
 	simdev_power_cut(w->dev, policy, rng_next(&w->rng));
 	simstore_power_cut(w->store, store, rng_next(&w->rng));
 	abandon(w);
-	if (w->pool_fate == SIM_POOL_GONE || (w->pool_fate == SIM_POOL_ANY && rng_chance(&w->rng, 7, 8)))
+	if (w->pool_fate == SIM_POOL_GONE ||
+	    (w->pool_fate == SIM_POOL_ANY && rng_chance(&w->rng, 7, 8)))
 		drop_pool(w);
 	rng_fill(&w->rng, w->boot_id, sizeof(w->boot_id));
 	w->now = rng_below(&w->rng, 1000 * SIM_MS);
@@ -143,9 +144,11 @@ int sim_open(struct sim_world *w, uint64_t crash_in)
 	memcpy(info.boot_id, w->boot_id, sizeof(info.boot_id));
 	TRACE(w, "*** open, dies in write or flush %", crash_in);
 	simdev_arm(w->dev, crash_in, rng_next(&w->rng), at_death, w);
-	err = cache_open(&w->cache, &w->dev->blk, w->pool, w->pool_bytes, &w->conf.cache, &info, &w->report);
-	TRACE(w, "opened: result %, records %, drained %, first lsn %, last lsn %", (uint64_t)(int64_t)err,
-	      w->report.records, w->report.drained_records, w->report.first_lsn, w->report.last_lsn);
+	err = cache_open(&w->cache, &w->dev->blk, w->pool, w->pool_bytes, &w->conf.cache, &info,
+			 &w->report);
+	TRACE(w, "opened: result %, records %, drained %, first lsn %, last lsn %",
+	      (uint64_t)(int64_t)err, w->report.records, w->report.drained_records,
+	      w->report.first_lsn, w->report.last_lsn);
 	if (w->dev->is_dead) {
 		if (!err)
 			sim_fail(w, "cache_open has not noticed that the device is dead");
@@ -196,10 +199,13 @@ static void guard(struct sim_world *w, struct sim_image *img, const struct cache
 	if (info->is_touching || stamp_is_equal(&info->stamp, st))
 		return;
 	if (!img->is_edited || info->dirty_blocks)
-		sim_fail(w, "image %u (%" PRIu64 " dirty) is not touching and its recorded stamp is not the file's: size %" PRIu64
-			 "/%" PRIu64 " mtime %" PRId64 "/%" PRId64 " ctime %" PRId64 "/%" PRId64, img->index,
-			 info->dirty_blocks, info->stamp.size, st->size, info->stamp.mtime_ns, st->mtime,
-			 info->stamp.ctime_ns, st->ctime);
+		sim_fail(
+			w,
+			"image %u (%" PRIu64
+			" dirty) is not touching and its recorded stamp is not the file's: size %" PRIu64
+			"/%" PRIu64 " mtime %" PRId64 "/%" PRId64 " ctime %" PRId64 "/%" PRId64,
+			img->index, info->dirty_blocks, info->stamp.size, st->size,
+			info->stamp.mtime_ns, st->mtime, info->stamp.ctime_ns, st->ctime);
 	outbox_init(&ob);
 	cache_image_refresh(w->cache, img->cached, &now, w->now, &ob);
 	sim_take(w, &ob);
@@ -220,12 +226,14 @@ static void check_path(struct sim_world *w, struct sim_image *img)
 		sim_fail(w, "a rename could not be logged");
 }
 
-static void unbind_gone(struct sim_world *w, struct cache_image *ci, const struct cache_image_info *info)
+static void unbind_gone(struct sim_world *w, struct cache_image *ci,
+			const struct cache_image_info *info)
 {
 	struct sim_request *r = sim_start_op(w, NULL, CACHE_OP_UNBIND);
 
 	if (!info->has_intent)
-		sim_fail(w, "the file of image id %u is gone and there is no intent in the log", info->id);
+		sim_fail(w, "the file of image id %u is gone and there is no intent in the log",
+			 info->id);
 	r->u.op.image = ci;
 	if (sim_wait(w, r))
 		sim_fail(w, "the image of a file that is gone cannot be unbound");
@@ -236,7 +244,8 @@ static void intent_is_off(struct sim_world *w, struct sim_image *img)
 {
 	struct sim_request *r = sim_start_op(w, img, CACHE_OP_LOG);
 
-	r->u.op.op = (struct op){ .type = OP_DONE, .image = cache_image_id(img->cached), .arg0 = 0 };
+	r->u.op.op =
+		(struct op){ .type = OP_DONE, .image = cache_image_id(img->cached), .arg0 = 0 };
 	if (sim_wait(w, r))
 		sim_fail(w, "OP_DONE could not be logged");
 }
@@ -248,8 +257,9 @@ static void attach_image(struct sim_world *w, struct cache_image *ci)
 
 	cache_image_info(w->cache, ci, &info);
 	img = find_image(w, info.identity.ino);
-	TRACE(w, "found image %: size %, dirty %, cached %, touching %, bound at %", img ? img->index : UINT64_MAX,
-	      info.size, info.dirty_blocks, info.cached_blocks, info.is_touching, info.bind_lsn);
+	TRACE(w, "found image %: size %, dirty %, cached %, touching %, bound at %",
+	      img ? img->index : UINT64_MAX, info.size, info.dirty_blocks, info.cached_blocks,
+	      info.is_touching, info.bind_lsn);
 	if (!img) {
 		unbind_gone(w, ci, &info);
 		return;
@@ -296,7 +306,10 @@ void sim_attach(struct sim_world *w)
 		struct sim_image *img = &w->image[i];
 
 		if (img->file->is_gone)
-			sim_image_create(w, img, rng_below(&w->rng, (uint64_t)w->conf.image_blocks * ORACLE_BLOCK + 1));
+			sim_image_create(
+				w, img,
+				rng_below(&w->rng,
+					  (uint64_t)w->conf.image_blocks * ORACLE_BLOCK + 1));
 		if (!img->cached)
 			sim_image_introduce(w, img);
 		img->may_fail = false;
@@ -348,7 +361,9 @@ void sim_judge(struct sim_world *w, bool settle)
 			abort();
 		read_image(w, img, data[i]);
 		cache_image_info(w->cache, img->cached, &info);
-		rec[i] = (struct oracle_recovered){ .img = img->model, .data = data[i], .size = info.size };
+		rec[i] = (struct oracle_recovered){ .img = img->model,
+						    .data = data[i],
+						    .size = info.size };
 		w->judged = checksum64(data[i], bytes, w->judged + info.size);
 	}
 	is_good = oracle_check_recovered(w->oracle, rec, w->conf.nr_images, w->loss, settle);
@@ -383,8 +398,11 @@ struct snapshot {
 
 static void save(struct sim_world *w, struct snapshot *s)
 {
-	*s = (struct snapshot){ .dev = simdev_clone(w->dev), .store = simstore_clone(w->store),
-				.pool_bytes = w->pool_bytes, .now = w->now, .boot_real_ns = w->boot_real_ns,
+	*s = (struct snapshot){ .dev = simdev_clone(w->dev),
+				.store = simstore_clone(w->store),
+				.pool_bytes = w->pool_bytes,
+				.now = w->now,
+				.boot_real_ns = w->boot_real_ns,
 				.loss = w->loss };
 	memcpy(s->boot_id, w->boot_id, sizeof(s->boot_id));
 	if (w->pool) {
@@ -466,8 +484,8 @@ uint32_t sim_mount_everywhere(struct sim_world *w, enum sim_crash kind, bool mus
 		crash_again(w, kind);
 		err = sim_open(w, 0);
 		if (err)
-			sim_fail(w, "cache_open after a crash in operation %u of recovery: %d: %s", n, err,
-				 w->report.error);
+			sim_fail(w, "cache_open after a crash in operation %u of recovery: %d: %s",
+				 n, err, w->report.error);
 		sim_attach(w);
 		sim_judge(w, false);
 		if (n > 1 && must_be_equal && w->judged != first)

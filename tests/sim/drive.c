@@ -60,14 +60,15 @@ static void print_stuck(struct sim_world *w)
 	struct sim_request *r;
 
 	list_for_each_entry(r, &w->requests, node)
-		TRACE(w, "stuck: request % kind % phase % image % since turn %", r->id, r->kind, r->phase,
-		      r->img ? r->img->index : UINT64_MAX, r->turn);
+		TRACE(w, "stuck: request % kind % phase % image % since turn %", r->id, r->kind,
+		      r->phase, r->img ? r->img->index : UINT64_MAX, r->turn);
 	for (uint32_t i = 0; i < w->nr_actions; i++)
 		TRACE(w, "stuck: action #% type % since turn % is carried %", w->action[i]->id,
 		      w->action[i]->action->type, w->action[i]->turn, w->action[i]->is_carried);
 	cache_status(w->cache, &st);
-	TRACE(w, "stuck: segment % last migrated % free % dirty % next lsn % durable %", st.current_segment,
-	      st.last_migrated, st.free_segments, st.dirty_blocks, st.next_lsn, st.durable_lsn);
+	TRACE(w, "stuck: segment % last migrated % free % dirty % next lsn % durable %",
+	      st.current_segment, st.last_migrated, st.free_segments, st.dirty_blocks, st.next_lsn,
+	      st.durable_lsn);
 }
 
 void sim_calm_turn_or_tick(struct sim_world *w)
@@ -84,7 +85,8 @@ void sim_calm_turn_or_tick(struct sim_world *w)
 	deadline = cache_deadline(w->cache);
 	if (deadline == UINT64_MAX) {
 		print_stuck(w);
-		sim_fail(w, "stuck: %u requests wait, %u actions are out, no deadline", w->nr_requests, w->nr_actions);
+		sim_fail(w, "stuck: %u requests wait, %u actions are out, no deadline",
+			 w->nr_requests, w->nr_actions);
 	}
 	sim_pass_time(w, deadline > w->now ? deadline - w->now : 1);
 }

@@ -36,8 +36,8 @@ static uint8_t *make_pattern(uint64_t uid, uint64_t bytes)
 	return pattern;
 }
 
-void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo, uint32_t hi, uint32_t version,
-		    uint8_t *buf)
+void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo, uint32_t hi,
+		    uint32_t version, uint8_t *buf)
 {
 	static const uint32_t factor[4] = { 0, 1, 3, 7 };
 	const uint8_t *pattern = img->pattern + block * ORACLE_BLOCK;
@@ -76,7 +76,8 @@ uint64_t oracle_certain_since(uint64_t block, const struct oracle_piece *p, uint
 	return min(piece_is_ok(block, p) ? p->event->end : ORACLE_NEVER, p->seen[sector]);
 }
 
-static void block_add(struct oracle_block *b, struct oracle_event *e, uint32_t lo, uint32_t hi, uint32_t version)
+static void block_add(struct oracle_block *b, struct oracle_event *e, uint32_t lo, uint32_t hi,
+		      uint32_t version)
 {
 	struct oracle_piece *p = alloc(sizeof(*p));
 
@@ -103,7 +104,8 @@ static void block_clear(struct oracle_block *b)
 }
 
 /* Pieces of [off, end) for an event; data NULL: zeros. */
-static void add_pieces(struct oracle_image *img, struct oracle_event *e, uint64_t off, uint64_t end, uint8_t *data)
+static void add_pieces(struct oracle_image *img, struct oracle_event *e, uint64_t off, uint64_t end,
+		       uint8_t *data)
 {
 	for (uint64_t at = off; at < end;) {
 		uint64_t block = at / ORACLE_BLOCK;
@@ -130,7 +132,8 @@ bool oracle_has_room(const struct oracle_image *img, uint64_t off, uint64_t len)
 
 /* ---- events ---- */
 
-static struct oracle_event *event_new(struct oracle_image *img, enum oracle_kind kind, uint64_t off, uint64_t len)
+static struct oracle_event *event_new(struct oracle_image *img, enum oracle_kind kind, uint64_t off,
+				      uint64_t len)
 {
 	struct oracle_event *e = alloc(sizeof(*e));
 
@@ -148,7 +151,8 @@ static uint64_t image_bytes(const struct oracle_image *img)
 	return (uint64_t)img->nr_blocks * ORACLE_BLOCK;
 }
 
-struct oracle_event *oracle_write(struct oracle_image *img, uint64_t off, uint64_t len, uint8_t *data)
+struct oracle_event *oracle_write(struct oracle_image *img, uint64_t off, uint64_t len,
+				  uint8_t *data)
 {
 	struct oracle_event *e = event_new(img, ORACLE_WRITE, off, len);
 
@@ -174,7 +178,8 @@ struct oracle_event *oracle_punch(struct oracle_image *img, uint64_t off, uint64
 	return e;
 }
 
-void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_bytes, bool is_durable)
+void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_bytes,
+		bool is_durable)
 {
 	e->end = oracle_now(img->oracle);
 	e->is_ok = ok_bytes > 0;
@@ -221,7 +226,8 @@ void oracle_crash(struct oracle *o)
 
 /* ---- a new base ---- */
 
-void oracle_settle_block(struct oracle_image *img, uint64_t block, const struct oracle_span *span, uint32_t nr)
+void oracle_settle_block(struct oracle_image *img, uint64_t block, const struct oracle_span *span,
+			 uint32_t nr)
 {
 	struct oracle_block *b = &img->block[block];
 
@@ -252,7 +258,9 @@ struct oracle *oracle_new(void)
 
 	list_init(&o->images);
 	o->clock = 1;
-	o->base = (struct oracle_event){ .is_ok = true, .is_durable = true, .is_base = true,
+	o->base = (struct oracle_event){ .is_ok = true,
+					 .is_durable = true,
+					 .is_base = true,
 					 .ok_end = ORACLE_NEVER };
 	return o;
 }
@@ -266,8 +274,8 @@ void oracle_free(struct oracle *o)
 	free(o);
 }
 
-struct oracle_image *oracle_image_new(struct oracle *o, uint32_t index, uint64_t uid, uint32_t nr_blocks,
-				      uint64_t size)
+struct oracle_image *oracle_image_new(struct oracle *o, uint32_t index, uint64_t uid,
+				      uint32_t nr_blocks, uint64_t size)
 {
 	struct oracle_image *img = alloc(sizeof(*img));
 
@@ -281,7 +289,8 @@ struct oracle_image *oracle_image_new(struct oracle *o, uint32_t index, uint64_t
 	list_add_tail(&o->images, &img->node);
 	for (uint64_t b = 0; b < nr_blocks; b++) {
 		uint64_t start = b * ORACLE_BLOCK;
-		uint32_t n = size > start ? (uint32_t)min_t(uint64_t, size - start, ORACLE_BLOCK) : 0;
+		uint32_t n = size > start ? (uint32_t)min_t(uint64_t, size - start, ORACLE_BLOCK) :
+					    0;
 
 		img->block[b].version = 1;
 		if (n)

@@ -2,10 +2,11 @@
 /*
  * The oracle's judgement.
  *
- * The edges of the pieces of a block cut it into segments; all bytes of a segment have the same history.
- * The content of a segment says which pieces it may show (versions differ in every byte; zeros may stand for
- * several pieces). Of these the oldest one that nothing contradicts is taken: it proves the least. After a power
- * cut each piece that is shown moves the cut, so the judgement is repeated until the cut stands still.
+ * The edges of the pieces of a block cut it into segments; all bytes of a segment have the same
+ * history. The content of a segment says which pieces it may show (versions differ in every byte;
+ * zeros may stand for several pieces). Of these the oldest one that nothing contradicts is taken:
+ * it proves the least. After a power cut each piece that is shown moves the cut, so the judgement
+ * is repeated until the cut stands still.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,8 +20,8 @@
 
 struct segment {
 	uint16_t lo, hi;
-	int chosen;      /* index of a piece, -1: none yet */
-	uint64_t match;  /* pieces whose content it has */
+	int chosen;	/* index of a piece, -1: none yet */
+	uint64_t match; /* pieces whose content it has */
 };
 
 struct shown {
@@ -44,15 +45,19 @@ static void piece_text(const struct oracle_piece *p, char *buf, size_t size)
 
 	for (uint32_t s = 0; s < ORACLE_SECTORS; s++)
 		is_seen = is_seen || p->seen[s] != ORACLE_NEVER;
-	snprintf(buf, size, "version %u [%u,%u) of %s started %" PRIu64 " ended %" PRId64 "%s%s%s%s", p->version,
-		 p->lo, p->hi,
-		 e->kind == ORACLE_WRITE ? "write" : e->kind == ORACLE_PUNCH ? "punch" : "truncate", e->start,
-		 (int64_t)e->end, e->is_ok ? " ok" : "", e->is_durable ? " durable" : "",
+	snprintf(buf, size,
+		 "version %u [%u,%u) of %s started %" PRIu64 " ended %" PRId64 "%s%s%s%s",
+		 p->version, p->lo, p->hi,
+		 e->kind == ORACLE_WRITE ? "write" :
+		 e->kind == ORACLE_PUNCH ? "punch" :
+					   "truncate",
+		 e->start, (int64_t)e->end, e->is_ok ? " ok" : "", e->is_durable ? " durable" : "",
 		 e->is_base ? " base" : "", is_seen ? " seen" : "");
 }
 
 /* Where do these bytes come from? Only for messages. */
-static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf, size_t size)
+static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
+			size_t size)
 {
 	const struct oracle_image *img;
 	uint8_t content[ORACLE_BLOCK];
@@ -67,7 +72,8 @@ static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uin
 				oracle_content(img, b, lo, hi, v, content);
 				if (memcmp(content, bytes, hi - lo))
 					continue;
-				snprintf(buf, size, "version %u of image %u block %" PRIu64, v, img->index, b);
+				snprintf(buf, size, "version %u of image %u block %" PRIu64, v,
+					 img->index, b);
 				return;
 			}
 }
@@ -77,7 +83,8 @@ static bool covers(const struct oracle_piece *p, const struct segment *s)
 	return p->lo <= s->lo && s->hi <= p->hi;
 }
 
-static bool complain_unknown(struct oracle_image *img, uint64_t block, const struct segment *s, const uint8_t *data)
+static bool complain_unknown(struct oracle_image *img, uint64_t block, const struct segment *s,
+			     const uint8_t *data)
 {
 	const struct oracle_block *b = &img->block[block];
 	struct oracle *o = img->oracle;
@@ -85,23 +92,26 @@ static bool complain_unknown(struct oracle_image *img, uint64_t block, const str
 	int n;
 
 	find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
-	n = snprintf(o->text, sizeof(o->text), "image %u block %" PRIu64 " bytes [%u,%u): content is %s, not one of:",
+	n = snprintf(o->text, sizeof(o->text),
+		     "image %u block %" PRIu64 " bytes [%u,%u): content is %s, not one of:",
 		     img->index, block, s->lo, s->hi, source);
 	for (uint32_t i = 0; i < b->nr && n < (int)sizeof(o->text); i++)
 		if (covers(b->piece[i], s))
-			n += snprintf(o->text + n, sizeof(o->text) - (size_t)n, " %u", b->piece[i]->version);
+			n += snprintf(o->text + n, sizeof(o->text) - (size_t)n, " %u",
+				      b->piece[i]->version);
 	return false;
 }
 
-static bool complain(struct oracle_image *img, uint64_t block, const struct segment *s, const struct oracle_piece *a,
-		     const struct oracle_piece *b, const char *why)
+static bool complain(struct oracle_image *img, uint64_t block, const struct segment *s,
+		     const struct oracle_piece *a, const struct oracle_piece *b, const char *why)
 {
 	char ta[140], tb[140];
 
 	piece_text(a, ta, sizeof(ta));
 	piece_text(b, tb, sizeof(tb));
-	snprintf(img->oracle->text, sizeof(img->oracle->text), "image %u block %" PRIu64 " bytes [%u,%u) show %s, but %s: %s",
-		 img->index, block, s->lo, s->hi, ta, why, tb);
+	snprintf(img->oracle->text, sizeof(img->oracle->text),
+		 "image %u block %" PRIu64 " bytes [%u,%u) show %s, but %s: %s", img->index, block,
+		 s->lo, s->hi, ta, why, tb);
 	return false;
 }
 
@@ -143,12 +153,14 @@ static void cut_segments(const struct oracle_block *b, struct shown *sh)
 	for (uint32_t i = 1; i < n; i++) {
 		if (edge[i] == edge[i - 1])
 			continue;
-		sh->segment[sh->nr++] = (struct segment){ .lo = edge[i - 1], .hi = edge[i], .chosen = -1 };
+		sh->segment[sh->nr++] =
+			(struct segment){ .lo = edge[i - 1], .hi = edge[i], .chosen = -1 };
 	}
 }
 
 /* Cuts the block and finds which pieces each segment may show. */
-static bool match_block(struct oracle_image *img, uint64_t block, const uint8_t *data, struct shown *sh)
+static bool match_block(struct oracle_image *img, uint64_t block, const uint8_t *data,
+			struct shown *sh)
 {
 	struct oracle_block *b = &img->block[block];
 	uint8_t content[ORACLE_BLOCK];
@@ -163,7 +175,8 @@ static bool match_block(struct oracle_image *img, uint64_t block, const uint8_t 
 		for (uint32_t i = 0; i < sh->nr; i++) {
 			struct segment *s = &sh->segment[i];
 
-			if (covers(piece, s) && !memcmp(content + (s->lo - piece->lo), data + s->lo, s->hi - s->lo))
+			if (covers(piece, s) &&
+			    !memcmp(content + (s->lo - piece->lo), data + s->lo, s->hi - s->lo))
 				s->match |= 1ull << p;
 		}
 	}
@@ -182,19 +195,22 @@ static bool must_be_there(const struct shown *sh, const struct judge *j, const s
 
 	if (p->event->is_base || certain < j->before)
 		return true;
-	return j->is_recovery && (p->is_observed || p->event->is_observed || (p->event->is_durable && certain != ORACLE_NEVER));
+	return j->is_recovery && (p->is_observed || p->event->is_observed ||
+				  (p->event->is_durable && certain != ORACLE_NEVER));
 }
 
 /* A piece that covers the segment, is newer than a and must be there; NULL: none. */
 static const struct oracle_piece *contradiction(const struct shown *sh, const struct judge *j,
-						const struct segment *s, const struct oracle_piece *a)
+						const struct segment *s,
+						const struct oracle_piece *a)
 {
 	const struct oracle_block *b = &sh->img->block[sh->block];
 
 	for (uint32_t i = 0; i < b->nr; i++) {
 		const struct oracle_piece *p = b->piece[i];
 
-		if (p != a && covers(p, s) && oracle_is_before(a, p, sector_of(s)) && must_be_there(sh, j, s, p))
+		if (p != a && covers(p, s) && oracle_is_before(a, p, sector_of(s)) &&
+		    must_be_there(sh, j, s, p))
 			return p;
 	}
 	return NULL;
@@ -208,7 +224,8 @@ static bool is_single(uint64_t match)
 /* The piece that a segment shows for certain, else NULL. */
 static struct oracle_piece *shown_piece(const struct shown *sh, const struct segment *s)
 {
-	return is_single(s->match) ? sh->img->block[sh->block].piece[__builtin_ctzll(s->match)] : NULL;
+	return is_single(s->match) ? sh->img->block[sh->block].piece[__builtin_ctzll(s->match)] :
+				     NULL;
 }
 
 /* Oldest piece first: it proves the least. */
@@ -246,9 +263,11 @@ static bool check_mixture(const struct shown *sh)
 			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b))
 				continue;
 			if (oracle_is_before(a, b, sector_of(s)))
-				return complain(sh->img, sh->block, s, a, b, "the block also shows this newer one");
+				return complain(sh->img, sh->block, s, a, b,
+						"the block also shows this newer one");
 			if (covers(a, t))
-				return complain(sh->img, sh->block, s, a, b, "the block mixes it with");
+				return complain(sh->img, sh->block, s, a, b,
+						"the block mixes it with");
 		}
 	}
 	return true;
@@ -288,21 +307,23 @@ static void learn_order(const struct shown *sh, const struct judge *j)
 			struct oracle_piece *p = b->piece[k];
 
 			if (p != a && covers(p, s) && !p->newer && must_be_there(sh, j, s, p) &&
-			    !oracle_is_before(p, a, sector_of(s)) && !oracle_is_before(a, p, sector_of(s)))
+			    !oracle_is_before(p, a, sector_of(s)) &&
+			    !oracle_is_before(a, p, sector_of(s)))
 				p->newer = a;
 		}
 	}
 }
 
-static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks, const uint8_t *data,
-			 uint64_t since, bool is_read)
+static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
+			 const uint8_t *data, uint64_t since, bool is_read)
 {
 	struct judge j = { .before = since };
 	struct shown sh;
 
 	oracle_now(img->oracle);
 	for (uint32_t i = 0; i < nr_blocks; i++) {
-		if (!match_block(img, block + i, data + (size_t)i * ORACLE_BLOCK, &sh) || !judge_block(&sh, &j))
+		if (!match_block(img, block + i, data + (size_t)i * ORACLE_BLOCK, &sh) ||
+		    !judge_block(&sh, &j))
 			return false;
 		if (is_read)
 			learn_order(&sh, &j);
@@ -310,8 +331,8 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 	return true;
 }
 
-bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blocks, const uint8_t *data,
-		       uint64_t since)
+bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
+		       const uint8_t *data, uint64_t since)
 {
 	return check_blocks(img, block, nr_blocks, data, since, true);
 }
@@ -357,7 +378,8 @@ static void begin_recovery(struct recovery *r, enum oracle_loss loss)
 	struct oracle_image *img;
 	struct oracle_event *e;
 
-	r->judge = (struct judge){ .before = loss == ORACLE_LOSS_NONE ? ORACLE_NEVER : 0, .is_recovery = true };
+	r->judge = (struct judge){ .before = loss == ORACLE_LOSS_NONE ? ORACLE_NEVER : 0,
+				   .is_recovery = true };
 	list_for_each_entry(img, &r->o->images, node) {
 		for (uint32_t b = 0; b < img->nr_blocks; b++)
 			for (uint32_t i = 0; i < img->block[b].nr; i++)
@@ -370,7 +392,8 @@ static void begin_recovery(struct recovery *r, enum oracle_loss loss)
 	}
 }
 
-/* What a block shows has survived, and all that was answered before it was started must have, too. */
+/* What a block shows has survived, and all that was answered before it was started must have, too.
+ */
 static bool take_evidence(struct recovery *r, const struct shown *sh)
 {
 	bool is_new = false;
@@ -385,7 +408,8 @@ static bool take_evidence(struct recovery *r, const struct shown *sh)
 				p->event->is_observed = true;
 			is_new = true;
 		}
-		if (!p->event->is_base && !p->event->is_nothing && p->event->start > r->judge.before) {
+		if (!p->event->is_base && !p->event->is_nothing &&
+		    p->event->start > r->judge.before) {
 			r->judge.before = p->event->start;
 			is_new = true;
 		}
@@ -422,7 +446,9 @@ static void settle_block(const struct shown *sh)
 		if (n && span[n - 1].version == version)
 			span[n - 1].hi = s->hi;
 		else
-			span[n++] = (struct oracle_span){ .lo = s->lo, .hi = s->hi, .version = version };
+			span[n++] = (struct oracle_span){ .lo = s->lo,
+							  .hi = s->hi,
+							  .version = version };
 	}
 	oracle_settle_block(sh->img, sh->block, span, n);
 }
@@ -433,15 +459,16 @@ static bool check_sizes(struct recovery *r, const struct oracle_recovered *rec, 
 		if (oracle_size_is_possible(rec[i].img, rec[i].size, r->judge.before, true))
 			continue;
 		snprintf(r->o->text, sizeof(r->o->text),
-			 "image %u: size %" PRIu64 " after recovery, nothing explains it (cut at %" PRIu64 ")",
+			 "image %u: size %" PRIu64
+			 " after recovery, nothing explains it (cut at %" PRIu64 ")",
 			 rec[i].img->index, rec[i].size, r->judge.before);
 		return false;
 	}
 	return true;
 }
 
-bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec, uint32_t nr, enum oracle_loss loss,
-			    bool settle)
+bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec, uint32_t nr,
+			    enum oracle_loss loss, bool settle)
 {
 	struct recovery r = { .o = o };
 	bool is_good = true;

@@ -3,9 +3,10 @@
  * Which sizes can an image have?
  *
  * The events that can change the size (truncates, and writes that end beyond the smallest size it
- * ever had) are applied in every order that time allows, cut off where everything that must be there has
- * been applied. A state is what has been applied and the size; each is visited once. Writes that were not fully
- * answered may have reached any block boundary; only the size that is looked for matters.
+ * ever had) are applied in every order that time allows, cut off where everything that must be
+ * there has been applied. A state is what has been applied and the size; each is visited once.
+ * Writes that were not fully answered may have reached any block boundary; only the size that is
+ * looked for matters.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,8 +24,8 @@ struct change {
 };
 
 struct state {
-	uint32_t next;   /* all before it are applied */
-	uint64_t ahead;  /* of next, next + 1, ...: which are applied too */
+	uint32_t next;	/* all before it are applied */
+	uint64_t ahead; /* of next, next + 1, ...: which are applied too */
 	uint64_t size;
 };
 
@@ -49,10 +50,12 @@ static uint64_t smallest_size(const struct oracle_image *img)
 
 static bool must_have_happened(const struct oracle_event *e, uint64_t before, bool is_recovery)
 {
-	return e->is_ok && !e->is_vague && (e->is_base || e->end < before || (is_recovery && e->is_durable));
+	return e->is_ok && !e->is_vague &&
+	       (e->is_base || e->end < before || (is_recovery && e->is_durable));
 }
 
-static bool collect(struct search *s, const struct oracle_image *img, uint64_t before, bool is_recovery)
+static bool collect(struct search *s, const struct oracle_image *img, uint64_t before,
+		    bool is_recovery)
 {
 	uint64_t smallest = smallest_size(img);
 	const struct oracle_event *e;
@@ -64,7 +67,9 @@ static bool collect(struct search *s, const struct oracle_image *img, uint64_t b
 			continue;
 		if (s->nr == EVENTS_MAX)
 			return false;
-		s->change[s->nr++] = (struct change){ .event = e, .must = must_have_happened(e, before, is_recovery) };
+		s->change[s->nr++] =
+			(struct change){ .event = e,
+					 .must = must_have_happened(e, before, is_recovery) };
 	}
 	return true;
 }
@@ -95,7 +100,9 @@ static bool is_ready(const struct search *s, const struct state *st, uint32_t i)
 
 static struct state with(const struct state *st, uint32_t i, uint64_t size)
 {
-	struct state to = { .next = st->next, .ahead = st->ahead | 1ull << (i - st->next), .size = size };
+	struct state to = { .next = st->next,
+			    .ahead = st->ahead | 1ull << (i - st->next),
+			    .size = size };
 
 	while (to.ahead & 1) {
 		to.ahead >>= 1;
@@ -107,7 +114,8 @@ static struct state with(const struct state *st, uint32_t i, uint64_t size)
 static void visit(struct search *s, struct state st)
 {
 	for (uint32_t i = 0; i < s->nr_seen; i++)
-		if (s->seen[i].next == st.next && s->seen[i].ahead == st.ahead && s->seen[i].size == st.size)
+		if (s->seen[i].next == st.next && s->seen[i].ahead == st.ahead &&
+		    s->seen[i].size == st.size)
 			return;
 	if (s->nr_seen < STATES_MAX)
 		s->seen[s->nr_seen++] = st;
@@ -130,7 +138,8 @@ static void follow(struct search *s, const struct state *from, uint32_t i)
 	visit(s, with(&st, i, max(st.size, e->off + e->len)));
 }
 
-bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before, bool is_recovery)
+bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before,
+			     bool is_recovery)
 {
 	struct search s = { .wanted = size };
 	bool is_found = false;
@@ -163,7 +172,9 @@ bool oracle_check_size(struct oracle_image *img, uint64_t size, uint64_t since)
 
 	if (oracle_size_is_possible(img, size, since, false))
 		return true;
-	snprintf(o->text, sizeof(o->text), "image %u: size %" PRIu64 ", nothing explains it (since %" PRIu64 ", base %" PRIu64 ")",
+	snprintf(o->text, sizeof(o->text),
+		 "image %u: size %" PRIu64 ", nothing explains it (since %" PRIu64 ", base %" PRIu64
+		 ")",
 		 img->index, size, since, img->base_size);
 	return false;
 }

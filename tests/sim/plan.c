@@ -54,9 +54,9 @@ void plan_conf(struct sim_conf *conf, uint64_t seed)
 static void mood_requests(struct plan *p, const struct sim_conf *conf, struct rng *rng)
 {
 	static const uint32_t usual[NR_PLAN_KINDS] = {
-		[PLAN_WRITE] = 60, [PLAN_READ] = 15, [PLAN_SYNC] = 6, [PLAN_TRUNCATE] = 4, [PLAN_PUNCH] = 4,
-		[PLAN_CLEAN] = 1, [PLAN_RENAME] = 1, [PLAN_UNLINK] = 1, [PLAN_KNOB] = 3, [PLAN_EDIT] = 1,
-		[PLAN_CONFLICT] = 1,
+		[PLAN_WRITE] = 60, [PLAN_READ] = 15, [PLAN_SYNC] = 6,	  [PLAN_TRUNCATE] = 4,
+		[PLAN_PUNCH] = 4,  [PLAN_CLEAN] = 1, [PLAN_RENAME] = 1,	  [PLAN_UNLINK] = 1,
+		[PLAN_KNOB] = 3,   [PLAN_EDIT] = 1,  [PLAN_CONFLICT] = 1,
 	};
 
 	for (int k = 0; k < NR_PLAN_KINDS; k++) {

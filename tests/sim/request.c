@@ -2,8 +2,9 @@
 /*
  * Requests: how each is started, taken a step further, and judged when it ends.
  *
- * Starting one never enters the core: its first step is a step like any other. What the oracle is told when:
- * a write or operation has started when its request is made, and has been answered when the core says DONE.
+ * Starting one never enters the core: its first step is a step like any other. What the oracle is
+ * told when: a write or operation has started when its request is made, and has been answered when
+ * the core says DONE.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +15,8 @@
 #include "common/align.h"
 #include "tests/sim/world.h"
 
-static struct sim_request *request_new(struct sim_world *w, enum sim_kind kind, struct sim_image *img)
+static struct sim_request *request_new(struct sim_world *w, enum sim_kind kind,
+				       struct sim_image *img)
 {
 	struct sim_request *r = calloc(1, sizeof(*r));
 
@@ -37,7 +39,8 @@ static struct sim_request *request_new(struct sim_world *w, enum sim_kind kind, 
 static uint8_t *alloc_data(uint64_t len, uint64_t alignment)
 {
 	/* Exactly as long as it may be: what reads or writes too much is found by ASan. */
-	uint8_t *p = alignment > 1 ? aligned_alloc(alignment, align_up(len, alignment)) : malloc(len);
+	uint8_t *p = alignment > 1 ? aligned_alloc(alignment, align_up(len, alignment)) :
+				     malloc(len);
 
 	if (!p)
 		abort();
@@ -46,21 +49,26 @@ static uint8_t *alloc_data(uint64_t len, uint64_t alignment)
 
 /* ---- starting ---- */
 
-struct sim_request *sim_start_write(struct sim_world *w, struct sim_image *img, uint64_t off, uint32_t len, bool sync)
+struct sim_request *sim_start_write(struct sim_world *w, struct sim_image *img, uint64_t off,
+				    uint32_t len, bool sync)
 {
 	struct sim_request *r = request_new(w, SIM_WRITE, img);
 
 	r->data = alloc_data(len, 1);
 	r->len = len;
 	r->event = oracle_write(img->model, off, len, r->data);
-	r->u.write = (struct cache_write){ .image = img->cached, .off = off, .len = len, .data = r->data,
+	r->u.write = (struct cache_write){ .image = img->cached,
+					   .off = off,
+					   .len = len,
+					   .data = r->data,
 					   .sync = sync };
-	TRACE(w, "start request %: write image % off % len % sync %, event %", r->id, img->index, off, len, sync,
-	      r->event->start);
+	TRACE(w, "start request %: write image % off % len % sync %, event %", r->id, img->index,
+	      off, len, sync, r->event->start);
 	return r;
 }
 
-struct sim_request *sim_start_read(struct sim_world *w, struct sim_image *img, uint64_t block, uint32_t nr_blocks)
+struct sim_request *sim_start_read(struct sim_world *w, struct sim_image *img, uint64_t block,
+				   uint32_t nr_blocks)
 {
 	struct sim_request *r = request_new(w, SIM_READ, img);
 
@@ -71,7 +79,8 @@ struct sim_request *sim_start_read(struct sim_world *w, struct sim_image *img, u
 	r->u.read.off = block * ORACLE_BLOCK;
 	r->u.read.len = (uint32_t)r->len;
 	r->u.read.buf = r->data;
-	TRACE(w, "start request %: read image % block % blocks %", r->id, img->index, block, nr_blocks);
+	TRACE(w, "start request %: read image % block % blocks %", r->id, img->index, block,
+	      nr_blocks);
 	return r;
 }
 
@@ -84,7 +93,8 @@ struct sim_request *sim_start_sync(struct sim_world *w, struct sim_image *img)
 	return r;
 }
 
-struct sim_request *sim_start_op(struct sim_world *w, struct sim_image *img, enum cache_op_type type)
+struct sim_request *sim_start_op(struct sim_world *w, struct sim_image *img,
+				 enum cache_op_type type)
 {
 	struct sim_request *r = request_new(w, SIM_OP, img);
 
@@ -102,19 +112,21 @@ struct sim_request *sim_start_truncate(struct sim_world *w, struct sim_image *im
 	r->is_shrink = size < info.size; /* which is durable when it is answered */
 	r->u.op.off = size;
 	r->event = oracle_truncate(img->model, size);
-	TRACE(w, "start request %: truncate image % to % from %, event %", r->id, img->index, size, info.size,
-	      r->event->start);
+	TRACE(w, "start request %: truncate image % to % from %, event %", r->id, img->index, size,
+	      info.size, r->event->start);
 	return r;
 }
 
-struct sim_request *sim_start_punch(struct sim_world *w, struct sim_image *img, uint64_t off, uint64_t len)
+struct sim_request *sim_start_punch(struct sim_world *w, struct sim_image *img, uint64_t off,
+				    uint64_t len)
 {
 	struct sim_request *r = sim_start_op(w, img, CACHE_OP_PUNCH);
 
 	r->u.op.off = off;
 	r->u.op.len = len;
 	r->event = oracle_punch(img->model, off, len);
-	TRACE(w, "start request %: punch image % off % len %, event %", r->id, img->index, off, len, r->event->start);
+	TRACE(w, "start request %: punch image % off % len %, event %", r->id, img->index, off, len,
+	      r->event->start);
 	return r;
 }
 
@@ -135,7 +147,8 @@ static void unlink_unbound(struct sim_world *w, struct sim_request *r)
 	if (r->result)
 		sim_fail(w, "unbind of image %u: %d", img->index, r->result);
 	cache_image_free(w->cache, img->cached);
-	sim_image_create(w, img, rng_below(&w->rng, (uint64_t)w->conf.image_blocks * ORACLE_BLOCK + 1));
+	sim_image_create(w, img,
+			 rng_below(&w->rng, (uint64_t)w->conf.image_blocks * ORACLE_BLOCK + 1));
 	sim_image_introduce(w, img);
 }
 
@@ -332,7 +345,8 @@ static void end_write(struct sim_world *w, struct sim_request *r)
 	uint64_t ok = r->result > 0 ? (uint64_t)r->result : 0;
 
 	if (ok > r->len || (ok < r->len && !is_excused(w, r)))
-		sim_fail(w, "write request %" PRIu64 " of %" PRIu64 " bytes ended with %d", r->id, r->len, r->result);
+		sim_fail(w, "write request %" PRIu64 " of %" PRIu64 " bytes ended with %d", r->id,
+			 r->len, r->result);
 	oracle_end(r->img->model, r->event, ok, r->u.write.sync && ok == r->len);
 }
 
@@ -346,8 +360,8 @@ static void end_read(struct sim_world *w, struct sim_request *r)
 	if (r->is_probe)
 		return;
 	w->reads_checked++;
-	sim_check(w, oracle_check_read(r->img->model, r->u.read.off / ORACLE_BLOCK, (uint32_t)(r->len / ORACLE_BLOCK),
-				       r->data, r->since));
+	sim_check(w, oracle_check_read(r->img->model, r->u.read.off / ORACLE_BLOCK,
+				       (uint32_t)(r->len / ORACLE_BLOCK), r->data, r->since));
 }
 
 static void end_sync(struct sim_world *w, struct sim_request *r)
@@ -378,13 +392,15 @@ static void end_clean(struct sim_world *w, struct sim_request *r)
 static void end_op(struct sim_world *w, struct sim_request *r)
 {
 	if (r->result && !is_excused(w, r))
-		sim_fail(w, "operation request %" PRIu64 " (type %d) ended with %d", r->id, (int)r->u.op.type,
-			 r->result);
+		sim_fail(w, "operation request %" PRIu64 " (type %d) ended with %d", r->id,
+			 (int)r->u.op.type, r->result);
 	if (r->event) {
-		/* What is beyond the end needs no operation in the log, and is as durable as the end. */
+		/* What is beyond the end needs no operation in the log, and is as durable as the
+		 * end. */
 		r->event->is_nothing = !r->u.op.s.lsn;
 		oracle_end(r->img->model, r->event, !r->result,
-			   (r->is_shrink || r->u.op.type == CACHE_OP_PUNCH) && !r->event->is_nothing);
+			   (r->is_shrink || r->u.op.type == CACHE_OP_PUNCH) &&
+				   !r->event->is_nothing);
 	} else if (r->u.op.type == CACHE_OP_CLEAN && !r->result)
 		end_clean(w, r);
 }
@@ -410,7 +426,8 @@ static void read_result(struct sim_request *r)
 void sim_request_ended(struct sim_world *w, struct sim_request *r)
 {
 	read_result(r);
-	TRACE(w, "end request %: result %, clock %", r->id, (uint64_t)(int64_t)r->result, w->oracle->clock + 1);
+	TRACE(w, "end request %: result %, clock %", r->id, (uint64_t)(int64_t)r->result,
+	      w->oracle->clock + 1);
 	r->phase = SIM_ENDED;
 	list_del(&r->node);
 	w->nr_requests--;
@@ -449,7 +466,8 @@ struct sim_request *sim_find_request(struct sim_world *w, const struct action *a
 	struct sim_request *r;
 
 	list_for_each_entry(r, &w->requests, node)
-		if ((const char *)a >= (const char *)&r->u && (const char *)a < (const char *)(&r->u + 1))
+		if ((const char *)a >= (const char *)&r->u &&
+		    (const char *)a < (const char *)(&r->u + 1))
 			return r;
 	return NULL;
 }

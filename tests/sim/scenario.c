@@ -4,8 +4,12 @@
 
 struct sim_conf scenario_conf(void)
 {
-	struct sim_conf conf = { .seed = 1, .segment_order = 6, .nr_segments = 16, .nr_images = 2,
-				 .image_blocks = 16, .image_bytes = 16 * BLOCK };
+	struct sim_conf conf = { .seed = 1,
+				 .segment_order = 6,
+				 .nr_segments = 16,
+				 .nr_images = 2,
+				 .image_blocks = 16,
+				 .image_bytes = 16 * BLOCK };
 
 	cache_conf_default(&conf.cache);
 	conf.cache.pool_buffers = 4;
@@ -115,7 +119,8 @@ void scenario_write_block(struct sim_world *w, struct sim_image *img, uint64_t b
 
 void scenario_wrap(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t blocks)
 {
-	uint64_t segments = w->conf.nr_segments + 2, data = (1ull << (w->conf.segment_order - 3)) - 1;
+	uint64_t segments = w->conf.nr_segments + 2,
+		 data = (1ull << (w->conf.segment_order - 3)) - 1;
 
 	for (uint64_t i = 0; i < segments * data; i++)
 		scenario_write_block(w, img, first + i % blocks);

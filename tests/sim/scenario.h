@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the named scenarios share. A scenario arranges one sequence of events by hand (holding back actions
- * of some types, taking requests step by step), crashes, and lets the oracle judge.
+ * What the named scenarios share. A scenario arranges one sequence of events by hand (holding back
+ * actions of some types, taking requests step by step), crashes, and lets the oracle judge.
  */
 #ifndef TESTS_SIM_SCENARIO_H
 #define TESTS_SIM_SCENARIO_H
@@ -13,7 +13,8 @@
 
 /* Two images of 16 blocks, files of 16 blocks; 16 segments of 7 data blocks; 4 RAM buffers. */
 struct sim_conf scenario_conf(void);
-/* A mounted world in which nothing happens by itself: no timers, no migration. NULL: scenario_conf(). */
+/* A mounted world in which nothing happens by itself: no timers, no migration. NULL:
+ * scenario_conf(). */
 struct sim_world *scenario_begin(const struct sim_conf *conf);
 /* Mounts again what a crash left, and makes it quiet as above. */
 void scenario_mount(struct sim_world *w);
@@ -35,14 +36,13 @@ void scenario_write_block(struct sim_world *w, struct sim_image *img, uint64_t b
 /* Overwrites blocks of the image, whole, synced, until the log has gone round. */
 void scenario_wrap(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t blocks);
 
-#define SCENARIO_SUITE(name, ...)                               \
-	static Suite *make_suite(void)                          \
-	{                                                       \
-		Suite *suite = suite_create(name);              \
-                                                                \
-		CHECK_CASE(suite, name, __VA_ARGS__);           \
-		return suite;                                   \
-	}                                                       \
+#define SCENARIO_SUITE(name, ...)                     \
+	static Suite *make_suite(void)                \
+	{                                             \
+		Suite *suite = suite_create(name);    \
+		CHECK_CASE(suite, name, __VA_ARGS__); \
+		return suite;                         \
+	}                                             \
 	CHECK_MAIN(make_suite)
 
 #endif

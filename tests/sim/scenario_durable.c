@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Named scenarios of RULES B: what durable means. Each test tells the sequence that breaks without its rule. */
+/* Named scenarios of RULES B: what durable means. Each test tells the sequence that breaks without
+ * its rule. */
 #include <errno.h>
 
 #include "tests/sim/scenario.h"
 
 /*
- * B1. X = v1 synced; X = v2 in RAM; migration skips v1, which is superseded; the tail passes it; power cut:
- * neither is anywhere. v2 cannot become durable here, because its record is held back.
+ * B1. X = v1 synced; X = v2 in RAM; migration skips v1, which is superseded; the tail passes it;
+ * power cut: neither is anywhere. v2 cannot become durable here, because its record is held back.
  */
 START_TEST(test_b1_tail_does_not_pass_what_only_ram_has_replaced)
 {
@@ -52,8 +53,8 @@ START_TEST(test_b1_tail_does_not_pass_what_was_not_flushed)
 END_TEST
 
 /*
- * B2. Records are written, not flushed; the daemon dies; the next one reads them and serves what they say;
- * power cut: they are gone. What was recovered must have been flushed.
+ * B2. Records are written, not flushed; the daemon dies; the next one reads them and serves what
+ * they say; power cut: they are gone. What was recovered must have been flushed.
  */
 START_TEST(test_b2_recovery_flushes_what_it_has_read)
 {
@@ -82,8 +83,9 @@ static int fail_flushes(struct sim_world *w, const struct action *a)
 }
 
 /*
- * B3. The record is written, the flush fails: the device may have lost it, and a second flush alone proves nothing.
- * Either the sync fails, or the data was written again from the buffer, which must still be there.
+ * B3. The record is written, the flush fails: the device may have lost it, and a second flush alone
+ * proves nothing. Either the sync fails, or the data was written again from the buffer, which must
+ * still be there.
  */
 START_TEST(test_b3_failed_flush_is_followed_by_writing_again)
 {
@@ -106,7 +108,8 @@ START_TEST(test_b3_failed_flush_is_followed_by_writing_again)
 }
 END_TEST
 
-/* B3. A buffer whose record is written but not durable is not filled anew: the daemon's death finds it. */
+/* B3. A buffer whose record is written but not durable is not filled anew: the daemon's death finds
+ * it. */
 START_TEST(test_b3_buffers_wait_for_the_flush)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -134,7 +137,8 @@ START_TEST(test_b3_buffers_wait_for_the_flush)
 }
 END_TEST
 
-/* B4. The flush of a sync is submitted when the write of the record has returned, not before: else it does not cover it. */
+/* B4. The flush of a sync is submitted when the write of the record has returned, not before: else
+ * it does not cover it. */
 START_TEST(test_b4_flush_waits_for_the_record)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -217,7 +221,8 @@ START_TEST(test_b4_interval_flush_makes_durable)
 }
 END_TEST
 
-/* B5. Migration takes only what is durable: else a power cut keeps a later write and loses an earlier one. */
+/* B5. Migration takes only what is durable: else a power cut keeps a later write and loses an
+ * earlier one. */
 START_TEST(test_b5_migration_takes_only_what_is_durable)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -258,7 +263,8 @@ START_TEST(test_b5_effects_come_after_the_flush)
 }
 END_TEST
 
-/* B7. A write that was answered before another one was issued is never lost while that one survives. */
+/* B7. A write that was answered before another one was issued is never lost while that one
+ * survives. */
 START_TEST(test_b7_sync_of_one_image_keeps_what_came_before_it)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -273,9 +279,11 @@ START_TEST(test_b7_sync_of_one_image_keeps_what_came_before_it)
 END_TEST
 
 SCENARIO_SUITE("durable", test_b1_tail_does_not_pass_what_only_ram_has_replaced,
-	       test_b1_tail_does_not_pass_what_was_not_flushed, test_b2_recovery_flushes_what_it_has_read,
-	       test_b3_failed_flush_is_followed_by_writing_again, test_b3_buffers_wait_for_the_flush,
-	       test_b4_flush_waits_for_the_record, test_b4_sync_covers_all_records_up_to_its_own,
+	       test_b1_tail_does_not_pass_what_was_not_flushed,
+	       test_b2_recovery_flushes_what_it_has_read,
+	       test_b3_failed_flush_is_followed_by_writing_again,
+	       test_b3_buffers_wait_for_the_flush, test_b4_flush_waits_for_the_record,
+	       test_b4_sync_covers_all_records_up_to_its_own,
 	       test_b4_dsync_write_is_durable_when_answered, test_b4_interval_flush_makes_durable,
 	       test_b5_migration_takes_only_what_is_durable, test_b5_effects_come_after_the_flush,
 	       test_b7_sync_of_one_image_keeps_what_came_before_it)

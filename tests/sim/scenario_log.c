@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Named scenarios of RULES A: the chain, its end, the super block, as far as the whole core takes part. */
+/* Named scenarios of RULES A: the chain, its end, the super block, as far as the whole core takes
+ * part. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,9 @@
 #include "tests/sim/scenario.h"
 
 /*
- * A2, A3. Records n+1 (lost) and n+2 (kept) of a tail that a power cut tore; recovery ends at n and writes new
- * records; the old n+2 fits nowhere: its content must never come back, also not after the next crash.
+ * A2, A3. Records n+1 (lost) and n+2 (kept) of a tail that a power cut tore; recovery ends at n and
+ * writes new records; the old n+2 fits nowhere: its content must never come back, also not after
+ * the next crash.
  */
 static void tear_and_go_on(uint64_t nr_after, bool is_death)
 {
@@ -77,7 +79,8 @@ static uint8_t *find_record(struct sim_world *w, uint64_t lsn)
 	return NULL;
 }
 
-/* A5. A record in the middle that was durable is damaged: the mount is refused with a message, nothing is guessed. */
+/* A5. A record in the middle that was durable is damaged: the mount is refused with a message,
+ * nothing is guessed. */
 START_TEST(test_a5_damage_is_refused)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -125,7 +128,8 @@ START_TEST(test_a5_torn_end_is_accepted)
 }
 END_TEST
 
-/* A6. Power cut in each write of a super block: there is always a valid one, and no table it names is half written. */
+/* A6. Power cut in each write of a super block: there is always a valid one, and no table it names
+ * is half written. */
 START_TEST(test_a6_cut_in_every_superblock_write)
 {
 	for (uint64_t seed = 1; seed <= 30; seed++) {
@@ -149,7 +153,8 @@ START_TEST(test_a6_cut_in_every_superblock_write)
 }
 END_TEST
 
-/* Reuse. The log goes round many times, with crashes: a slot is never written before two super blocks left it. */
+/* Reuse. The log goes round many times, with crashes: a slot is never written before two super
+ * blocks left it. */
 START_TEST(test_log_goes_round)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -189,5 +194,5 @@ START_TEST(test_records_share_a_segment)
 END_TEST
 
 SCENARIO_SUITE("log", test_a3_abandoned_tail_does_not_come_back, test_a5_damage_is_refused,
-	       test_a5_torn_end_is_accepted, test_a6_cut_in_every_superblock_write, test_log_goes_round,
-	       test_records_share_a_segment)
+	       test_a5_torn_end_is_accepted, test_a6_cut_in_every_superblock_write,
+	       test_log_goes_round, test_records_share_a_segment)

@@ -13,8 +13,8 @@ static void migrate_until(struct sim_world *w, enum action_type held)
 }
 
 /*
- * F1. X is on its way to the backing file; X is overwritten; the backing write and its sync end: X is still dirty,
- * with the newer data in the log alone.
+ * F1. X is on its way to the backing file; X is overwritten; the backing write and its sync end: X
+ * is still dirty, with the newer data in the log alone.
  */
 static void overwrite_during(enum action_type held, bool is_power)
 {
@@ -49,8 +49,8 @@ START_TEST(test_f1_overwritten_while_it_is_migrated)
 END_TEST
 
 /*
- * F1. Written to the backing file, not synced; the log goes round; power cut: the file has lost it, so the log must
- * still have it.
+ * F1. Written to the backing file, not synced; the log goes round; power cut: the file has lost it,
+ * so the log must still have it.
  */
 START_TEST(test_f1_clean_only_after_the_sync)
 {
@@ -61,7 +61,8 @@ START_TEST(test_f1_clean_only_after_the_sync)
 	sim_do_sync(w, x);
 	migrate_until(w, ACTION_BACK_SYNC);
 	for (int i = 0; i < 60; i++) {
-		struct sim_request *r = sim_start_write(w, y, (uint64_t)i % 4 * BLOCK, BLOCK, false);
+		struct sim_request *r =
+			sim_start_write(w, y, (uint64_t)i % 4 * BLOCK, BLOCK, false);
 
 		r->is_kept = true;
 		scenario_run(w, 100 * SIM_MS);
@@ -84,7 +85,8 @@ static int fail_some(struct sim_world *w, const struct action *a)
 	return (int)a->type == failing_type && nr_failures > 0 && nr_failures-- ? -EIO : 0;
 }
 
-/* F1. The sync of the backing file fails: what it covered is dirty again and written again, not only synced again. */
+/* F1. The sync of the backing file fails: what it covered is dirty again and written again, not
+ * only synced again. */
 static void fail_backing(enum action_type type)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -116,7 +118,8 @@ START_TEST(test_f1_failed_backing_write_is_repeated)
 }
 END_TEST
 
-/* F2. Before each batch the file is looked at: in conflict nothing is written to it, nothing is marked clean. */
+/* F2. Before each batch the file is looked at: in conflict nothing is written to it, nothing is
+ * marked clean. */
 START_TEST(test_f2_conflict_holds_one_image_and_not_the_others)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -145,7 +148,8 @@ START_TEST(test_f2_conflict_holds_one_image_and_not_the_others)
 }
 END_TEST
 
-/* G4. conflict is in the log and the image table: it is there after a crash and after an orderly end. */
+/* G4. conflict is in the log and the image table: it is there after a crash and after an orderly
+ * end. */
 START_TEST(test_g4_conflict_is_sticky)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -172,8 +176,8 @@ START_TEST(test_g4_conflict_is_sticky)
 END_TEST
 
 /*
- * H1. The log is full and nothing migrates: writers wait. What has been answered has its place already, so a sync and
- * a power cut behind it find it. When migration goes on, the writers do.
+ * H1. The log is full and nothing migrates: writers wait. What has been answered has its place
+ * already, so a sync and a power cut behind it find it. When migration goes on, the writers do.
  */
 START_TEST(test_h1_answered_means_placed)
 {
@@ -204,7 +208,8 @@ START_TEST(test_h1_answered_means_placed)
 }
 END_TEST
 
-/* H1. The same with the log full at the crash: recovery finds room for what it must do, and goes on. */
+/* H1. The same with the log full at the crash: recovery finds room for what it must do, and goes
+ * on. */
 START_TEST(test_h1_crash_with_a_full_log)
 {
 	for (int is_power = 0; is_power < 2; is_power++) {
@@ -227,7 +232,8 @@ START_TEST(test_h1_crash_with_a_full_log)
 			sim_power_cut(w, CUT_KEEP_ALL);
 		else
 			sim_daemon_death(w, false);
-		/* Recovered and killed again and again, with nothing migrated: it must not fill up. */
+		/* Recovered and killed again and again, with nothing migrated: it must not fill up.
+		 */
 		for (int i = 0; i < 6; i++) {
 			scenario_mount(w);
 			sim_daemon_death(w, true);
@@ -303,8 +309,10 @@ START_TEST(test_superseded_versions_are_skipped)
 }
 END_TEST
 
-SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated, test_f1_clean_only_after_the_sync,
-	       test_f1_failed_sync_makes_dirty_again, test_f1_failed_backing_write_is_repeated,
+SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated,
+	       test_f1_clean_only_after_the_sync, test_f1_failed_sync_makes_dirty_again,
+	       test_f1_failed_backing_write_is_repeated,
 	       test_f2_conflict_holds_one_image_and_not_the_others, test_g4_conflict_is_sticky,
-	       test_h1_answered_means_placed, test_h1_crash_with_a_full_log, test_h1_truncate_with_a_full_log,
-	       test_h3_sync_does_not_wait_for_the_backing_store, test_superseded_versions_are_skipped)
+	       test_h1_answered_means_placed, test_h1_crash_with_a_full_log,
+	       test_h1_truncate_with_a_full_log, test_h3_sync_does_not_wait_for_the_backing_store,
+	       test_superseded_versions_are_skipped)

@@ -7,8 +7,9 @@
 #include "tests/sim/scenario.h"
 
 /*
- * E1. A block is being written to the backing file; the image is truncated below it and extended again; then that
- * backing write lands: the old data would be back. The truncate waits for backing writes in flight.
+ * E1. A block is being written to the backing file; the image is truncated below it and extended
+ * again; then that backing write lands: the old data would be back. The truncate waits for backing
+ * writes in flight.
  */
 START_TEST(test_e1_truncate_waits_for_backing_writes)
 {
@@ -35,7 +36,8 @@ START_TEST(test_e1_truncate_waits_for_backing_writes)
 }
 END_TEST
 
-/* E1. A write to the range comes while the truncate is under way: it waits, and is not dropped with the old data. */
+/* E1. A write to the range comes while the truncate is under way: it waits, and is not dropped with
+ * the old data. */
 START_TEST(test_e1_write_after_truncate_is_kept)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -60,7 +62,8 @@ START_TEST(test_e1_write_after_truncate_is_kept)
 }
 END_TEST
 
-/* E1, E3. Crashes while the effect on the file is not there yet, or not stable: it is done again. */
+/* E1, E3. Crashes while the effect on the file is not there yet, or not stable: it is done again.
+ */
 static void truncate_and_crash(enum action_type held, bool is_power)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -96,7 +99,8 @@ START_TEST(test_e1_crash_before_the_effect)
 }
 END_TEST
 
-/* E2. Cuts in the middle of a sector, extended again: the cut bytes are zeros, also after a crash and in the file. */
+/* E2. Cuts in the middle of a sector, extended again: the cut bytes are zeros, also after a crash
+ * and in the file. */
 static void cut_unaligned(bool is_cached, bool is_punch)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -108,7 +112,8 @@ static void cut_unaligned(bool is_cached, bool is_punch)
 		sim_do_write(w, x, 5 * BLOCK + 512, 1024);
 	}
 	if (is_punch) {
-		ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, 4 * BLOCK + 777, 2 * BLOCK + 11)), 0);
+		ck_assert_int_eq(
+			sim_wait(w, sim_start_punch(w, x, 4 * BLOCK + 777, 2 * BLOCK + 11)), 0);
 		ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, 8 * BLOCK + 10, 20)), 0);
 	} else {
 		ck_assert_int_eq(sim_wait(w, sim_start_truncate(w, x, 4 * BLOCK + 777)), 0);
@@ -157,7 +162,8 @@ static int fail_some(struct sim_world *w, const struct action *a)
 	return (int)a->type == failing_type && nr_failures > 0 && nr_failures-- ? -EIO : 0;
 }
 
-/* E3. The truncate is durable, then its effect on the file fails: it has happened, and is done before any migration. */
+/* E3. The truncate is durable, then its effect on the file fails: it has happened, and is done
+ * before any migration. */
 START_TEST(test_e3_effect_that_fails_is_pending)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -181,8 +187,9 @@ START_TEST(test_e3_effect_that_fails_is_pending)
 END_TEST
 
 /*
- * E4. A truncate is durable and done in the file, but the file was not synced; the log goes round, the tail passes the
- * record; power cut: the file has its old length again, and nobody knows of the truncate.
+ * E4. A truncate is durable and done in the file, but the file was not synced; the log goes round,
+ * the tail passes the record; power cut: the file has its old length again, and nobody knows of the
+ * truncate.
  */
 START_TEST(test_e4_tail_passes_an_operation_when_its_effect_is_stable)
 {
@@ -203,8 +210,8 @@ START_TEST(test_e4_tail_passes_an_operation_when_its_effect_is_stable)
 END_TEST
 
 /*
- * E5. Drained, unmounted, the plain file edited by others, mounted: the records of before are still in the log; they
- * must not be written over the edit, now or after another crash.
+ * E5. Drained, unmounted, the plain file edited by others, mounted: the records of before are still
+ * in the log; they must not be written over the edit, now or after another crash.
  */
 START_TEST(test_e5_old_records_do_not_overwrite_an_edit)
 {
@@ -378,10 +385,12 @@ START_TEST(test_e9_rename_is_durable)
 }
 END_TEST
 
-SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes, test_e1_write_after_truncate_is_kept,
-	       test_e1_crash_before_the_effect, test_e2_unaligned_cuts, test_e2_file_has_the_exact_size,
-	       test_e3_effect_that_fails_is_pending, test_e4_tail_passes_an_operation_when_its_effect_is_stable,
+SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes,
+	       test_e1_write_after_truncate_is_kept, test_e1_crash_before_the_effect,
+	       test_e2_unaligned_cuts, test_e2_file_has_the_exact_size,
+	       test_e3_effect_that_fails_is_pending,
+	       test_e4_tail_passes_an_operation_when_its_effect_is_stable,
 	       test_e5_old_records_do_not_overwrite_an_edit, test_e5_edit_after_drain_then_crash,
 	       test_e6_id_of_a_dead_image_is_used_again, test_e7_intent_without_unlink,
-	       test_e7_unlink_without_unbind, test_e8_size_is_logged_with_the_data, test_e8_truncate_up_survives,
-	       test_e9_rename_is_durable)
+	       test_e7_unlink_without_unbind, test_e8_size_is_logged_with_the_data,
+	       test_e8_truncate_up_survives, test_e9_rename_is_durable)

@@ -28,7 +28,8 @@ START_TEST(test_c1_pool_of_another_boot_is_not_replayed)
 }
 END_TEST
 
-/* C1. A pool of this boot but of an earlier mount of the cache holds older data: never replayed over newer. */
+/* C1. A pool of this boot but of an earlier mount of the cache holds older data: never replayed
+ * over newer. */
 START_TEST(test_c1_pool_of_another_mount_is_not_replayed)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -57,7 +58,8 @@ START_TEST(test_c1_pool_of_another_mount_is_not_replayed)
 }
 END_TEST
 
-/* C2. Buffers half filled, sealed, in flight, written and not flushed; slots handed out and not published. */
+/* C2. Buffers half filled, sealed, in flight, written and not flushed; slots handed out and not
+ * published. */
 static void fill_pool(struct sim_world *w)
 {
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
@@ -93,7 +95,8 @@ START_TEST(test_c2_death_loses_nothing_that_was_answered)
 }
 END_TEST
 
-/* C2. Recovery can be killed and repeated at every point: the buffers are there until all is durable elsewhere. */
+/* C2. Recovery can be killed and repeated at every point: the buffers are there until all is
+ * durable elsewhere. */
 START_TEST(test_c2_recovery_can_be_killed_at_every_point)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -140,7 +143,8 @@ START_TEST(test_c2_death_after_death)
 }
 END_TEST
 
-/* C3. The daemon died and its buffers are gone, same boot: refused, unless the admin says that they are lost. */
+/* C3. The daemon died and its buffers are gone, same boot: refused, unless the admin says that they
+ * are lost. */
 START_TEST(test_c3_lost_pool_is_refused)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -171,7 +175,8 @@ START_TEST(test_c3_pool_is_not_needed_after_shutdown)
 }
 END_TEST
 
-/* C5. Writes of the dead daemon land in part before recovery reads: the same records are drained over them. */
+/* C5. Writes of the dead daemon land in part before recovery reads: the same records are drained
+ * over them. */
 START_TEST(test_c5_writes_of_a_dead_daemon_land_in_part)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -191,8 +196,10 @@ START_TEST(test_c5_writes_of_a_dead_daemon_land_in_part)
 }
 END_TEST
 
-SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed, test_c1_pool_of_another_mount_is_not_replayed,
-	       test_c2_death_loses_nothing_that_was_answered, test_c2_recovery_can_be_killed_at_every_point,
+SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
+	       test_c1_pool_of_another_mount_is_not_replayed,
+	       test_c2_death_loses_nothing_that_was_answered,
+	       test_c2_recovery_can_be_killed_at_every_point,
 	       test_c2_power_can_fail_at_every_point_of_recovery, test_c2_death_after_death,
 	       test_c3_lost_pool_is_refused, test_c3_pool_is_not_needed_after_shutdown,
 	       test_c5_writes_of_a_dead_daemon_land_in_part)

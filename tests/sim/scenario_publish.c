@@ -5,8 +5,9 @@
 #include "tests/sim/scenario.h"
 
 /*
- * D1. X = v1 is published in the open record; v2 is under way, copied and not published; the daemon dies: the slot
- * of v1 must not have been touched. The same once more with v2 published: now it is v2.
+ * D1. X = v1 is published in the open record; v2 is under way, copied and not published; the daemon
+ * dies: the slot of v1 must not have been touched. The same once more with v2 published: now it is
+ * v2.
  */
 START_TEST(test_d1_overwrite_takes_a_fresh_slot)
 {
@@ -30,7 +31,8 @@ START_TEST(test_d1_overwrite_takes_a_fresh_slot)
 }
 END_TEST
 
-/* D1. A read has found X = v1 in RAM and not copied it yet; X is overwritten many times: the read shows v1 or newer. */
+/* D1. A read has found X = v1 in RAM and not copied it yet; X is overwritten many times: the read
+ * shows v1 or newer. */
 START_TEST(test_d1_slot_is_not_handed_out_under_a_reader)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -48,9 +50,9 @@ START_TEST(test_d1_slot_is_not_handed_out_under_a_reader)
 END_TEST
 
 /*
- * D2. X is written twice, so that a slot of the record is free again; then an operation is appended (the first
- * write to another image binds it); then that image's data comes. In the freed slot it would stand before its own
- * bind, and replay would not know it.
+ * D2. X is written twice, so that a slot of the record is free again; then an operation is appended
+ * (the first write to another image binds it); then that image's data comes. In the freed slot it
+ * would stand before its own bind, and replay would not know it.
  */
 START_TEST(test_d2_slots_are_handed_out_behind_the_last_operation)
 {
@@ -67,7 +69,8 @@ START_TEST(test_d2_slots_are_handed_out_behind_the_last_operation)
 }
 END_TEST
 
-/* D2. An extension of the size between two versions: the order of the entries is the order of replay. */
+/* D2. An extension of the size between two versions: the order of the entries is the order of
+ * replay. */
 START_TEST(test_d2_truncate_up_and_data_in_one_record)
 {
 	struct sim_conf conf = scenario_conf();
@@ -89,8 +92,8 @@ START_TEST(test_d2_truncate_up_and_data_in_one_record)
 END_TEST
 
 /*
- * D3. Two writes to X reserve their slots in one order and publish in the other: the higher position wins, now, after
- * a death, and after a power cut behind a sync.
+ * D3. Two writes to X reserve their slots in one order and publish in the other: the higher
+ * position wins, now, after a death, and after a power cut behind a sync.
  */
 static void publish_in_reverse(struct sim_world *w, struct sim_image *x)
 {
@@ -156,8 +159,9 @@ START_TEST(test_d3_highest_position_wins_across_records)
 END_TEST
 
 /*
- * D4. A sub-sector write must read the backing file first, which takes long. Meanwhile a full write to the same block
- * comes and is answered, then the first one ends: it must not put back what the full write has replaced.
+ * D4. A sub-sector write must read the backing file first, which takes long. Meanwhile a full write
+ * to the same block comes and is answered, then the first one ends: it must not put back what the
+ * full write has replaced.
  */
 START_TEST(test_d4_read_modify_write_excludes_other_writes)
 {
@@ -225,9 +229,9 @@ START_TEST(test_d4_slow_read_holds_up_no_sync)
 END_TEST
 
 /*
- * D5. A read is assembled from the log and the backing file; the file's part was read early, then that block is
- * written and migrated and its place in the log reused, and then the read ends: it may not show the old part beside
- * a newer one of the same block.
+ * D5. A read is assembled from the log and the backing file; the file's part was read early, then
+ * that block is written and migrated and its place in the log reused, and then the read ends: it
+ * may not show the old part beside a newer one of the same block.
  */
 START_TEST(test_d5_read_notices_what_changed_meanwhile)
 {
@@ -251,7 +255,8 @@ START_TEST(test_d5_read_notices_what_changed_meanwhile)
 }
 END_TEST
 
-/* D5. The place in the log that a slow read reads is not given to others meanwhile, or the read finds out. */
+/* D5. The place in the log that a slow read reads is not given to others meanwhile, or the read
+ * finds out. */
 START_TEST(test_d5_slot_is_reused_under_a_slow_read)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -269,7 +274,8 @@ START_TEST(test_d5_slot_is_reused_under_a_slow_read)
 	scenario_run(w, SIM_MS);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	for (int i = 0; i < 100; i++) {
-		struct sim_request *write = sim_start_write(w, y, (uint64_t)i % 16 * BLOCK, BLOCK, false);
+		struct sim_request *write =
+			sim_start_write(w, y, (uint64_t)i % 16 * BLOCK, BLOCK, false);
 
 		write->is_kept = true;
 		scenario_run(w, SIM_MS);
@@ -285,11 +291,15 @@ END_TEST
 
 static int write_at(struct sim_world *w, uint64_t off)
 {
-	struct cache_write write = { .image = w->image[0].cached, .off = off, .len = 4096, .data = w->pool };
+	struct cache_write write = { .image = w->image[0].cached,
+				     .off = off,
+				     .len = 4096,
+				     .data = w->pool };
 	struct outbox ob;
 
 	outbox_init(&ob);
-	ck_assert_int_eq((int)cache_write_run(w->cache, &write, false, w->now, &ob), (int)CACHE_DONE);
+	ck_assert_int_eq((int)cache_write_run(w->cache, &write, false, w->now, &ob),
+			 (int)CACHE_DONE);
 	sim_take(w, &ob);
 	return write.result;
 }
@@ -307,9 +317,11 @@ START_TEST(test_d6_offset_beyond_the_largest)
 }
 END_TEST
 
-SCENARIO_SUITE("publish", test_d1_overwrite_takes_a_fresh_slot, test_d1_slot_is_not_handed_out_under_a_reader,
-	       test_d2_slots_are_handed_out_behind_the_last_operation, test_d2_truncate_up_and_data_in_one_record,
-	       test_d3_highest_position_wins, test_d3_highest_position_wins_across_records,
+SCENARIO_SUITE("publish", test_d1_overwrite_takes_a_fresh_slot,
+	       test_d1_slot_is_not_handed_out_under_a_reader,
+	       test_d2_slots_are_handed_out_behind_the_last_operation,
+	       test_d2_truncate_up_and_data_in_one_record, test_d3_highest_position_wins,
+	       test_d3_highest_position_wins_across_records,
 	       test_d4_read_modify_write_excludes_other_writes, test_d4_two_writes_to_one_sector,
 	       test_d4_slow_read_holds_up_no_sync, test_d5_read_notices_what_changed_meanwhile,
 	       test_d5_slot_is_reused_under_a_slow_read, test_d6_offset_beyond_the_largest)

@@ -2,9 +2,9 @@
 /*
  * The simulation as a program: many worlds, each from a seed, with crashes and recoveries.
  *
- *	sim                        a fresh seed for each world, --cycles in all; the first is printed
- *	sim --seed N               one world, or with --worlds N those from this seed on
- *	sim --seconds N            until the time is up
+ *	sim                        a fresh seed for each world, --cycles in all; the first is
+ * printed sim --seed N               one world, or with --worlds N those from this seed on sim
+ * --seconds N            until the time is up
  *
  * Exit status 1: something was wrong; the seed to repeat it with stands in the last line.
  */
@@ -30,10 +30,12 @@ struct options {
 
 static volatile uint64_t current_seed;
 
-/* A crash or a loop in the core: say which seed it was. Formatted by hand, as in a signal handler. */
+/* A crash or a loop in the core: say which seed it was. Formatted by hand, as in a signal handler.
+ */
 static void on_signal(int sig)
 {
-	static const char before[] = "\nFAILED: killed by a signal or hung; repeat with: tests/sim/sim --seed ";
+	static const char before[] =
+		"\nFAILED: killed by a signal or hung; repeat with: tests/sim/sim --seed ";
 	char digits[24];
 	size_t n = sizeof(digits);
 	uint64_t v = current_seed;
@@ -87,11 +89,16 @@ static uint64_t number(const char *text)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{ "seed", required_argument, NULL, 's' },    { "worlds", required_argument, NULL, 'w' },
-		{ "cycles", required_argument, NULL, 'c' },  { "seconds", required_argument, NULL, 't' },
-		{ "world-cycles", required_argument, NULL, 'y' }, { "turns", required_argument, NULL, 'n' },
-		{ "steps", required_argument, NULL, 'k' },   { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },          { 0 },
+		{ "seed", required_argument, NULL, 's' },
+		{ "worlds", required_argument, NULL, 'w' },
+		{ "cycles", required_argument, NULL, 'c' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "world-cycles", required_argument, NULL, 'y' },
+		{ "turns", required_argument, NULL, 'n' },
+		{ "steps", required_argument, NULL, 'k' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	int c;
 
@@ -131,7 +138,9 @@ static uint64_t fresh_seed(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return rng_mix((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec + (uint64_t)getpid()) >> 32;
+	return rng_mix((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec +
+		       (uint64_t)getpid()) >>
+	       32;
 }
 
 static uint64_t seconds_now(void)

@@ -2,7 +2,8 @@
 /*
  * The last steps of a run, kept without being formatted, printed when something fails.
  *
- * A step is a static text in which each % stands for the next number: cheap enough to note every one.
+ * A step is a static text in which each % stands for the next number: cheap enough to note every
+ * one.
  */
 #ifndef TESTS_SIM_TRACE_H
 #define TESTS_SIM_TRACE_H

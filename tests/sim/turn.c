@@ -2,8 +2,9 @@
 /*
  * Random runs: each turn one thing happens, picked by the mood of the cycle.
  *
- * A request that has waited for very long makes the world calm: everything that can happen does, conflicts are lifted,
- * time passes, until it is answered. If it never is, drive.c reports the hang.
+ * A request that has waited for very long makes the world calm: everything that can happen does,
+ * conflicts are lifted, time passes, until it is answered. If it never is, drive.c reports the
+ * hang.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static void pick_range(struct sim_world *w, const struct plan *p, uint64_t *off,
 	else if (rng_below(&w->rng, 100) < p->sector_percent)
 		unit = SECTOR_BYTES;
 	*off = align_down(rng_below(&w->rng, hot), unit);
-	*len = rng_range(&w->rng, 1, rng_chance(&w->rng, 1, 2) ? min(most, (uint64_t)ORACLE_BLOCK) : most);
+	*len = rng_range(&w->rng, 1,
+			 rng_chance(&w->rng, 1, 2) ? min(most, (uint64_t)ORACLE_BLOCK) : most);
 	*len = align_up(*len, unit);
 	*len = min(*len, bytes - *off);
 }
@@ -54,12 +56,14 @@ static void start_read(struct sim_world *w, struct sim_image *img)
 {
 	uint32_t n = w->conf.image_blocks;
 	uint64_t block = rng_below(&w->rng, n);
-	struct sim_request *r = sim_start_read(w, img, block, (uint32_t)rng_range(&w->rng, 1, n - block));
+	struct sim_request *r =
+		sim_start_read(w, img, block, (uint32_t)rng_range(&w->rng, 1, n - block));
 
 	r->may_wait = rng_chance(&w->rng, 1, 2);
 }
 
-/* One truncate or punch of an image at a time, as the inode's lock has it; writes and reads go on. */
+/* One truncate or punch of an image at a time, as the inode's lock has it; writes and reads go on.
+ */
 static bool has_operation(const struct sim_world *w, const struct sim_image *img)
 {
 	const struct sim_request *r;
@@ -405,7 +409,8 @@ static void recover(struct sim_world *w, const struct plan *p)
 	if (rng_chance(&w->rng, 1, 30)) {
 		enum sim_crash kind = rng_chance(&w->rng, 1, 2) ? SIM_POWER_CUT : SIM_DAEMON_DEATH;
 
-		sim_mount_everywhere(w, kind, kind == SIM_DAEMON_DEATH || w->loss == ORACLE_LOSS_UNSYNCED);
+		sim_mount_everywhere(w, kind,
+				     kind == SIM_DAEMON_DEATH || w->loss == ORACLE_LOSS_UNSYNCED);
 		return;
 	}
 	while (rng_chance(&w->rng, 1, 4)) {
@@ -435,8 +440,8 @@ static void end_life(struct sim_world *w)
 	simstore_power_cut(w->store, CUT_DROP_ALL, 0);
 	sim_mount(w);
 	if (!w->report.was_clean || w->report.dirty_blocks)
-		sim_fail(w, "after drain and shutdown: was_clean %d, %u dirty blocks", w->report.was_clean,
-			 w->report.dirty_blocks);
+		sim_fail(w, "after drain and shutdown: was_clean %d, %u dirty blocks",
+			 w->report.was_clean, w->report.dirty_blocks);
 	sim_daemon_death(w, true);
 }
 
@@ -449,8 +454,8 @@ uint64_t plan_run(const struct sim_conf *conf, const struct plan_run *run)
 	sim_mount(w);
 	for (w->cycle = 1; w->cycle <= run->cycles; w->cycle++) {
 		plan_mood(&p, &w->conf, &w->rng);
-		TRACE(w, "=== cycle %: % requests at once, up to % blocks, % hot", w->cycle, p.max_requests,
-		      p.max_blocks, p.hot_blocks);
+		TRACE(w, "=== cycle %: % requests at once, up to % blocks, % hot", w->cycle,
+		      p.max_requests, p.max_blocks, p.hot_blocks);
 		for (uint64_t n = rng_range(&w->rng, 1, 2 * run->turns); n; n--)
 			turn(w, &p);
 		end_cycle(w, &p);

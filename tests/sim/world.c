@@ -27,7 +27,8 @@ void sim_fail(struct sim_world *w, const char *fmt, ...)
 	va_list ap;
 
 	trace_print(w->trace);
-	printf("FAILED: seed %" PRIu64 " cycle %" PRIu64 " turn %" PRIu64 ": ", w->conf.seed, w->cycle, w->turn);
+	printf("FAILED: seed %" PRIu64 " cycle %" PRIu64 " turn %" PRIu64 ": ", w->conf.seed,
+	       w->cycle, w->turn);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
@@ -80,7 +81,8 @@ void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size)
 	char path[32];
 
 	oracle_image_free(img->model);
-	img->model = oracle_image_new(w->oracle, img->index, w->next_uid++, w->conf.image_blocks, size);
+	img->model =
+		oracle_image_new(w->oracle, img->index, w->next_uid++, w->conf.image_blocks, size);
 	snprintf(path, sizeof(path), "dir%u/image%" PRIu64 ".img", img->index % 2, w->next_uid);
 	img->file = simstore_create(w->store, path, size);
 	img->ino = img->file->ino;
@@ -95,14 +97,18 @@ void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size)
 
 static struct op_identity identity_of(const struct simfile *f)
 {
-	return (struct op_identity){ .ino = f->ino, .fsid = { 1 }, .btime_ns = 1, .strength = IDENTITY_INODE };
+	return (struct op_identity){ .ino = f->ino,
+				     .fsid = { 1 },
+				     .btime_ns = 1,
+				     .strength = IDENTITY_INODE };
 }
 
 void sim_image_introduce(struct sim_world *w, struct sim_image *img)
 {
 	const struct simfile *f = img->file;
 	struct op_identity identity = identity_of(f);
-	struct op_stamp stamp = { .size = f->view.stamp.size, .mtime_ns = f->view.stamp.mtime,
+	struct op_stamp stamp = { .size = f->view.stamp.size,
+				  .mtime_ns = f->view.stamp.mtime,
 				  .ctime_ns = f->view.stamp.ctime };
 	int err = cache_image_new(w->cache, &identity, &stamp, f->path, &img->cached);
 
@@ -133,16 +139,21 @@ static void write_superblocks(struct sim_world *w, struct superblock *sb)
 /* As mkfs.lcfs does: constant time, nothing but the super blocks. */
 static void format_device(struct sim_world *w)
 {
-	struct superblock sb = { .checksum_algorithm = CHECKSUM_XXH3_64, .tail_lsn = 1, .epoch_start_lsn = 1,
-				 .epoch_start_segment = 1, .table_current = SUPERBLOCK_TABLE_NONE,
+	struct superblock sb = { .checksum_algorithm = CHECKSUM_XXH3_64,
+				 .tail_lsn = 1,
+				 .epoch_start_lsn = 1,
+				 .epoch_start_segment = 1,
+				 .table_current = SUPERBLOCK_TABLE_NONE,
 				 .state = SUPERBLOCK_CLEAN };
 	uint64_t segment = (uint64_t)SECTOR_BYTES << w->conf.segment_order;
-	uint64_t bytes = align_up(SUPERBLOCK_AREA_BYTES + 2 * TABLE_BYTES, segment) + w->conf.nr_segments * segment;
+	uint64_t bytes = align_up(SUPERBLOCK_AREA_BYTES + 2 * TABLE_BYTES, segment) +
+			 w->conf.nr_segments * segment;
 
 	w->dev = simdev_new(bytes);
 	if (superblock_layout(&sb, bytes, w->conf.segment_order, TABLE_BYTES) ||
 	    sb.nr_segments != w->conf.nr_segments)
-		sim_fail(w, "no layout for %u segments of order %u", w->conf.nr_segments, w->conf.segment_order);
+		sim_fail(w, "no layout for %u segments of order %u", w->conf.nr_segments,
+			 w->conf.segment_order);
 	rng_fill(&w->rng, sb.cache_uuid, sizeof(sb.cache_uuid));
 	rng_fill(&w->rng, sb.device_uuid, sizeof(sb.device_uuid));
 	sb.key = rng_next(&w->rng);
@@ -166,9 +177,9 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 	w->next_uid = rng_next(&w->rng) >> 32;
 	rng_fill(&w->rng, w->boot_id, sizeof(w->boot_id));
 	list_init(&w->requests);
-	TRACE(w, "segment order %, % segments, % images of % blocks, pool %, log depth %", conf->segment_order,
-	      conf->nr_segments, conf->nr_images, conf->image_blocks, conf->cache.pool_buffers,
-	      conf->cache.log_depth);
+	TRACE(w, "segment order %, % segments, % images of % blocks, pool %, log depth %",
+	      conf->segment_order, conf->nr_segments, conf->nr_images, conf->image_blocks,
+	      conf->cache.pool_buffers, conf->cache.log_depth);
 	format_device(w);
 	for (uint32_t i = 0; i < conf->nr_images; i++) {
 		uint64_t blocks = conf->image_blocks;
@@ -176,7 +187,8 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 
 		w->image[i].index = i;
 		if (rng_chance(&w->rng, 1, 2))
-			size = align_up(size, rng_chance(&w->rng, 1, 2) ? ORACLE_BLOCK : SECTOR_BYTES);
+			size = align_up(size,
+					rng_chance(&w->rng, 1, 2) ? ORACLE_BLOCK : SECTOR_BYTES);
 		size = conf->image_bytes ? conf->image_bytes : min(size, blocks * ORACLE_BLOCK);
 		sim_image_create(w, &w->image[i], size);
 	}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The world of the simulation: one core on a fake device and a fake backing store, with the oracle that
- * knows what it must show, in virtual time, in one thread.
+ * The world of the simulation: one core on a fake device and a fake backing store, with the oracle
+ * that knows what it must show, in virtual time, in one thread.
  *
- * Nothing happens by itself. Every step that the core asks for stands in a queue of actions, every request in
- * a queue of requests, and someone (turn.c by chance, a scenario by hand) picks what happens next. So every
- * interleaving of the core's steps, and a crash between any two, can be had.
+ * Nothing happens by itself. Every step that the core asks for stands in a queue of actions, every
+ * request in a queue of requests, and someone (turn.c by chance, a scenario by hand) picks what
+ * happens next. So every interleaving of the core's steps, and a crash between any two, can be had.
  *
- * All chance comes from world.rng. Whatever goes wrong ends in sim_fail(), which prints the last steps and
- * exits with 1.
+ * All chance comes from world.rng. Whatever goes wrong ends in sim_fail(), which prints the last
+ * steps and exits with 1.
  */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
@@ -37,7 +37,7 @@ struct sim_conf {
 	uint64_t seed;
 	uint32_t segment_order, nr_segments;
 	uint32_t nr_images, image_blocks; /* each image can have so many blocks of 4 KiB */
-	uint64_t image_bytes;             /* size of the plain files at first; 0: any */
+	uint64_t image_bytes;		  /* size of the plain files at first; 0: any */
 	struct cache_conf cache;
 };
 
@@ -45,18 +45,23 @@ struct sim_conf {
 struct sim_image {
 	uint32_t index;
 	struct simfile *file;
-	uint64_t ino;                 /* of the file */
+	uint64_t ino; /* of the file */
 	struct oracle_image *model;
 	struct cache_image *cached;   /* the core's; NULL while there is no cache */
-	uint32_t nr_requests;         /* under way */
-	bool is_busy;                 /* an unlink or rename is under way: no other requests */
+	uint32_t nr_requests;	      /* under way */
+	bool is_busy;		      /* an unlink or rename is under way: no other requests */
 	bool is_conflict, is_missing; /* what ACTION_BACK_CHECK shall find */
-	bool may_fail;                /* errors are excused */
-	bool had_conflict;            /* its state may be found in the log again */
-	bool is_edited;               /* by somebody else, while it was clean */
+	bool may_fail;		      /* errors are excused */
+	bool had_conflict;	      /* its state may be found in the log again */
+	bool is_edited;		      /* by somebody else, while it was clean */
 };
 
-enum sim_kind { SIM_WRITE, SIM_READ, SIM_SYNC, SIM_OP };
+enum sim_kind {
+	SIM_WRITE,
+	SIM_READ,
+	SIM_SYNC,
+	SIM_OP
+};
 enum sim_phase {
 	SIM_READY,  /* its next step may be called */
 	SIM_COPY,   /* the core waits for the copy */
@@ -66,15 +71,15 @@ enum sim_phase {
 };
 
 struct sim_request {
-	struct list node;         /* sim_world.requests */
+	struct list node; /* sim_world.requests */
 	enum sim_kind kind;
 	enum sim_phase phase;
-	struct sim_image *img;    /* NULL: sync of all, names */
-	uint64_t id, turn;        /* number, and when it began */
-	uint64_t since;           /* oracle's clock when it began */
+	struct sim_image *img; /* NULL: sync of all, names */
+	uint64_t id, turn;     /* number, and when it began */
+	uint64_t since;	       /* oracle's clock when it began */
 	bool may_wait, is_started;
-	bool is_kept;             /* a scenario waits for it and frees it */
-	bool is_probe;            /* a read that is not judged by itself */
+	bool is_kept;  /* a scenario waits for it and frees it */
+	bool is_probe; /* a read that is not judged by itself */
 	bool is_shrink;
 	uint8_t *data;
 	uint64_t len;
@@ -94,18 +99,25 @@ struct sim_request {
 struct sim_action {
 	struct action *action;
 	uint64_t id, turn;
-	bool is_carried;          /* the result stands, the core has not been told */
+	bool is_carried; /* the result stands, the core has not been told */
 	int result;
 	struct simdev_write *write;
 	struct simfile *file;
 	struct simchange *change;
-	uint64_t ticket;          /* of a flush or sync */
+	uint64_t ticket; /* of a flush or sync */
 };
 
 /* What a power cut does to the pool. */
-enum sim_pool_fate { SIM_POOL_ANY, SIM_POOL_GONE, SIM_POOL_STALE };
+enum sim_pool_fate {
+	SIM_POOL_ANY,
+	SIM_POOL_GONE,
+	SIM_POOL_STALE
+};
 
-enum sim_crash { SIM_POWER_CUT, SIM_DAEMON_DEATH };
+enum sim_crash {
+	SIM_POWER_CUT,
+	SIM_DAEMON_DEATH
+};
 
 struct sim_world {
 	struct sim_conf conf;
@@ -114,15 +126,15 @@ struct sim_world {
 	struct simdev *dev;
 	struct simstore *store;
 	struct oracle *oracle;
-	struct cache *cache;      /* NULL while there is none */
+	struct cache *cache; /* NULL while there is none */
 
 	enum sim_pool_fate pool_fate;
 	uint8_t *pool, *pool_at_death;
 	uint64_t pool_bytes;
 	uint8_t boot_id[FORMAT_UUID_BYTES];
 
-	uint64_t now;             /* ns, monotonic clock of this boot */
-	int64_t boot_real_ns;     /* wall clock at now = 0 */
+	uint64_t now;	      /* ns, monotonic clock of this boot */
+	int64_t boot_real_ns; /* wall clock at now = 0 */
 	uint64_t turn, cycle, next_id;
 
 	struct sim_image image[SIM_IMAGES_MAX];
@@ -138,15 +150,15 @@ struct sim_world {
 	bool can_tear;
 	int (*fault)(struct sim_world *w, const struct action *a); /* 0 or -errno for it; or NULL */
 
-	bool is_faulty;           /* the device has failed: errors are excused until the next mount */
-	bool is_ending;           /* cache_shutdown() is under way */
-	bool has_ended;           /* and done */
+	bool is_faulty; /* the device has failed: errors are excused until the next mount */
+	bool is_ending; /* cache_shutdown() is under way */
+	bool has_ended; /* and done */
 	struct action end;
 	struct cache_sync lease_sync;
 	int64_t lease_ns, lease_wanted_ns; /* wall clock */
 	bool is_lease_asked;
-	uint64_t judged;          /* hash of what the last judgement saw */
-	enum oracle_loss loss;    /* what the crashes since the last judgement excuse */
+	uint64_t judged;		     /* hash of what the last judgement saw */
+	enum oracle_loss loss;		     /* what the crashes since the last judgement excuse */
 	struct cache_recovery_report report; /* of the last cache_open() */
 	uint64_t counts[SIM_ACTION_TYPES], crashes, mounts, reads_checked;
 };
@@ -158,9 +170,9 @@ struct sim_world *sim_new(const struct sim_conf *conf);
 void sim_free(struct sim_world *w);
 /* Prints what and where and the last steps, exits. */
 void sim_fail(struct sim_world *w, const char *fmt, ...) noreturn_ printf_like(2, 3);
-void sim_check(struct sim_world *w, bool is_good);   /* an oracle's verdict */
-void sim_check_core(struct sim_world *w);            /* cache_check() */
-void sim_next_turn(struct sim_world *w); /* one ns: no two changes at the same time */
+void sim_check(struct sim_world *w, bool is_good);    /* an oracle's verdict */
+void sim_check_core(struct sim_world *w);	      /* cache_check() */
+void sim_next_turn(struct sim_world *w);	      /* one ns: no two changes at the same time */
 void sim_pass_time(struct sim_world *w, uint64_t ns); /* and calls cache_tick() */
 /* A new plain file in place of what the image was (or was not). */
 void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size);
@@ -191,16 +203,19 @@ void sim_monitor_change(struct sim_world *w, const struct sim_action *sa);
 
 /* ---- request.c ---- */
 
-struct sim_request *sim_start_write(struct sim_world *w, struct sim_image *img, uint64_t off, uint32_t len,
-				    bool sync);
-struct sim_request *sim_start_read(struct sim_world *w, struct sim_image *img, uint64_t block, uint32_t nr_blocks);
+struct sim_request *sim_start_write(struct sim_world *w, struct sim_image *img, uint64_t off,
+				    uint32_t len, bool sync);
+struct sim_request *sim_start_read(struct sim_world *w, struct sim_image *img, uint64_t block,
+				   uint32_t nr_blocks);
 struct sim_request *sim_start_sync(struct sim_world *w, struct sim_image *img);
 struct sim_request *sim_start_truncate(struct sim_world *w, struct sim_image *img, uint64_t size);
-struct sim_request *sim_start_punch(struct sim_world *w, struct sim_image *img, uint64_t off, uint64_t len);
+struct sim_request *sim_start_punch(struct sim_world *w, struct sim_image *img, uint64_t off,
+				    uint64_t len);
 struct sim_request *sim_start_clean(struct sim_world *w, struct sim_image *img);
 struct sim_request *sim_start_unlink(struct sim_world *w, struct sim_image *img);
 struct sim_request *sim_start_rename(struct sim_world *w, struct sim_image *img);
-struct sim_request *sim_start_op(struct sim_world *w, struct sim_image *img, enum cache_op_type type);
+struct sim_request *sim_start_op(struct sim_world *w, struct sim_image *img,
+				 enum cache_op_type type);
 /* Another pair of names for a rename that has not begun. */
 void sim_set_rename(struct sim_request *r, const char *from, const char *to);
 /* One step of it; not when it is parked. */
@@ -213,7 +228,8 @@ void sim_free_request(struct sim_world *w, struct sim_request *r);
 
 /* ---- drive.c: what a scenario needs ---- */
 
-/* One thing that can happen happens, without new requests: false if nothing can but time passing. */
+/* One thing that can happen happens, without new requests: false if nothing can but time passing.
+ */
 bool sim_calm_turn(struct sim_world *w);
 /* As that; time passes where nothing else can. Fails the run when nothing ever will. */
 void sim_calm_turn_or_tick(struct sim_world *w);
@@ -242,8 +258,8 @@ void sim_attach(struct sim_world *w);
 void sim_judge(struct sim_world *w, bool settle);
 /* sim_open(), attach, judge. */
 void sim_mount(struct sim_world *w);
-/* As sim_mount(), after a death or cut at each single operation of recovery. Returns how many there are. */
+/* As sim_mount(), after a death or cut at each single operation of recovery. Returns how many there
+ * are. */
 uint32_t sim_mount_everywhere(struct sim_world *w, enum sim_crash kind, bool must_be_equal);
-
 
 #endif
