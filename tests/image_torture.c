@@ -364,7 +364,7 @@ static void run_daemon(struct bed *b, uint64_t random)
 	is_ending = true;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
-	if (*b->said)
+	if (is_complaint(b))
 		fail("while mounted: %s", b->said);
 	bed_unmount(b);
 	_exit(0);

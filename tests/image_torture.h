@@ -49,6 +49,7 @@ static inline uint32_t below(uint64_t *random, uint32_t n)
 void name_of(int slot, char *name);
 /* The directory of a thread, under either of its names. */
 int open_dir(struct bed *b, int index);
+bool is_complaint(struct bed *b);
 void must_mount(struct bed *b);
 /* In a child process: compares all files; does not return. */
 void run_verifier(struct bed *b, uint64_t random);

@@ -163,20 +163,10 @@ static int open_cache(struct bed *b)
 	return r;
 }
 
-/* Before the engine runs: what the core wants done is carried out when it does. */
-static void migration_off(struct bed *b, struct outbox *early)
-{
-	must(cache_knob_set(b->cache, KNOB_ALLOW_MIGRATE, 0, clock_mono_ns(), early) == 0);
-}
-
 static int mount_parts(struct bed *b)
 {
 	struct imagedir_conf conf = { .dirfd = b->fd, .force = b->force };
-	struct outbox early;
-	int r;
-
-	outbox_init(&early);
-	r = imagedir_open(&b->dir, &conf, b->text, sizeof(b->text));
+	int r = imagedir_open(&b->dir, &conf, b->text, sizeof(b->text));
 
 	if (r == 0)
 		r = open_device(b);
@@ -189,13 +179,11 @@ static int mount_parts(struct bed *b)
 		r = imagedir_admit(b->dir, &b->before, b->text, sizeof(b->text));
 	if (r == 0)
 		r = open_cache(b);
-	if (r == 0) {
-		migration_off(b, &early);
+	if (r == 0)
 		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev),
 					  b->text, sizeof(b->text));
-	}
-	if (b->dir && imagedir_engine(b->dir))
-		engine_carry(imagedir_engine(b->dir), &early);
+	if (r == 0)
+		bed_knob(b, KNOB_ALLOW_MIGRATE, 0);
 	return r;
 }
 
