@@ -221,7 +221,7 @@ START_TEST(open_files_are_not_let_go_of)
 	let_all_go();
 	ck_assert_uint_eq(held(), 2);
 	ck_assert_ptr_nonnull(atomic_load(&f->image));
-	node_released(nodes, f, fh);
+	ck_assert(node_released(nodes, f, fh));
 	let_all_go();
 	ck_assert_uint_eq(held(), 1);
 }
@@ -370,13 +370,14 @@ START_TEST(opens_bypass_the_cache_together)
 	fh[2] = node_opened(nodes, f, false, false, false);
 	ck_assert_uint_ne(fh[2] & HANDLE_FILE_BYPASS, 0);
 	ck_assert(node_may_be_dirty(nodes, f));
-	node_released(nodes, f, fh[1]);
+	ck_assert(node_released(nodes, f, fh[1]));
 	ck_assert(!node_may_be_dirty(nodes, f));
 	fh[3] = node_opened(nodes, f, false, false, false);
 	ck_assert_uint_eq(fh[3] & HANDLE_FILE_BYPASS, 0);
-	node_released(nodes, f, fh[0]);
-	node_released(nodes, f, fh[2]);
-	node_released(nodes, f, fh[3]);
+	ck_assert(node_released(nodes, f, fh[0]));
+	ck_assert(node_released(nodes, f, fh[2]));
+	ck_assert(node_released(nodes, f, fh[3]));
+	ck_assert(!node_released(nodes, f, fh[3]));
 	node_put(nodes, f);
 	ck_assert_uint_eq(f->opens | f->direct_opens | f->bypass_opens | f->write_opens, 0);
 }
@@ -393,16 +394,16 @@ START_TEST(with_writeback_all_bypass_or_none)
 	fh[0] = node_opened(nodes, f, true, false, true);
 	fh[1] = node_opened(nodes, f, true, true, true);
 	ck_assert_uint_eq((fh[0] | fh[1]) & HANDLE_FILE_BYPASS, 0);
-	node_released(nodes, f, fh[0]);
-	node_released(nodes, f, fh[1]);
+	ck_assert(node_released(nodes, f, fh[0]));
+	ck_assert(node_released(nodes, f, fh[1]));
 	fh[0] = node_opened(nodes, f, true, true, true);
 	fh[1] = node_opened(nodes, f, true, false, true);
 	ck_assert_uint_ne(fh[0] & fh[1] & HANDLE_FILE_BYPASS, 0);
-	node_released(nodes, f, fh[0]);
+	ck_assert(node_released(nodes, f, fh[0]));
 	fh[2] = node_opened(nodes, f, false, false, true);
 	ck_assert_uint_ne(fh[2] & HANDLE_FILE_BYPASS, 0);
-	node_released(nodes, f, fh[1]);
-	node_released(nodes, f, fh[2]);
+	ck_assert(node_released(nodes, f, fh[1]));
+	ck_assert(node_released(nodes, f, fh[2]));
 	node_put(nodes, f);
 }
 END_TEST

@@ -348,3 +348,12 @@ random_file()
 	openssl enc -aes-128-ctr -nosalt -K "$(printf %032x "$3")" -iv 0 </dev/zero 2>/dev/null |
 		head -c "$2" >"$1"
 }
+
+# let_go_of_foreign_mounts: in a mount namespace of one's own. Its copies of other tests' mounts
+# would keep their daemons alive.
+let_go_of_foreign_mounts()
+{
+	awk '$3 == "fuse.lcfs" { print $2 }' /proc/self/mounts | while read -r point; do
+		umount -l "$point" || :
+	done
+}

@@ -80,8 +80,8 @@ static void parse_words(char *words)
 			opt.writeback = true;
 			break;
 		case CTLVISIBLE:
-			opt.ctl_visible = true;
-			__attribute__((fallthrough));
+			opt.ctl_visible = opt.ctl = true;
+			break;
 		case CTL:
 			opt.ctl = true;
 			break;

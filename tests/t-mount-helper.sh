@@ -17,6 +17,7 @@ if [ "${test_in_namespace:-}" != yes ]; then
 	unshare -m --propagation private "$0" || status=$?
 	exit $status
 fi
+let_go_of_foreign_mounts
 
 # A directory of links to all that is in /sbin, and ours, in its place.
 mkdir "$tmp/sbin" "$tmp/real"

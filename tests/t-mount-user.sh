@@ -15,6 +15,7 @@ if [ "${test_in_namespace:-}" != yes ]; then
 	unshare -m --propagation private "$0" || status=$?
 	exit $status
 fi
+let_go_of_foreign_mounts
 
 mknod "$tmp/fuse" c 10 229 2>/dev/null || skip "no device nodes can be made here"
 chmod 666 "$tmp/fuse"

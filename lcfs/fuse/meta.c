@@ -229,8 +229,10 @@ void meta_feed(struct session *s, void *msg, uint32_t len)
 	fuse_session_process_buf(s->fuse, &buf);
 }
 
-static void printf_like(2, 0)
-log_message(enum fuse_log_level level, const char *format, va_list args)
+static void log_message(enum fuse_log_level level, const char *format, va_list args)
+	printf_like(2, 0);
+
+static void log_message(enum fuse_log_level level, const char *format, va_list args)
 {
 	char text[512];
 	size_t len;

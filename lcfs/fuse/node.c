@@ -265,15 +265,18 @@ int nodes_enter(struct nodes *n, struct node *parent, const char *name, int fd,
 
 void nodes_forget(struct nodes *n, uint64_t id, uint64_t count)
 {
-	struct node *node = nodes_find(n, id);
 	struct list trash;
+	struct node *node;
 
-	if (!node || id == FUSE_ROOT_ID)
+	if (id == FUSE_ROOT_ID)
 		return;
 	list_init(&trash);
 	mutex_lock(&n->lock);
-	node->nlookup -= count < node->nlookup ? count : node->nlookup;
-	reap_locked(n, node, &trash);
+	node = nodes_find(n, id);
+	if (node) {
+		node->nlookup -= count < node->nlookup ? count : node->nlookup;
+		reap_locked(n, node, &trash);
+	}
 	mutex_unlock(&n->lock);
 	empty_trash(n, &trash);
 }
@@ -298,13 +301,21 @@ uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is
 	return fh;
 }
 
-void node_released(struct nodes *n, struct node *node, uint64_t fh)
+bool node_released(struct nodes *n, struct node *node, uint64_t fh)
 {
+	const uint32_t is_direct = (fh & HANDLE_FILE_DIRECT) != 0;
+	const uint32_t is_bypass = (fh & HANDLE_FILE_BYPASS) != 0;
+	const uint32_t is_write = (fh & HANDLE_FILE_WRITE) != 0;
+
 	LOCK_SCOPE(&n->lock);
+	if (!node->opens || node->direct_opens < is_direct || node->bypass_opens < is_bypass ||
+	    node->write_opens < is_write)
+		return false;
 	node->opens--;
-	node->direct_opens -= (fh & HANDLE_FILE_DIRECT) != 0;
-	node->bypass_opens -= (fh & HANDLE_FILE_BYPASS) != 0;
-	node->write_opens -= (fh & HANDLE_FILE_WRITE) != 0;
+	node->direct_opens -= is_direct;
+	node->bypass_opens -= is_bypass;
+	node->write_opens -= is_write;
+	return true;
 }
 
 bool node_may_be_dirty(struct nodes *n, struct node *node)

@@ -68,7 +68,8 @@ struct node *nodes_root(struct nodes *n);
 dev_t nodes_root_dev(const struct nodes *n);
 
 /*
- * The node of a number, or NULL. Takes no lock and no reference: the kernel's own keeps it alive.
+ * The node of a number, or NULL. Takes no lock and no reference: for a request that is not answered
+ * yet, since the kernel forgets no node of which one is under way.
  */
 struct node *nodes_find(struct nodes *n, uint64_t id);
 
@@ -85,9 +86,11 @@ void nodes_forget(struct nodes *n, uint64_t id, uint64_t count);
 
 /*
  * Holds the node: its O_PATH descriptor, valid until node_put(). -ESTALE: it is not where it was
- * last seen; or -errno of the way there.
+ * last seen; or -errno of the way there. The caller knows that it lives.
  */
 int node_get(struct nodes *n, struct node *node) must_check;
+/* The same by its number; -ESTALE also if there is no such node. */
+int nodes_get(struct nodes *n, uint64_t id, struct node **node) must_check;
 void node_put(struct nodes *n, struct node *node);
 
 /*
@@ -100,7 +103,8 @@ void node_put(struct nodes *n, struct node *node);
  */
 uint64_t node_opened(struct nodes *n, struct node *node, bool for_write, bool is_direct,
 		     bool writeback);
-void node_released(struct nodes *n, struct node *node, uint64_t fh);
+/* The node is held. False: nothing is open in this way. */
+bool node_released(struct nodes *n, struct node *node, uint64_t fh) must_check;
 /*
  * May the kernel hold data of it that was not written to us yet: by way of a map, or with
  * writeback?

@@ -283,15 +283,11 @@ static int close_gap(struct nodes *n, struct node *node)
 	return error;
 }
 
-int node_get(struct nodes *n, struct node *node)
+/* It has got a user more, and had this descriptor then. */
+static int finish_get(struct nodes *n, struct node *node, int fd)
 {
-	int fd, error;
+	int error;
 
-	mutex_lock(&n->lock);
-	node->users++;
-	hold_used_locked(n, node);
-	fd = node->fd;
-	mutex_unlock(&n->lock);
 	while (fd < 0) {
 		error = close_gap(n, node);
 		if (error) {
@@ -303,6 +299,39 @@ int node_get(struct nodes *n, struct node *node)
 		mutex_unlock(&n->lock);
 	}
 	return fd;
+}
+
+static int use_locked(struct nodes *n, struct node *node)
+{
+	mutex_assert_held(&n->lock);
+	node->users++;
+	hold_used_locked(n, node);
+	return node->fd;
+}
+
+int node_get(struct nodes *n, struct node *node)
+{
+	int fd;
+
+	mutex_lock(&n->lock);
+	fd = use_locked(n, node);
+	mutex_unlock(&n->lock);
+	return finish_get(n, node, fd);
+}
+
+int nodes_get(struct nodes *n, uint64_t id, struct node **out)
+{
+	struct node *node;
+	int fd = -1;
+
+	/* Under the lock: what has been found stays. */
+	mutex_lock(&n->lock);
+	node = nodes_find(n, id);
+	if (node)
+		fd = use_locked(n, node);
+	mutex_unlock(&n->lock);
+	*out = node;
+	return node ? finish_get(n, node, fd) : -ESTALE;
 }
 
 void node_put(struct nodes *n, struct node *node)

@@ -53,10 +53,7 @@ int ops_use(struct session *s, fuse_ino_t ino, struct ops_use *u)
 
 	if (ops_is_ctl(ino))
 		return -EPERM;
-	node = nodes_find(s->nodes, ino);
-	if (!node)
-		return -ESTALE;
-	fd = node_get(s->nodes, node);
+	fd = nodes_get(s->nodes, ino, &node);
 	if (fd < 0)
 		return fd;
 	*u = (struct ops_use){ .nodes = s->nodes, .node = node, .fd = fd };
@@ -122,24 +119,24 @@ int ops_stat(struct session *s, const struct ops_use *u, struct stat *st)
 	return 0;
 }
 
-void ops_check_version(struct session *s, fuse_ino_t ino)
+void ops_check_version(struct session *s, const struct ops_use *u)
 {
-	OPS_USE u = OPS_NO_USE;
-	const struct fuse_notify_inval_inode_out all = { .ino = ino };
+	struct image *img = ops_image(u);
+	struct fuse_notify_inval_inode_out all = { 0 };
 	uint64_t version, old;
 
-	if (ops_use(s, ino, &u) || !ops_image(&u))
+	if (!img)
 		return;
-	version = image_version(ops_image(&u)) + 1;
-	old = atomic_exchange(&u.node->version, version);
+	version = image_version(img) + 1;
+	old = atomic_exchange(&u->node->version, version);
+	all.ino = atomic_load(&u->node->id);
 	if (old && old != version)
 		(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &all, sizeof(all));
 }
 
 int ops_enter_fd(struct session *s, const struct ops_use *parent, const char *name, int fd,
-		 const struct stat *st, struct fuse_entry_param *e)
+		 const struct stat *st, struct fuse_entry_param *e, struct ops_use *u)
 {
-	OPS_USE u = OPS_NO_USE;
 	struct node *node;
 	int error = nodes_enter(s->nodes, parent->node, name, fd, st, &node);
 
@@ -150,22 +147,22 @@ int ops_enter_fd(struct session *s, const struct ops_use *parent, const char *na
 	e->attr = *st;
 	e->attr_timeout = ops_timeout(s);
 	e->entry_timeout = ops_timeout(s);
-	error = ops_use(s, e->ino, &u);
+	error = ops_use(s, e->ino, u);
 	if (error) {
 		nodes_forget(s->nodes, e->ino, 1);
 		return error;
 	}
-	overlay(s, &u, &e->attr);
+	overlay(s, u, &e->attr);
 	return 0;
 }
 
 int ops_enter(struct session *s, const struct ops_use *parent, const char *name,
-	      struct fuse_entry_param *e)
+	      struct fuse_entry_param *e, struct ops_use *u)
 {
 	struct stat st;
 	int fd = nodes_open_at(s->nodes, parent->fd, name, &st);
 
-	return fd < 0 ? fd : ops_enter_fd(s, parent, name, fd, &st, e);
+	return fd < 0 ? fd : ops_enter_fd(s, parent, name, fd, &st, e, u);
 }
 
 void ops_reply_entry(fuse_req_t req, int error, const struct fuse_entry_param *e)

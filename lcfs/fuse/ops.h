@@ -76,14 +76,14 @@ int ops_stat(struct session *s, const struct ops_use *u, struct stat *st) must_c
  * Lets the kernel drop what it has cached of a file that was found changed behind lcfs. After the
  * reply.
  */
-void ops_check_version(struct session *s, fuse_ino_t ino);
+void ops_check_version(struct session *s, const struct ops_use *u);
 
-/* Looks `name` up and fills e; the kernel's lookup count is raised. */
+/* Looks `name` up and fills e; the kernel's lookup count is raised. u, unused before, uses it. */
 int ops_enter(struct session *s, const struct ops_use *parent, const char *name,
-	      struct fuse_entry_param *e) must_check;
+	      struct fuse_entry_param *e, struct ops_use *u) must_check;
 /* The same for a file that has just been made: fd, taken over, is open on it, O_PATH or O_RDWR. */
 int ops_enter_fd(struct session *s, const struct ops_use *parent, const char *name, int fd,
-		 const struct stat *st, struct fuse_entry_param *e) must_check;
+		 const struct stat *st, struct fuse_entry_param *e, struct ops_use *u) must_check;
 /* Replies what ops_enter() said, and takes the count back where the reply does not arrive. */
 void ops_reply_entry(fuse_req_t req, int error, const struct fuse_entry_param *e);
 /* May an object of this name be made, removed or renamed there? 0; -EPERM: lcfs's own. */

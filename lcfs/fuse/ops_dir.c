@@ -153,13 +153,14 @@ static bool add_plain(struct listing *l, const char *name, const struct stat *st
 static bool add_plus(struct listing *l, const char *name, const struct stat *st, off_t cookie)
 {
 	struct fuse_entry_param e = { 0 };
+	OPS_USE u = OPS_NO_USE;
 	size_t room = l->size - l->used;
 	size_t n;
 
 	if (fuse_add_direntry_plus(l->req, NULL, 0, name, NULL, 0) > room)
 		return false;
 	/* What cannot be looked up is listed all the same; its number is 0. */
-	if (is_dots(name) || ops_enter(l->s, &l->u, name, &e)) {
+	if (is_dots(name) || ops_enter(l->s, &l->u, name, &e, &u)) {
 		memset(&e, 0, sizeof(e));
 		e.attr = *st;
 	}

@@ -49,10 +49,8 @@ static void file_release(struct session *s, struct node *node, uint64_t fh)
 {
 	struct image *img = atomic_load(&node->image);
 
-	if (handle_kind(fh) != HANDLE_FILE || !img)
-		return;
-	image_release(img, fh & HANDLE_FILE_WRITE);
-	node_released(s->nodes, node, fh);
+	if (handle_kind(fh) == HANDLE_FILE && img && node_released(s->nodes, node, fh))
+		image_release(img, fh & HANDLE_FILE_WRITE);
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -93,7 +91,8 @@ static int make_file(fuse_req_t req, const struct ops_use *parent, const char *n
  * counted.
  */
 static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const char *name,
-			    mode_t mode, int flags, struct fuse_entry_param *e, bool *is_new)
+			    mode_t mode, int flags, struct fuse_entry_param *e, struct ops_use *u,
+			    bool *is_new)
 {
 	struct session *s = ops_session(req);
 	struct stat st;
@@ -103,7 +102,7 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 		fd = make_file(req, parent, name, mode);
 	*is_new = fd >= 0;
 	if (fd == -EEXIST && !(flags & O_EXCL))
-		return ops_enter(s, parent, name, e);
+		return ops_enter(s, parent, name, e, u);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0) {
@@ -112,7 +111,7 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 		close(fd);
 		return error;
 	}
-	return ops_enter_fd(s, parent, name, fd, &st, e);
+	return ops_enter_fd(s, parent, name, fd, &st, e, u);
 }
 
 /* e has been entered: opens it. */
@@ -143,14 +142,12 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	if (!error)
 		error = ops_name_allowed(s, &p, name);
 	if (!error)
-		error = enter_for_create(req, &p, name, mode, fi->flags, &e, &is_new);
+		error = enter_for_create(req, &p, name, mode, fi->flags, &e, &u, &is_new);
 	if (error) {
 		ops_reply(req, error);
 		return;
 	}
-	error = ops_use(s, e.ino, &u);
-	if (!error)
-		error = open_created(s, &u, is_new, fi);
+	error = open_created(s, &u, is_new, fi);
 	if (error) {
 		ops_reply(req, error);
 		nodes_forget(s->nodes, e.ino, 1);
@@ -163,15 +160,14 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
-	struct node *node;
+	OPS_USE u = OPS_NO_USE;
 
 	if (handle_kind(fi->fh) == HANDLE_CTL) {
 		ctl_release(req, fi);
 		return;
 	}
-	node = nodes_find(s->nodes, ino);
-	if (node)
-		file_release(s, node, fi->fh);
+	if (ops_use(s, ino, &u) == 0)
+		file_release(s, u.node, fi->fh);
 	ops_reply(req, 0);
 }
 

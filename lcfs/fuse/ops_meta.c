@@ -14,6 +14,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct session *s = ops_session(req);
 	struct fuse_entry_param e;
 	OPS_USE p = OPS_NO_USE;
+	OPS_USE u = OPS_NO_USE;
 	int error;
 
 	if (ops_is_ctl(parent)) {
@@ -26,10 +27,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		if (s->conf.ctl && strcmp(name, CTL_NAME) == 0)
 			error = ctl_enter(s, parent, name, &e);
 	} else if (!error)
-		error = ops_enter(s, &p, name, &e);
+		error = ops_enter(s, &p, name, &e, &u);
 	ops_reply_entry(req, error, &e);
-	if (!error)
-		ops_check_version(s, e.ino);
+	if (u.node)
+		ops_check_version(s, &u);
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi unused_)
@@ -51,7 +52,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi unused
 		return;
 	}
 	fuse_reply_attr(req, &st, ops_timeout(s));
-	ops_check_version(s, ino);
+	ops_check_version(s, &u);
 }
 
 static int change_owner(const struct ops_use *u, const struct stat *attr, int set)

@@ -26,19 +26,11 @@ static void assume_caller(fuse_req_t req)
 static void reply_made(fuse_req_t req, int error, const struct ops_use *parent, const char *name)
 {
 	struct fuse_entry_param e;
-
-	if (!error)
-		error = ops_enter(ops_session(req), parent, name, &e);
-	ops_reply_entry(req, error, &e);
-}
-
-/* Its first sync covers its name, too. */
-static void mark_created(struct session *s, fuse_ino_t ino)
-{
 	OPS_USE u = OPS_NO_USE;
 
-	if (ops_use(s, ino, &u) == 0 && ops_image(&u))
-		image_created(ops_image(&u));
+	if (!error)
+		error = ops_enter(ops_session(req), parent, name, &e, &u);
+	ops_reply_entry(req, error, &e);
 }
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
@@ -46,6 +38,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	struct session *s = ops_session(req);
 	struct fuse_entry_param e;
 	OPS_USE p = OPS_NO_USE;
+	OPS_USE u = OPS_NO_USE;
 	int error = use_for_new(s, parent, name, &p);
 
 	if (!error) {
@@ -55,9 +48,9 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 		ident_restore();
 	}
 	if (!error)
-		error = ops_enter(s, &p, name, &e);
-	if (!error && S_ISREG(mode))
-		mark_created(s, e.ino);
+		error = ops_enter(s, &p, name, &e, &u);
+	if (!error && S_ISREG(mode) && ops_image(&u))
+		image_created(ops_image(&u));
 	ops_reply_entry(req, error, &e);
 }
 

@@ -89,8 +89,9 @@ static void outstanding_sub(struct dev *d)
 		cond_broadcast(&d->drained);
 }
 
-/* A request at the head of a buffer with `room` bytes behind it. */
-static struct request *request_init(struct dev *d, void *buf, enum origin origin, size_t room)
+/* A request at the head of a buffer, with its area of `room` bytes at `area` in the buffer. */
+static struct request *request_init(struct dev *d, void *buf, enum origin origin, size_t area,
+				    size_t room)
 {
 	struct request *rq = buf;
 
@@ -98,21 +99,10 @@ static struct request *request_init(struct dev *d, void *buf, enum origin origin
 	rq->transport = &d->t;
 	rq->session = d->session;
 	rq->origin = origin;
-	rq->area = (char *)buf + HEAD;
+	rq->area = (char *)buf + area;
 	rq->area_bytes = room;
 	list_init(&rq->node);
 	return rq;
-}
-
-static struct request *worker_request(struct dev *d, struct worker *w)
-{
-	if (!w->rq) {
-		void *buf = iobuf_get(d->pool, HEAD + MSG_PAGE + LARGE_ROOM, true);
-
-		w->rq = request_init(d, buf, ORIGIN_WORKER, LARGE_ROOM);
-		w->rq->channel = w->fd;
-	}
-	return w->rq;
 }
 
 /* Reads one message. Its length, or -errno. */
@@ -139,10 +129,13 @@ static int dev_next(struct transport *t, unsigned int worker, struct request **o
 {
 	struct dev *d = dev_of(t);
 	struct worker *w = &d->workers[worker];
-	struct request *rq = worker_request(d, w);
-	char *msg = (char *)rq + HEAD + MSG_PAGE - PROTO_WRITE_HEAD;
+	struct request *rq;
+	char *msg;
 	ssize_t n;
 
+	if (!w->rq)
+		w->rq = iobuf_get(d->pool, HEAD + MSG_PAGE + LARGE_ROOM, true);
+	msg = (char *)w->rq + HEAD + MSG_PAGE - PROTO_WRITE_HEAD;
 	for (;;) {
 		n = read_message(d, w, msg, PROTO_WRITE_HEAD + LARGE_ROOM);
 		if (n >= (ssize_t)sizeof(struct fuse_in_header))
@@ -157,29 +150,14 @@ static int dev_next(struct transport *t, unsigned int worker, struct request **o
 			continue;
 		return (int)n;
 	}
-	memset(rq, 0, offsetof(struct request, io));
-	rq->transport = t;
-	rq->session = d->session;
-	rq->origin = ORIGIN_WORKER;
+	rq = request_init(d, w->rq, ORIGIN_WORKER, HEAD + MSG_PAGE, LARGE_ROOM);
+	rq->worker = worker;
 	rq->channel = w->fd;
 	rq->unique = ((const struct fuse_in_header *)(const void *)msg)->unique;
 	rq->msg = msg;
 	rq->msg_len = (uint32_t)n;
-	rq->area = (char *)rq + HEAD + MSG_PAGE;
-	rq->area_bytes = LARGE_ROOM;
-	list_init(&rq->node);
 	*out = rq;
 	return 0;
-}
-
-/* The worker whose buffer this is. */
-static struct worker *worker_of(struct dev *d, const struct request *rq)
-{
-	for (unsigned int i = 0; i < d->t.nr_workers; i++) {
-		if (d->workers[i].rq == rq)
-			return &d->workers[i];
-	}
-	return NULL;
 }
 
 static void keep_params(struct request *to, const struct request *from)
@@ -202,15 +180,13 @@ static struct request *dev_keep(struct request *rq, size_t room)
 
 	outstanding_add(d);
 	if (room > MEDIUM_ROOM) {
-		struct worker *w = worker_of(d, rq);
-
-		assert(w);
-		w->rq = NULL;
+		assert(rq->origin == ORIGIN_WORKER);
+		d->workers[rq->worker].rq = NULL;
 		rq->origin = ORIGIN_POOL;
 		rq->msg = NULL;
 		return rq;
 	}
-	kept = request_init(d, iobuf_get(d->pool, HEAD + room, true), ORIGIN_POOL, room);
+	kept = request_init(d, iobuf_get(d->pool, HEAD + room, true), ORIGIN_POOL, HEAD, room);
 	keep_params(kept, rq);
 	if (rq->data) {
 		kept->data = kept->area;
@@ -228,7 +204,7 @@ static struct request *dev_copy(struct request *rq)
 	if (!copy)
 		return NULL;
 	outstanding_add(d);
-	request_init(d, copy, ORIGIN_HEAP, 0);
+	request_init(d, copy, ORIGIN_HEAP, HEAD, 0);
 	keep_params(copy, rq);
 	copy->msg = copy->area;
 	copy->msg_len = rq->msg_len;

@@ -215,7 +215,11 @@ void image_release(struct image *img, bool for_write unused_)
 {
 	int fd = -1;
 
-	if (atomic_fetch_sub(&img->opens, 1) != 1)
+	unsigned int before = atomic_fetch_sub(&img->opens, 1);
+
+	if (before == 0)
+		abort();
+	if (before > 1)
 		return;
 	/* Descriptors are for open files. */
 	pthread_mutex_lock(&img->dir->lock);

@@ -267,10 +267,25 @@ static void attach_image(struct sim_world *w, struct cache_image *ci)
 	if (img->cached)
 		sim_fail(w, "two images for file %" PRIu64, info.identity.ino);
 	img->cached = ci;
-	guard(w, img, &info);
 	check_path(w, img);
 	if (info.has_intent && rng_chance(&w->rng, 1, 2))
 		intent_is_off(w, img);
+}
+
+/* What must be known of all of them before anything can wait for anything. */
+static void look_at_image(struct sim_world *w, struct cache_image *ci)
+{
+	struct cache_image_info info;
+	struct sim_image *img;
+
+	cache_image_info(w->cache, ci, &info);
+	img = find_image(w, info.identity.ino);
+	cache_image_set_owner(ci, img);
+	if (!img)
+		return;
+	img->cached = ci;
+	guard(w, img, &info);
+	img->cached = NULL;
 }
 
 void sim_attach(struct sim_world *w)
@@ -283,13 +298,8 @@ void sim_attach(struct sim_world *w)
 		w->image[i].is_conflict = w->image[i].is_missing = false;
 	while ((ci = cache_image_next(w->cache, ci)) != NULL && n < 64)
 		list[n++] = ci;
-	/* Owners first: actions may ask for them. */
-	for (uint32_t i = 0; i < n; i++) {
-		struct cache_image_info info;
-
-		cache_image_info(w->cache, list[i], &info);
-		cache_image_set_owner(list[i], find_image(w, info.identity.ino));
-	}
+	for (uint32_t i = 0; i < n; i++)
+		look_at_image(w, list[i]);
 	for (uint32_t i = 0; i < n; i++)
 		attach_image(w, list[i]);
 	for (uint32_t i = 0; i < w->conf.nr_images; i++) {

@@ -173,6 +173,11 @@ static void lift(struct sim_world *w, struct sim_image *img)
 		return;
 	TRACE(w, "lift conflict of image %", img->index);
 	img->is_conflict = img->is_missing = false;
+	/* What was looked at before is looked at again. */
+	for (uint32_t i = 0; i < w->nr_actions; i++)
+		if (w->action[i]->action->type == ACTION_BACK_CHECK &&
+		    cache_image_owner(w->action[i]->action->image) == img)
+			w->action[i]->is_carried = false;
 	outbox_init(&ob);
 	cache_image_set_state(w->cache, img->cached, IMAGE_CLEAN, 0, w->now, &ob);
 	sim_take(w, &ob);
