@@ -336,10 +336,22 @@ int image_set_times(struct image *img, const struct timespec ts[2])
 	}
 }
 
+/* What has no name any more is about to be forgotten: there is nothing to drain it to. */
+static bool is_gone(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+
+	return img->is_unlinked;
+}
+
 int image_drain(struct image *img)
 {
-	int r = image_hold(img) ? core_op(img, CACHE_OP_CLEAN, 0, 0) : 0;
+	int r = 0;
 
+	if (is_gone(img))
+		return 0;
+	if (image_hold(img))
+		r = core_op(img, CACHE_OP_CLEAN, 0, 0);
 	image_release(img, false);
 	return r;
 }
