@@ -320,6 +320,7 @@ struct cache_write {
 		uint8_t mask;	      /* valid sectors of the new version (partial block) */
 		bool extends;
 		uint32_t base_cbn; /* older version on the device, pinned while it is read */
+		uint32_t effect_seq; /* of the image when the backing file was read */
 		uint32_t base_sum;
 		const uint8_t *base; /* where it is: pinned RAM slot or merge buffer; NULL = none */
 		struct wbuf *base_buf; /* pinned */
@@ -359,6 +360,7 @@ struct cache_read_part {
 	uint8_t mask;	/* valid sectors; not all: one block, the rest from the backing file */
 	uint8_t source; /* enum read_source, core only */
 	bool is_rotten;
+	uint32_t effect_seq; /* of the image when the backing file was read */
 	struct wbuf *buf; /* pinned */
 	uint8_t *bounce;  /* of a partial block on the device */
 };

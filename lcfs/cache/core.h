@@ -206,6 +206,7 @@ struct cache_image {
 	uint64_t bind_lsn, clean_lsn, applied_lsn;
 	uint64_t unbind_lsn;
 	uint64_t size, backing_valid;
+	uint32_t effect_seq; /* pending effects that were applied */
 	uint64_t logged_size; /* with writes that are reserved and not published yet */
 	bool size_pending; /* the backing file's size may differ from `size` */
 	int64_t mtime_ns;

@@ -219,13 +219,34 @@ static bool start_touch(struct cache *c, uint64_t now, struct outbox *ob)
 static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
 			struct outbox *ob);
 
+/* An operation that is under way will do it itself, once it is durable (B5). */
+static bool belongs_to_op(const struct cache_image *img)
+{
+	const struct cache_op *op;
+
+	list_for_each_entry(op, &img->ops, s.node) {
+		if (!op->s.range.is_linked || op->s.range.is_pending || !op->s.lsn)
+			continue;
+		if (op->type == CACHE_OP_TRUNCATE && op->off == img->backing_valid)
+			return true;
+		if (op->type == CACHE_OP_PUNCH && img->nr_punches && img->punch[0].offset == op->off &&
+		    img->punch[0].bytes == op->len)
+			return true;
+	}
+	return false;
+}
+
 /* The next pending effect of the image; false: none. */
-static bool issue_effect(struct cache *c, struct cache_image *img, struct outbox *ob)
+static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
 {
 	struct action *a = &img->sync;
 
 	if (img->batch_failed || !imgtab_has_pending(img))
 		return false;
+	if (belongs_to_op(img)) {
+		migrate_image_failed(c, img, -EAGAIN, now);
+		return false;
+	}
 	memset(a, 0, sizeof(*a));
 	list_init(&a->node);
 	a->image = img;
@@ -250,32 +271,35 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	struct migrate *m = c->migrate;
 
 	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->len = a->off;
 		a->off = a->type == ACTION_BACK_TRUNCATE;
 		a->type = ACTION_BACK_SYNC;
 		a->arg = 0;
 		outbox_add(ob, a);
 		return;
 	}
+	img->effect_seq++;
 	m->pending--;
 	if (result < 0) {
 		migrate_image_failed(c, img, result, now);
 	} else if (a->off) {
-		img->backing_valid = UINT64_MAX;
+		if (img->backing_valid >= a->len)
+			img->backing_valid = UINT64_MAX;
 	} else if (img->nr_punches) {
 		img->nr_punches--;
 		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
 	}
-	issue_effect(c, img, ob);
+	issue_effect(c, img, now, ob);
 	if (m->pending == 0)
 		migrate_next_phase(c, now, ob);
 }
 
-static bool start_effects(struct cache *c, struct outbox *ob)
+static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct cache_image *img;
 
 	list_for_each_entry(img, &c->migrate->images, batch_node)
-		issue_effect(c, img, ob);
+		issue_effect(c, img, now, ob);
 	return c->migrate->pending > 0;
 }
 
@@ -318,7 +342,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .arg0 = img->batch_lsn,
 			 .has_stamp = true };
 
-	if (!img->batch_final || img->dirty || imgtab_has_pending(img) ||
+	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
 	    img->last_lsn != img->batch_lsn || img->touchers ||
 	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
 		return;
@@ -440,7 +464,7 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_TOUCH:
 		return start_touch(c, now, ob);
 	case MIGRATE_EFFECTS:
-		return start_effects(c, ob);
+		return start_effects(c, now, ob);
 	case MIGRATE_READ:
 		return migrate_start_read(c, ob);
 	case MIGRATE_VERIFY:

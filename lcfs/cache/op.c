@@ -182,6 +182,7 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 		return;
 	}
 	img->effects--;
+	img->effect_seq++;
 	if (result == 0 && op->type == CACHE_OP_TRUNCATE && img->backing_valid >= op->off)
 		img->backing_valid = UINT64_MAX;
 	for (uint32_t i = 0; result == 0 && op->type == CACHE_OP_PUNCH && i < img->nr_punches;
@@ -380,14 +381,15 @@ static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, stru
 
 static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	(void)now;
 	if (!drop(c, op))
 		op_resume(op, ob);
 	else if (op->type == CACHE_OP_UNBIND && op->image->in_batch)
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
-	else
+	else {
 		done(c, op, 0, ob);
+		migrate_kick(c, now, ob);
+	}
 }
 
 static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)

@@ -177,6 +177,8 @@ static void issue(struct cache_read_part *p, enum action_type type, void *buf, u
 	outbox_add(ob, a);
 }
 
+static void issue_backing(struct cache_read_part *p, struct outbox *ob);
+
 static void backing_done(struct cache *c, struct action *a, int result, uint64_t now,
 			 struct outbox *ob)
 {
@@ -184,6 +186,10 @@ static void backing_done(struct cache *c, struct action *a, int result, uint64_t
 
 	(void)c;
 	(void)now;
+	if (result >= 0 && p->effect_seq != p->read->image->effect_seq) {
+		issue_backing(p, ob);
+		return;
+	}
 	if (result < 0)
 		p->read->s.error = result;
 	else
@@ -195,6 +201,7 @@ static void backing_done(struct cache *c, struct action *a, int result, uint64_t
 static void issue_backing(struct cache_read_part *p, struct outbox *ob)
 {
 	p->act.complete = backing_done;
+	p->effect_seq = p->read->image->effect_seq;
 	issue(p, ACTION_BACK_READ, part_dst(p), (uint64_t)p->blocks * BLOCK_BYTES,
 	      p->block * BLOCK_BYTES, ob);
 }

@@ -146,6 +146,10 @@ static void backing_read(struct cache *c, struct action *a, int result, uint64_t
 
 	(void)c;
 	(void)now;
+	if (result >= 0 && w->s.effect_seq != w->image->effect_seq) {
+		read_backing(w, ob);
+		return;
+	}
 	if (result < 0)
 		w->s.error = -EIO;
 	else
@@ -172,6 +176,7 @@ static void read_backing(struct cache_write *w, struct outbox *ob)
 {
 	w->act.image = w->image;
 	w->act.complete = backing_read;
+	w->s.effect_seq = w->image->effect_seq;
 	issue_read(&w->act, ACTION_BACK_READ, w->s.merge + BLOCK_BYTES, w->s.block * BLOCK_BYTES,
 		   ob);
 }
