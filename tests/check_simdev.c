@@ -220,12 +220,18 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("simdev");
 	TCase *tc = tcase_create("device");
 	const TTest *const tests[] = {
-		test_unflushed_write_may_be_dropped, test_unflushed_write_may_be_kept,
-		test_flush_covers_returned_writes, test_flush_issued_before_return_covers_nothing,
-		test_write_in_flight_may_be_there_after_power_cut, test_torn_write_mixes_sectors,
-		test_older_write_may_outlive_newer, test_settle_lands_writes_in_flight,
-		test_failed_flush_is_not_made_good_by_a_later_one, test_changed_memory_is_noticed,
-		test_dies_in_nth_operation_and_stays_dead, test_fails_nth_operation_once,
+		test_unflushed_write_may_be_dropped,
+		test_unflushed_write_may_be_kept,
+		test_flush_covers_returned_writes,
+		test_flush_issued_before_return_covers_nothing,
+		test_write_in_flight_may_be_there_after_power_cut,
+		test_torn_write_mixes_sectors,
+		test_older_write_may_outlive_newer,
+		test_settle_lands_writes_in_flight,
+		test_failed_flush_is_not_made_good_by_a_later_one,
+		test_changed_memory_is_noticed,
+		test_dies_in_nth_operation_and_stays_dead,
+		test_fails_nth_operation_once,
 		test_clone_is_independent,
 	};
 

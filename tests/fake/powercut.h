@@ -14,12 +14,12 @@
 enum cut_policy {
 	CUT_KEEP_ALL,
 	CUT_DROP_ALL,
-	CUT_PER_WRITE,       /* a coin a write; some are torn */
-	CUT_PER_SECTOR,      /* a coin a sector */
-	CUT_DROP_ONE,        /* all but one write */
+	CUT_PER_WRITE,	/* a coin a write; some are torn */
+	CUT_PER_SECTOR, /* a coin a sector */
+	CUT_DROP_ONE,	/* all but one write */
 	CUT_KEEP_ONE,
-	CUT_DROP_IN_FLIGHT,  /* all that had returned, nothing that had not */
-	CUT_KEEP_NEWEST,     /* a coin, more likely kept the newer the write is */
+	CUT_DROP_IN_FLIGHT, /* all that had returned, nothing that had not */
+	CUT_KEEP_NEWEST,    /* a coin, more likely kept the newer the write is */
 	NR_CUT_POLICIES
 };
 

@@ -83,6 +83,9 @@ static void mood_actions(struct plan *p, struct rng *rng)
 	p->tick_ns = 1000ull << rng_below(rng, 24);
 	for (int t = 0; t < SIM_ACTION_TYPES; t++)
 		p->reluctance[t] = rng_chance(rng, 1, 4) ? (uint32_t)rng_below(rng, 100) : 0;
+	/* Reads that take longer than a block needs to be written and migrated. */
+	if (rng_chance(rng, 1, 8))
+		p->reluctance[ACTION_BACK_READ] = p->reluctance[ACTION_DEV_READ] = 97;
 }
 
 void plan_mood(struct plan *p, const struct sim_conf *conf, struct rng *rng)

@@ -210,6 +210,39 @@ START_TEST(test_e4_tail_passes_an_operation_when_its_effect_is_stable)
 END_TEST
 
 /*
+ * E3. A punch; the whole block written again and migrated; a part of it written, over what is now a
+ * clean copy; death. Replay repeats the punch on the file: what it takes away there must be in the
+ * log.
+ */
+START_TEST(test_e3_repeated_punch_spares_later_data)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct cache_image_info info;
+
+	scenario_write_block(w, x, 2);
+	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, 2 * BLOCK + 100, 1500)), 0);
+	scenario_write_block(w, x, 2);
+	sim_do_sync(w, x);
+	scenario_hold(w, ACTION_BACK_SYNC);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 3000 * SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_SYNC));
+	/* Something else is dirty, so that the image does not become clean as a whole. */
+	scenario_write_block(w, x, 9);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
+	scenario_release(w, ACTION_BACK_SYNC);
+	scenario_run(w, 100 * SIM_MS);
+	cache_image_info(w->cache, x->cached, &info);
+	ck_assert_uint_eq(info.dirty_blocks, 1);
+	sim_do_write(w, x, 2 * BLOCK + 2048, 2048);
+	sim_daemon_death(w, true);
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
+/*
  * E5. Drained, unmounted, the plain file edited by others, mounted: the records of before are still
  * in the log; they must not be written over the edit, now or after another crash.
  */
@@ -388,7 +421,7 @@ END_TEST
 SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes,
 	       test_e1_write_after_truncate_is_kept, test_e1_crash_before_the_effect,
 	       test_e2_unaligned_cuts, test_e2_file_has_the_exact_size,
-	       test_e3_effect_that_fails_is_pending,
+	       test_e3_effect_that_fails_is_pending, test_e3_repeated_punch_spares_later_data,
 	       test_e4_tail_passes_an_operation_when_its_effect_is_stable,
 	       test_e5_old_records_do_not_overwrite_an_edit, test_e5_edit_after_drain_then_crash,
 	       test_e6_id_of_a_dead_image_is_used_again, test_e7_intent_without_unlink,

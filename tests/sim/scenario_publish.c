@@ -255,6 +255,31 @@ START_TEST(test_d5_read_notices_what_changed_meanwhile)
 }
 END_TEST
 
+/*
+ * D5. The same with the file's part read late: by then the block was written as a whole and
+ * migrated. The older sector from the log may not be laid over it.
+ */
+START_TEST(test_d5_read_finds_the_file_ahead_of_the_log)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r;
+
+	sim_do_write(w, x, 2 * BLOCK + 512, 512);
+	sim_do_sync(w, x);
+	scenario_hold(w, ACTION_BACK_READ);
+	r = sim_start_read(w, x, 2, 1);
+	r->is_kept = true;
+	scenario_run(w, SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_READ));
+	scenario_write_block(w, x, 2);
+	sim_do_clean(w, x);
+	scenario_release(w, ACTION_BACK_READ);
+	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
+	scenario_end(w);
+}
+END_TEST
+
 /* D5. The place in the log that a slow read reads is not given to others meanwhile, or the read
  * finds out. */
 START_TEST(test_d5_slot_is_reused_under_a_slow_read)
@@ -324,4 +349,5 @@ SCENARIO_SUITE("publish", test_d1_overwrite_takes_a_fresh_slot,
 	       test_d3_highest_position_wins_across_records,
 	       test_d4_read_modify_write_excludes_other_writes, test_d4_two_writes_to_one_sector,
 	       test_d4_slow_read_holds_up_no_sync, test_d5_read_notices_what_changed_meanwhile,
+	       test_d5_read_finds_the_file_ahead_of_the_log,
 	       test_d5_slot_is_reused_under_a_slow_read, test_d6_offset_beyond_the_largest)

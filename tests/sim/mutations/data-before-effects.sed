@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# E3: blocks migrate before the pending truncates and punches of their image.
+#@ lcfs/cache/migrate.c
+/^static bool start_effects\(/,/^}/s/^(\t+)issue_effect\(.*\);/\1(void)img;/
