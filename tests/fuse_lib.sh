@@ -74,12 +74,13 @@ is_running()
 	grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
+# Someone who has cloned the mount namespace meanwhile keeps the mount alive in his.
 wait_for_end()
 {
 	n=0
 	while is_running "$server"; do
 		n=$((n + 1))
-		[ $n -lt 1000 ] || fail "the server does not end"
+		[ $n -lt 6000 ] || fail "the server does not end"
 		sleep 0.01
 	done
 	server=
