@@ -117,6 +117,17 @@ void mutex_lock(struct mutex *m)
 	taken(m);
 }
 
+bool mutex_trylock(struct mutex *m)
+{
+	if (unlikely(owner_of(m) == &mutex_thread_key))
+		fail(m, "locked again by the thread that holds it");
+	order_check(m);
+	if (pthread_mutex_trylock(&m->lock) != 0)
+		return false;
+	taken(m);
+	return true;
+}
+
 void mutex_unlock(struct mutex *m)
 {
 	release(m);

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -28,6 +29,8 @@ void mutex_init(struct mutex *m, unsigned int rank, const char *name);
 /* No one holds it. */
 void mutex_destroy(struct mutex *m);
 void mutex_lock(struct mutex *m);
+/* False: another thread holds it. Needs the same order as mutex_lock(). */
+bool mutex_trylock(struct mutex *m) must_check;
 void mutex_unlock(struct mutex *m);
 
 /* Ends the program with a message; for mutex_assert_held(). */

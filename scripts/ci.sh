@@ -7,7 +7,7 @@ set -u -o pipefail
 phases=(lint test gcc clang asan tsan distcheck tree)
 top=$(cd "$(dirname "$0")/.." && pwd)
 # No phase takes longer unless it hangs; all together stay under 40 minutes on two processors.
-phase_timeout=${CI_PHASE_TIMEOUT:-1200}
+phase_timeout=${CI_PHASE_TIMEOUT:-1800}
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/lcfs-ci.XXXXXX")
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT

@@ -341,6 +341,8 @@ START_TEST(triggers_take_one_or_more_and_read_zero)
 	ck_assert_int_eq(stub.syncs, 0);
 	ck_assert_int_eq(echo("caches/1/flush_current_buffer", "1\n"), 2);
 	ck_assert_int_eq(stub.syncs, 1);
+	ck_assert_uint_eq(stub.knob[KNOB_FLUSH_CURRENT_BUFFER], 1);
+	ck_assert_uint_eq(stub.knob[KNOB_ALLOW_MIGRATE], 0);
 	stub.sync_error = -EIO;
 	ck_assert_int_eq(echo("caches/1/flush_current_buffer", "1"), -EIO);
 	ck_assert_int_eq(echo("caches/1/commit_super_block", "2"), 1);

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the tests of the FUSE layer share: to be sourced. Gives $tmp, $back (the backing directory)
 # and $mnt, and takes all away at the end, however that comes.

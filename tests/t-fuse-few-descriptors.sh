@@ -18,6 +18,7 @@ nr=$(ls "/proc/$server/fd" | wc -l)
 
 # A process whose directory was let go of, and moved.
 cd "$mnt/t/3/sub"
+# shellcheck disable=SC2210
 exec 3<50
 find "$mnt/t" -type f -exec stat {} + >/dev/null
 mv "$mnt/t/3" "$mnt/t/moved"

@@ -15,6 +15,7 @@ if [ "$(stat -c %a /dev/fuse)" != 666 ]; then
 	exec env IN_NAMESPACE=1 unshare -m sh -c \
 		'node=$(mktemp -u) && mknod -m 666 "$node" c 10 229 &&
 		mount --bind "$node" /dev/fuse
+		umount -l -a -t fuse.lcfs
 		rm -f "$node"; exec "$@"' sh "$0" "$@"
 fi
 

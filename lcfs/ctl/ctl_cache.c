@@ -30,9 +30,9 @@ int ctl_cache_store_knob(const struct ctl_place *p, const struct ctl_item *item,
 
 int ctl_cache_flush(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
-	(void)item;
-	(void)value;
-	return imagedir_sync(p->tree->dir);
+	int err = ctl_cache_store_knob(p, item, value); /* ends the segment */
+
+	return err ? err : imagedir_sync(p->tree->dir);
 }
 
 int ctl_cache_show_zero(const struct ctl_place *p, const struct ctl_item *item,

@@ -59,7 +59,7 @@ const struct ctl_item ctl_table[] = {
 #undef KNOB
 	TRIGGER(CTL_IN_CACHE, "commit_super_block", ctl_cache_store_knob, KNOB_COMMIT_SUPER_BLOCK,
 		"write the super block now"),
-	TRIGGER(CTL_IN_CACHE, "flush_current_buffer", ctl_cache_flush, 0,
+	TRIGGER(CTL_IN_CACHE, "flush_current_buffer", ctl_cache_flush, KNOB_FLUSH_CURRENT_BUFFER,
 		"make all writes so far durable; returns when they are"),
 	CACHE_READ_ONLY("last_flushed_segment_id", "segment", ctl_cache_show_number,
 			CTL_CACHE_LAST_FLUSHED, "the newest segment that is on stable storage"),

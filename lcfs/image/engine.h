@@ -5,12 +5,12 @@
  *   log thread    ENCODE, LOG_WRITE (own ring, for depth), FLUSH (fdatasync as a plain call, by a
  *                 committer thread beside it when something else is to be written)
  *   I/O thread    DEV_READ, DEV_WRITE, BACK_READ, BACK_WRITE on one ring; timers (cache_tick), the
- *                 governor's samples; woken by an eventfd that is written only when its queue was empty
+ *                 governor's samples; woken by an eventfd that is written only when it sleeps
  *   backing threads  BACK_CHECK, BACK_TRUNCATE, BACK_PUNCH, BACK_SYNC: blocking calls
  *
- * Any thread that called an entry point of the core passes the outbox to engine_carry(). RESUME and
- * DONE are handed to the request's owner by the callbacks below, on the thread that carries, with no lock held:
- * they must not block.
+ * Any thread that called an entry point of the core passes the outbox to engine_carry(). RESUME
+ * and DONE are handed to the request's owner by the callbacks below, on the thread that carries,
+ * with no lock held: they must not block.
  */
 #ifndef LCFS_IMAGE_ENGINE_H
 #define LCFS_IMAGE_ENGINE_H
@@ -24,10 +24,17 @@ struct engine;
 
 /* What the layer above gives: how to reach an image's backing file, and whom to tell. */
 struct engine_ops {
-	/* Descriptor for BACK_READ/BACK_WRITE of [off, off+len): an O_DIRECT one where the range and the
-	 * backing store allow it, else a buffered one. Never blocks. -errno when there is none. */
-	int (*backing_fd)(void *ctx, struct cache_image *img, bool is_write, uint64_t off, uint64_t len);
-	/* BACK_CHECK, BACK_TRUNCATE, BACK_PUNCH, BACK_SYNC; blocks; result 0 or -errno; fills a->stamp. */
+	/*
+	 * Descriptor for BACK_READ/BACK_WRITE of [off, off+len): an O_DIRECT one where the
+	 * range and the backing store allow it, else a buffered one. Never blocks. -errno when
+	 * there is none.
+	 */
+	int (*backing_fd)(void *ctx, struct cache_image *img, bool is_write, uint64_t off,
+			  uint64_t len);
+	/*
+	 * BACK_CHECK, BACK_TRUNCATE, BACK_PUNCH, BACK_SYNC; blocks; result 0 or -errno; fills
+	 * a->stamp.
+	 */
 	int (*backing_call)(void *ctx, struct action *a);
 	/* ACTION_RESUME and ACTION_DONE. Must not block; may call the core and engine_carry(). */
 	void (*request)(void *ctx, struct action *a);
@@ -37,7 +44,7 @@ struct engine_ops {
 
 struct engine_conf {
 	struct cache *cache;
-	int log_fd;        /* cache device, O_DIRECT: its lock sits on this very open file description (C5) */
+	int log_fd; /* cache device: its lock sits on this very open file description (C5) */
 	const struct engine_ops *ops;
 	void *ctx;
 	unsigned backing_threads; /* default 2 */
@@ -47,7 +54,10 @@ struct engine_conf {
 };
 
 int engine_start(struct engine **out, const struct engine_conf *conf) must_check;
-/* Any thread. Moves all actions out of ob to their threads, calls ops->request for RESUME and DONE. */
+/*
+ * Any thread. Moves all actions out of ob to their threads, calls ops->request for RESUME and
+ * DONE.
+ */
 void engine_carry(struct engine *e, struct outbox *ob);
 /* Monotonic now, as the core wants it. */
 uint64_t engine_now(struct engine *e);

@@ -2,9 +2,9 @@
 /*
  * Images: what the filesystem above sees of the cache and the backing directory.
  *
- * An image is one regular file of the backing directory, found by (device, inode), whatever its names.
- * Reads, writes and syncs are asynchronous (struct image_io) and never block; everything else blocks and is
- * for metadata threads, with the daemon's own credentials. Errors: 0 or -errno.
+ * An image is one regular file of the backing directory, found by (device, inode), whatever its
+ * names. Reads, writes and syncs are asynchronous (struct image_io) and never block; everything
+ * else blocks and is for metadata threads, with the daemon's own credentials. Errors: 0 or -errno.
  */
 #ifndef LCFS_IMAGE_IMAGE_H
 #define LCFS_IMAGE_IMAGE_H
@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 
 #include "common/compiler.h"
-#include "common/list.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/image/engine.h"
+#include "lcfs/image/taskpool.h"
 
 struct image;
 struct imagedir;
@@ -25,14 +25,16 @@ struct imagedir;
 /* ---- the backing directory ---- */
 
 struct imagedir_conf {
-	int dirfd;      /* of the backing directory, O_PATH or O_DIRECTORY; duplicated */
+	int dirfd; /* of the backing directory, O_PATH or O_DIRECTORY; duplicated */
 	bool read_only;
-	bool force;     /* the admin says: use this cache with this directory, whatever is recorded (G3) */
+	bool force; /* the admin says: use this cache with this directory, whatever is recorded (G3)
+		     */
 };
 
 /*
- * Takes the directory: lock (one lcfs a directory; -EBUSY at once, with the holder's pid in text), UUID and list
- * of caches from `.lcfs/`. Nothing is changed yet but for the lock file. text gets one line on error.
+ * Takes the directory: lock (one lcfs a directory; -EBUSY at once, with the holder's pid in text),
+ * UUID and list of caches from `.lcfs/`. Nothing is changed yet but for the lock file. text gets
+ * one line on error.
  */
 int imagedir_open(struct imagedir **out, const struct imagedir_conf *conf, char *text,
 		  size_t size) must_check;
@@ -41,37 +43,40 @@ const uint8_t *imagedir_uuid(const struct imagedir *d);
 /* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
 /*
- * May this cache serve this directory? Before cache_open(). -EPERM with a line in text: it belongs to another
- * directory, or the directory has dirty data in another cache (conf.force overrides).
+ * May this cache serve this directory? Before cache_open(). -EPERM with a line in text: it belongs
+ * to another directory, or the directory has dirty data in another cache (conf.force overrides).
  */
-int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text, size_t size) must_check;
-/* Is this name, in the directory open at dirfd, one of lcfs's own (".lcfs" in the root)? They are hidden. */
+int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text,
+		   size_t size) must_check;
+/* Is this name, in the directory open at dirfd, one of lcfs's own (".lcfs" in the root)? They are
+ * hidden. */
 bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name);
 /*
- * Connects a recovered cache: starts the engine, finds the file of every image in the table (states conflict,
- * missing), says each finding by msg_warn, lists the cache in .lcfs/caches (synced). sb: the super
- * block as it was before cache_open(), for its lease. log_fd stays the caller's. Without a cache every image is
- * served uncached.
+ * Connects a recovered cache: starts the engine, finds the file of every image in the table (states
+ * conflict, missing), says each finding by msg_warn, lists the cache in .lcfs/caches (synced). sb:
+ * the super block as it was before cache_open(), for its lease. log_fd stays the caller's. Without
+ * a cache every image is served uncached.
  */
-int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct superblock *sb, int log_fd,
-			  char *text, size_t size) must_check;
+int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct superblock *sb,
+			  int log_fd, char *text, size_t size) must_check;
 /* NULL without a cache. */
 struct engine *imagedir_engine(struct imagedir *d);
 struct cache *imagedir_cache(struct imagedir *d);
 /* Blocks until everything answered before is durable. */
 int imagedir_sync(struct imagedir *d) must_check;
 /*
- * Shutdown of engine and cache in order; takes the cache off .lcfs/caches when it holds no dirty data; frees
- * all images whatever references there are, and d. Also after a failed attach. The cache itself stays the
- * caller's (cache_free). Returns the first error; all is let go in any case.
+ * Shutdown of engine and cache in order; takes the cache off .lcfs/caches when it holds no dirty
+ * data; frees all images whatever references there are, and d. Also after a failed attach. The
+ * cache itself stays the caller's (cache_free). Returns the first error; all is let go in any case.
  */
 int imagedir_close(struct imagedir *d) must_check;
 
 /* ---- images ---- */
 
 /*
- * The image of the regular file open at fd; takes a reference. fd stays the caller's; O_PATH is enough. When it is
- * open for reading and writing, the image may go on to use (a duplicate of) it for its I/O.
+ * The image of the regular file open at fd; takes a reference. fd stays the caller's; O_PATH is
+ * enough. When it is open for reading and writing, the image may go on to use (a duplicate of) it
+ * for its I/O.
  */
 int image_get(struct imagedir *d, int fd, struct image **out) must_check;
 /* Any thread, with a reference held. */
@@ -79,57 +84,64 @@ struct image *image_ref(struct image *img);
 void image_put(struct image *img);
 /* O_PATH descriptor of the file; the image's, valid while a reference is held. */
 int image_fd(const struct image *img);
-/* The file has just been created through us: its first sync also syncs it and its directories (B6). */
+/* The file has just been created through us: its first sync also syncs it and its directories (B6).
+ */
 void image_created(struct image *img);
 /*
- * An open handle on it. For writing: prepares what the first cached write needs (identity, path, id, backing
- * descriptors). -EIO with a message for images in conflict, missing or error; -EBUSY for a file that another
- * program has locked for writing (qemu).
+ * An open handle on it. For writing: prepares what the first cached write needs (identity, path,
+ * id, backing descriptors). -EIO with a message for images in conflict, missing or error; -EBUSY
+ * for a file that another program has locked for writing (qemu).
  */
 int image_open(struct image *img, bool for_write) must_check;
 void image_release(struct image *img, bool for_write);
-/* Changes whenever the content was found changed behind our back: what was cached above is stale. */
+/* Changes whenever the content was found changed behind our back: what was cached above is stale.
+ */
 uint64_t image_version(struct image *img);
 /* Lays what lcfs owns (size, mtime, blocks) over the backing file's attributes. */
 void image_overlay_stat(struct image *img, struct stat *st);
-/* Bytes, as lcfs shows it. Any thread; does not block while it is open. */
+/* Bytes, as lcfs shows it, of an image that is open. Any thread; does not block if the image is
+ * cached. */
 uint64_t image_size(struct image *img);
 
 /* ---- reads, writes, syncs ---- */
 
-enum image_io_kind { IMAGE_READ, IMAGE_WRITE, IMAGE_SYNC };
+enum image_io_kind {
+	IMAGE_READ,
+	IMAGE_WRITE,
+	IMAGE_SYNC
+};
 
 struct image_io {
 	/* by the caller; the rest zero */
 	enum image_io_kind kind;
-	struct image *img;         /* open (for writing) until done */
+	struct image *img; /* open (for writing) until done */
 	uint64_t off;
 	uint32_t len;
-	/* READ: aligned to 4096, room for len plus 2 * 4096: the data of `off` begins at buf + off % 4096.
-	 * WRITE: any alignment, valid until done. */
+	/* READ: aligned to 4096, room for len plus 2 * 4096: the data of `off` begins at buf + off
+	 * % 4096. WRITE: any alignment, valid until done. */
 	void *buf;
-	bool sync;                 /* WRITE: O_SYNC, O_DSYNC */
+	bool sync; /* WRITE: O_SYNC, O_DSYNC */
 	bool datasync;
 	void (*done)(struct image_io *io); /* any thread; must not block */
 	void *owner;
-	int result;                /* READ: bytes (short at the end of the image), WRITE: bytes, SYNC: 0; or -errno */
+	int result; /* READ: bytes (short at the end of the image), WRITE: bytes, SYNC: 0; or -errno
+		     */
 	union {
-		struct cache_read *read;   /* READ: memory given by the caller, zeroed */
+		struct cache_read *read; /* READ: memory given by the caller, zeroed */
 		void *unused;
 	} mem;
 	/* private */
 	struct cache_write write;
 	struct cache_sync csync;
-	struct list node;          /* in the queue of the thread pool */
-	void (*run)(struct image_io *io);
+	struct task task;
 	uint64_t size_before;
 	bool is_waiting;
 };
 
 /*
- * Starts it. Returns CACHE_DONE (io->result is set, done is not called), CACHE_WAIT (done will be called, perhaps
- * already has been), or CACHE_AGAIN (may_wait is false and it would have to wait: give it memory that lasts, call
- * again with true).
+ * Starts it. Returns CACHE_DONE (io->result is set, done is not called), CACHE_WAIT (done will be
+ * called, perhaps already has been), or CACHE_AGAIN (may_wait is false and it would have to wait:
+ * give it memory that lasts, call again with true).
  */
 enum cache_step image_io_start(struct image_io *io, bool may_wait);
 
@@ -137,14 +149,18 @@ enum cache_step image_io_start(struct image_io *io, bool may_wait);
 
 /* Those that change something want the image's file writable by the daemon; it need not be open. */
 int image_truncate(struct image *img, uint64_t size) must_check;
-/* mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE [| KEEP_SIZE]; else -EOPNOTSUPP. */
+/* mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE [| KEEP_SIZE]; else
+ * -EOPNOTSUPP. */
 int image_fallocate(struct image *img, int mode, uint64_t off, uint64_t len) must_check;
-int image_seek(struct image *img, uint64_t off, int whence, uint64_t *result) must_check; /* SEEK_DATA, SEEK_HOLE */
+int image_seek(struct image *img, uint64_t off, int whence,
+	       uint64_t *result) must_check; /* SEEK_DATA, SEEK_HOLE */
 int image_sync(struct image *img, bool datasync) must_check;
-int image_set_times(struct image *img, const struct timespec ts[2]) must_check; /* UTIME_NOW, UTIME_OMIT */
+int image_set_times(struct image *img,
+		    const struct timespec ts[2]) must_check; /* UTIME_NOW, UTIME_OMIT */
 /*
- * Around anything else that changes the backing inode past the cache (chmod, chown, xattr), so that the guard knows
- * that the new ctime is ours. Pairs; when image_touching() fails, the change must not be made.
+ * Around anything else that changes the backing inode past the cache (chmod, chown, xattr), so that
+ * the guard knows that the new ctime is ours. Pairs; when image_touching() fails, the change must
+ * not be made.
  */
 int image_touching(struct image *img) must_check;
 void image_touched(struct image *img);
@@ -152,13 +168,14 @@ void image_touched(struct image *img);
 bool image_xattr_is_private(const char *name);
 
 /*
- * Namespace operations on names in directories open at dirfd (O_PATH is enough); plain system calls when no bound image
- * is concerned, else in the order of the log. errno as the calls; -EPERM for lcfs's own names. unlink is
- * not for directories (-EISDIR); rename is for everything; flags as renameat2(2): RENAME_NOREPLACE or RENAME_EXCHANGE.
+ * Namespace operations on names in directories open at dirfd (O_PATH is enough); plain system calls
+ * when no bound image is concerned, else in the order of the log. errno as the calls; -EPERM for
+ * lcfs's own names. unlink is not for directories (-EISDIR); rename is for everything; flags as
+ * renameat2(2): RENAME_NOREPLACE or RENAME_EXCHANGE.
  */
 int imagedir_unlink(struct imagedir *d, int dirfd, const char *name) must_check;
-int imagedir_rename(struct imagedir *d, int dirfd, const char *name, int newdirfd, const char *newname,
-		    unsigned int flags) must_check;
+int imagedir_rename(struct imagedir *d, int dirfd, const char *name, int newdirfd,
+		    const char *newname, unsigned int flags) must_check;
 /* A further name for the file open at fd (O_PATH is enough). */
 int imagedir_link(struct imagedir *d, int fd, int newdirfd, const char *newname) must_check;
 /* fsync of a directory: names, and the operations in the log about them. */
@@ -166,10 +183,15 @@ int imagedir_sync_dir(struct imagedir *d, int dirfd) must_check;
 
 /* ---- for the control tree ---- */
 
-/* The images that are bound or open: calls fn for each, with a reference held. Stops at non-zero. */
+/* The images that are bound or open: calls fn for each, with a reference held. Stops at non-zero.
+ */
 int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg), void *arg);
 struct image *imagedir_by_id(struct imagedir *d, uint32_t id); /* with a reference, or NULL */
-uint32_t image_id(const struct image *img); /* 0: not in the cache */
+uint32_t image_id(const struct image *img);		       /* 0: not in the cache */
+/* What the core knows of it; path: OP_PATH_MAX + 1 bytes, or NULL. False: it is not in the cache.
+ * May block. */
+bool image_info(struct image *img, struct cache_image_info *info, char *path);
+/* Valid only while the image is open. */
 struct cache_image *image_cached(const struct image *img);
 int image_drain(struct image *img) must_check; /* blocks until clean */
 

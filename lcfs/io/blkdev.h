@@ -5,8 +5,9 @@
  * lcfs/cache/action.h.)
  *
  * Contract of every implementation: offset and length are multiples of 4096 and lie inside the
- * device; buffers are aligned to 4096; a call either moves all of the bytes or fails; a write counts
- * as durable once a flush that was called after it returned has returned 0. One caller at a time.
+ * device; buffers are aligned to 4096; a call either moves all of the bytes or fails; a write
+ * counts as durable once a flush that was called after it returned has returned 0. One caller at
+ * a time.
  */
 #ifndef LCFS_IO_BLKDEV_H
 #define LCFS_IO_BLKDEV_H
@@ -29,7 +30,7 @@ struct blkdev_ops {
 
 struct blkdev {
 	const struct blkdev_ops *ops;
-	uint64_t bytes; /* const after open, multiple of 4096 (the rest of an odd size is not used) */
+	uint64_t bytes; /* const after open, a multiple of 4096: an odd rest is unused */
 };
 
 static inline int must_check blkdev_read(struct blkdev *d, void *buf, uint64_t len, uint64_t off)
@@ -37,7 +38,8 @@ static inline int must_check blkdev_read(struct blkdev *d, void *buf, uint64_t l
 	return d->ops->read(d, buf, len, off);
 }
 
-static inline int must_check blkdev_write(struct blkdev *d, const void *buf, uint64_t len, uint64_t off)
+static inline int must_check blkdev_write(struct blkdev *d, const void *buf, uint64_t len,
+					  uint64_t off)
 {
 	return d->ops->write(d, buf, len, off);
 }

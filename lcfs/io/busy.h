@@ -14,13 +14,17 @@ struct busy {
 };
 
 /*
- * For the filesystem that fd (a file or directory, O_PATH is enough) lies on. Filesystems without a
- * block device of their own (btrfs, overlay, NFS, tmpfs) are known as such and always sampled as -1.
+ * For the filesystem that fd (a file or directory, O_PATH is enough) lies on. Filesystems without
+ * a block device of their own (btrfs, overlay, NFS, tmpfs) are known as such and always sampled
+ * as -1.
  */
 void busy_open(struct busy *b, int fd);
 /* After busy_open, or zeroed with fd = -1. */
 void busy_close(struct busy *b);
-/* Percent of the time since the last call, at now_ns (monotonic); -1: unknown, as at the first call. */
+/*
+ * Percent of the time since the last call, at now_ns (monotonic); -1: unknown, as at the first
+ * call.
+ */
 int busy_sample(struct busy *b, uint64_t now_ns);
 
 #endif

@@ -11,6 +11,11 @@
 
 #define IOBUF_RANK 902
 #define PAGE 4096u
+#define HUGE_PAGE (2u << 20)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 /* For kernels before 5.14, which have no MADV_POPULATE_WRITE. */
 static void touch(void *mem, size_t bytes)
@@ -21,14 +26,58 @@ static void touch(void *mem, size_t bytes)
 		at[i] = at[i];
 }
 
+/*
+ * Shared memory gets no huge pages of its own accord (shmem_enabled is "never" nearly
+ * everywhere), but may be moved into them. A hint: fails on files that lie on a disk and on
+ * kernels before 6.1.
+ */
+static void use_huge_pages(void *mem, size_t bytes)
+{
+	uintptr_t from = align_up((uintptr_t)mem, HUGE_PAGE);
+	uintptr_t to = align_down((uintptr_t)mem + bytes, HUGE_PAGE);
+
+	if (from < to)
+		(void)madvise((void *)from, to - from, MADV_COLLAPSE);
+}
+
+/* Reserves more than enough, maps at the right place inside, and gives the ends back. */
+int iobuf_map(void **mem, size_t bytes, int prot, int fd)
+{
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	size_t pages = align_up(bytes, PAGE), reserved = pages + HUGE_PAGE;
+	char *start, *at;
+
+	*mem = NULL;
+	start = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED)
+		return -errno;
+	at = (char *)align_up((uintptr_t)start, HUGE_PAGE);
+	if (mmap(at, bytes, prot, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		int err = -errno;
+
+		munmap(start, reserved);
+		return err;
+	}
+	if (at > start)
+		munmap(start, (size_t)(at - start));
+	if (start + reserved > at + pages)
+		munmap(at + pages, (size_t)(start + reserved - (at + pages)));
+	*mem = at;
+	return 0;
+}
+
 int iobuf_lock(void *mem, size_t bytes)
 {
 	if (bytes == 0)
 		return 0;
+	errno = 0;
 #ifdef MADV_POPULATE_WRITE
-	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0)
+	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0 && errno != EINVAL)
+		return -errno;
+	if (errno == EINVAL)
 #endif
 		touch(mem, bytes);
+	use_huge_pages(mem, bytes);
 	return mlock(mem, bytes) < 0 ? -errno : 0;
 }
 
@@ -36,13 +85,9 @@ int iobuf_region_alloc(struct iobuf_region *r, size_t bytes)
 {
 	bytes = align_up(bytes, PAGE);
 	*r = (struct iobuf_region){ 0 };
-	r->mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (r->mem == MAP_FAILED) {
-		r->mem = NULL;
+	if (iobuf_map(&r->mem, bytes, PROT_READ | PROT_WRITE, -1))
 		return -ENOMEM;
-	}
 	r->bytes = bytes;
-	/* Fewer and larger pages are cheaper to pin for each transfer. */
 	(void)madvise(r->mem, bytes, MADV_HUGEPAGE);
 	r->lock_error = iobuf_lock(r->mem, bytes);
 	return 0;
@@ -56,8 +101,8 @@ void iobuf_region_free(struct iobuf_region *r)
 }
 
 struct stack {
-	char *start;        /* const: the buffers of the class */
-	size_t bytes;       /* const: of one */
+	char *start;	    /* const: the buffers of the class */
+	size_t bytes;	    /* const: of one */
 	unsigned int count; /* const */
 	unsigned int nr_free;
 	unsigned int *free; /* numbers of the free ones; the last used is the next */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory for I/O: aligned, faulted in and locked before it is needed, so that the write path neither
- * allocates nor waits for a page.
+ * Memory for I/O: aligned, faulted in and locked before it is needed, so that the write path
+ * neither allocates nor waits for a page.
  */
 #ifndef LCFS_IO_IOBUF_H
 #define LCFS_IO_IOBUF_H
@@ -13,16 +13,23 @@
 #include "common/compiler.h"
 
 /*
- * Faults [mem, mem + bytes) in for writing, contents unchanged, and locks it. 0; or -errno if it could not
- * be locked (-ENOMEM, -EPERM: RLIMIT_MEMLOCK), which is worth a warning and no reason to stop: the
- * memory is faulted in all the same. Nobody else writes to the memory meanwhile.
+ * Maps the file, or anonymous memory when fd is -1 (shared and private), at an address that
+ * suits huge pages. *mem is NULL on failure. 0 or -errno.
+ */
+int iobuf_map(void **mem, size_t bytes, int prot, int fd) must_check;
+
+/*
+ * Faults [mem, mem + bytes) in for writing, contents unchanged, puts it into huge pages where the
+ * kernel can (a transfer of 1 MiB is one piece then, not 256), and locks it. 0; or -errno if it
+ * could not be locked (-ENOMEM, -EPERM: RLIMIT_MEMLOCK), which is worth a warning and no reason
+ * to stop: the memory is faulted in all the same. Nobody else writes to the memory meanwhile.
  */
 int iobuf_lock(void *mem, size_t bytes) must_check;
 
 /* A piece of anonymous memory. */
 struct iobuf_region {
-	void *mem;      /* aligned to 4096 and zero */
-	size_t bytes;   /* a multiple of 4096 */
+	void *mem;	/* aligned to 4096 and zero */
+	size_t bytes;	/* a multiple of 4096 */
 	int lock_error; /* 0, or why it is not locked (-errno) */
 };
 
@@ -50,8 +57,8 @@ int iobuf_pool_open(struct iobuf_pool **out, const struct iobuf_class *classes, 
 void iobuf_pool_close(struct iobuf_pool *p);
 /*
  * A buffer of the smallest class that holds bytes; never one of a larger class, which others wait
- * for. NULL when there is none free and may_wait is false, or when no class is large enough. Contents
- * are anything.
+ * for. NULL when there is none free and may_wait is false, or when no class is large enough.
+ * Contents are anything.
  */
 void *iobuf_get(struct iobuf_pool *p, size_t bytes, bool may_wait) must_check;
 /* NULL is allowed. */

@@ -2,15 +2,16 @@
 /*
  * The event loop: what does not depend on what it runs on.
  *
- * A transfer is one attempt with the caller's whole vector, nearly always. Where it comes back short at a
- * multiple of 4096 it goes on there, one element of the vector at a time (no memory is needed for
- * a shortened vector). Short at an odd place, which is the end of a file, the whole vector is tried
- * again, since direct I/O could not go on there. Each attempt must get further than the one before
- * it; one that does not is the end of the file, for a read, and an error else.
+ * A transfer is one attempt with the caller's whole vector, nearly always. Where it comes back
+ * short at a multiple of 4096 it goes on there, one element of the vector at a time (no memory is
+ * needed for a shortened vector). Short at an odd place, which is the end of a file, the whole
+ * vector is tried again, since direct I/O could not go on there. An attempt that moves nothing,
+ * or that ends at the same odd place as the one before it, has met the end of the file.
  *
- * Waking: who posts writes the eventfd only when the owner sleeps and nobody has woken it yet, both
- * known under the inbox's lock. The owner says that it is about to sleep under the same lock, after it
- * has found the inbox empty; so a post either is seen by it or sees that it sleeps.
+ * Waking: who posts writes the eventfd only when the owner sleeps and nobody has woken it yet,
+ * both known under the inbox's lock. The owner says that it is about to sleep under the same
+ * lock, after it has found the inbox empty; so a post either is seen by it or sees that it
+ * sleeps.
  */
 #include "lcfs/io/loop.h"
 
@@ -27,6 +28,7 @@
 #define RETRY_DELAY_NS (NSEC_PER_MSEC)
 #define RETRIES_AT_ONCE 4
 #define RETRIES_MAX 2000
+#define RESTARTS_MAX 100000
 
 /* ------------------------------------------------------------------ one operation */
 
@@ -46,6 +48,7 @@ static void op_begin(struct loop_op *op)
 	op->have = 0;
 	op->pos = 0;
 	op->attempts = 0;
+	op->restarts = 0;
 }
 
 /* What is left, from `have` on, of the element that `have` lies in. */
@@ -74,6 +77,8 @@ static void zero_from(const struct loop_op *op, uint64_t from)
 /* Takes the outcome of an attempt. True when the operation has ended, with op->result. */
 static bool op_advance(struct loop_op *op, int result)
 {
+	uint32_t end;
+
 	if (result == -EINTR || result == -EAGAIN) {
 		op->result = result;
 		return ++op->attempts > RETRIES_MAX;
@@ -82,15 +87,15 @@ static bool op_advance(struct loop_op *op, int result)
 	op->result = result;
 	if (result < 0)
 		return true;
-	if (op->pos + (uint32_t)result > op->have) {
-		op->have = op->pos + (uint32_t)result;
-	} else if (!op->is_write && op->zero_beyond_end) {
-		zero_from(op, op->have);
-		op->have = op->len;
-	} else if (op->have < op->len) {
+	end = op->pos + (uint32_t)result;
+	if (end < op->len && (result == 0 || end == op->have || ++op->restarts > RESTARTS_MAX)) {
 		op->result = -EIO;
-		return true;
+		if (op->is_write || !op->zero_beyond_end || op->restarts > RESTARTS_MAX)
+			return true;
+		zero_from(op, end);
+		end = op->len;
 	}
+	op->have = end;
 	op->result = (int)op->len;
 	if (op->have == op->len)
 		return true;
@@ -136,7 +141,11 @@ static int transfer_now(int fd, bool is_write, void *buf, uint64_t len, uint64_t
 	for (uint64_t at = 0; at < len; at += piece) {
 		struct iovec iov = { (char *)buf + at, min(piece, len - at) };
 		struct loop_op op = {
-			.fd = fd, .is_write = is_write, .iov = &iov, .nr_iov = 1, .off = off + at,
+			.fd = fd,
+			.is_write = is_write,
+			.iov = &iov,
+			.nr_iov = 1,
+			.off = off + at,
 		};
 		int err = loop_op_now(&op);
 

@@ -27,28 +27,36 @@ struct loop_op {
 	/* by the caller */
 	int fd;
 	bool is_write;
-	bool zero_beyond_end; /* a read beyond the end of the file gives zeros, not -EIO */
-	int nr_iov;           /* <= IOV_MAX */
+	bool zero_beyond_end;	 /* a read beyond the end of the file gives zeros, not -EIO */
+	int nr_iov;		 /* <= IOV_MAX */
 	const struct iovec *iov; /* stays valid and unchanged; less than 2 GiB in all */
-	uint64_t off;         /* bytes */
-	/* Owner's thread, out of loop_run(): result is the length of iov or -errno. May start operations. */
+	uint64_t off;		 /* bytes */
+	/*
+	 * Owner's thread, out of loop_run(): result is the length of iov or -errno. May start
+	 * operations.
+	 */
 	void (*done)(struct loop_op *op, int result);
 	/* the loop's */
 	struct list node;
-	struct iovec rest;    /* what is left of one element, after a short transfer */
-	uint32_t len;         /* of iov */
-	uint32_t have;        /* bytes transferred from the start on, without a gap */
-	uint32_t pos;         /* where the present attempt began: 0 (iov) or have (rest) */
-	uint32_t attempts;    /* EAGAIN, EINTR in a row */
-	int16_t buf_index;    /* registered buffer, -1: none */
+	struct iovec rest; /* what is left of one element, after a short transfer */
+	uint32_t len;	   /* of iov */
+	uint32_t have;	   /* bytes transferred from the start on, without a gap */
+	uint32_t pos;	   /* where the present attempt began: 0 (iov) or have (rest) */
+	uint32_t attempts; /* EAGAIN, EINTR in a row */
+	uint32_t restarts; /* short attempts */
+	int16_t buf_index; /* registered buffer, -1: none */
 	int result;
 };
 
 struct loop_conf {
-	unsigned int depth;    /* of the submission queue; more operations may be in flight */
-	unsigned int blocking; /* so many may be stuck in a blocking store before others wait; 0: depth */
-	bool no_uring;         /* use threads at any rate */
-	/* Memory worth registering with the kernel, where it takes it; stays valid until loop_close(). */
+	unsigned int depth; /* of the submission queue; more operations may be in flight */
+	/* So many operations may be stuck in a store that blocks before others wait; 0: depth. */
+	unsigned int blocking;
+	bool no_uring; /* use threads at any rate */
+	/*
+	 * Memory worth registering with the kernel, where it takes it; stays valid until
+	 * loop_close().
+	 */
 	const struct iovec *fixed;
 	unsigned int nr_fixed;
 };
@@ -76,8 +84,8 @@ unsigned int loop_in_flight(const struct loop *l);
 unsigned int loop_run(struct loop *l, uint64_t deadline_ns);
 
 /*
- * Any thread: moves all of nodes to the end of the inbox, in order, and ends the owner's wait. What the
- * caller wrote before is seen by who takes the nodes out.
+ * Any thread: moves all of nodes to the end of the inbox, in order, and ends the owner's wait.
+ * What the caller wrote before is seen by who takes the nodes out.
  */
 void loop_post(struct loop *l, struct list *nodes);
 /* Any thread: ends the owner's wait, or its next one if it does not wait now. */
@@ -88,12 +96,15 @@ bool loop_take(struct loop *l, struct list *nodes);
 bool loop_has_posts(struct loop *l);
 
 /*
- * The same as one operation, by blocking calls; any thread, no loop. 0 or -errno. A read beyond the end
- * of the file is -EIO.
+ * The same as one operation, by blocking calls; any thread, no loop. 0 or -errno. A read beyond
+ * the end of the file is -EIO.
  */
 int loop_read_now(int fd, void *buf, uint64_t len, uint64_t off) must_check;
 int loop_write_now(int fd, const void *buf, uint64_t len, uint64_t off) must_check;
-/* fd, is_write, zero_beyond_end, iov, nr_iov and off of op are used; returns what done would get. */
+/*
+ * fd, is_write, zero_beyond_end, iov, nr_iov and off of op are used; returns what done would
+ * get.
+ */
 int loop_op_now(struct loop_op *op) must_check;
 
 #endif

@@ -15,28 +15,31 @@ struct loop_engine {
 	/* Takes the attempt at op->pos; loop_attempt_done() later, out of wait. */
 	void (*start)(struct loop *l, struct loop_op *op);
 	void (*submit)(struct loop *l);
-	/* Waits for the end of an attempt, for the eventfd, or for the deadline; calls loop_attempt_done(). */
+	/*
+	 * Waits for the end of an attempt, for the eventfd, or for the deadline; calls
+	 * loop_attempt_done().
+	 */
 	void (*wait)(struct loop *l, uint64_t deadline_ns);
 	void (*close)(struct loop *l);
 };
 
 struct loop {
 	const struct loop_engine *engine; /* const after open */
-	void *impl;                       /* the engine's */
-	int uring_error;                  /* const after open */
-	int wake_fd;                      /* eventfd; const after open */
+	void *impl;			  /* the engine's */
+	int uring_error;		  /* const after open */
+	int wake_fd;			  /* eventfd; const after open */
 	/* owner: the thread */
 	unsigned int in_flight;
-	unsigned int nr_done;             /* operations done in this loop_run() */
-	struct list retries;              /* attempts to start again at retry_at */
+	unsigned int nr_done; /* operations done in this loop_run() */
+	struct list retries;  /* attempts to start again at retry_at */
 	uint64_t retry_at;
-	const struct iovec *fixed;        /* registered; NULL: none */
+	const struct iovec *fixed; /* registered; NULL: none */
 	unsigned int nr_fixed;
 
 	struct mutex lock;
-	struct list inbox;                /* lock */
-	bool is_poked;                    /* lock: the next wait shall not wait */
-	bool is_asleep;                   /* lock: the owner waits, or is about to */
+	struct list inbox; /* lock */
+	bool is_poked;	   /* lock: the next wait shall not wait */
+	bool is_asleep;	   /* lock: the owner waits, or is about to */
 };
 
 /* The vector of the present attempt. */

@@ -25,9 +25,9 @@ struct threads {
 	unsigned int nr_threads;
 	struct mutex lock;
 	struct cond has_work;
-	struct list queue;   /* lock */
-	struct list ended;   /* lock */
-	bool is_ending;      /* lock */
+	struct list queue; /* lock */
+	struct list ended; /* lock */
+	bool is_ending;	   /* lock */
 };
 
 static void threads_start(struct loop *l, struct loop_op *op)

@@ -3,8 +3,9 @@
  * The event loop on an io_uring.
  *
  * The wake-up is a read of the eventfd that is always armed, so that one wait serves completions,
- * posts and the clock. The kernel lets only the owner's thread submit (SINGLE_ISSUER) and runs its completion work
- * in the owner's waits only (DEFER_TASKRUN), where it can; older ones are asked without these.
+ * posts and the clock. The kernel lets only the owner's thread submit (SINGLE_ISSUER) and runs
+ * its completion work in the owner's waits only (DEFER_TASKRUN), where it can; older ones are
+ * asked without these.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -22,9 +23,9 @@
 struct uring {
 	struct io_uring ring;
 	bool has_ring, is_wake_armed;
-	uint64_t wake_count;     /* the eventfd is read into it */
-	struct list queue;       /* ops that found no room in the submission queue */
-	struct iovec *fixed;     /* as registered; length 0: not */
+	uint64_t wake_count; /* the eventfd is read into it */
+	struct list queue;   /* ops that found no room in the submission queue */
+	struct iovec *fixed; /* as registered; length 0: not */
 };
 
 static void prepare(struct io_uring_sqe *sqe, struct loop_op *op)
@@ -76,7 +77,10 @@ static void fill(struct loop *l, struct uring *u)
 		prepare(sqe, list_pop_head(&u->queue, struct loop_op, node));
 }
 
-/* A submission that the kernel does not take now (EBUSY, EAGAIN) stays queued until the next wait. */
+/*
+ * A submission that the kernel does not take now (EBUSY, EAGAIN) stays queued until the next
+ * wait.
+ */
 static void uring_submit(struct loop *l)
 {
 	struct uring *u = l->impl;
@@ -154,7 +158,10 @@ static void uring_close(struct loop *l)
 	l->impl = NULL;
 }
 
-/* What the kernel does not take (a file's mapping, the limit of locked memory) goes unregistered. */
+/*
+ * What the kernel does not take (a file's mapping, the limit of locked memory) goes
+ * unregistered.
+ */
 static void register_fixed(struct loop *l, struct uring *u, const struct loop_conf *conf)
 {
 	u->fixed = calloc(conf->nr_fixed ? conf->nr_fixed : 1, sizeof(*u->fixed));
@@ -166,7 +173,8 @@ static void register_fixed(struct loop *l, struct uring *u, const struct loop_co
 		__u64 tag = 0;
 
 		if (conf->fixed[i].iov_len <= FIXED_BYTES_MAX &&
-		    io_uring_register_buffers_update_tag(&u->ring, i, &conf->fixed[i], &tag, 1) == 1)
+		    io_uring_register_buffers_update_tag(&u->ring, i, &conf->fixed[i], &tag, 1) ==
+			    1)
 			u->fixed[i] = conf->fixed[i];
 	}
 	l->fixed = u->fixed;

@@ -12,7 +12,10 @@
 #define UUID_TEXT_BYTES 37 /* 8-4-4-4-12 and NUL */
 #define UUID_HEX_BYTES 33  /* without dashes, for file names */
 
-/* Fills buf from the kernel's generator; waits for it to be seeded, early in the boot. 0 or -errno. */
+/*
+ * Fills buf from the kernel's generator; waits for it to be seeded, early in the boot. 0 or
+ * -errno.
+ */
 int random_fill(void *buf, size_t bytes) must_check;
 /* A random UUID (version 4). */
 int uuid_random(uint8_t uuid[UUID_BYTES]) must_check;

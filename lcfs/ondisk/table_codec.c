@@ -44,7 +44,7 @@ static enum format_reason check_header(const struct table_disk *d)
 	    payload_bytes > TABLE_AREA_BYTES_MAX - BLOCK_BYTES)
 		return FORMAT_BAD_LENGTH;
 	if (le32_get(d->nr_entries) > payload_bytes / sizeof(struct table_entry_disk) ||
-	    le32_get(d->nr_entries) > IMAGE_ID_MAX || le32_get(d->next_image_id) > IMAGE_ID_MAX)
+	    le32_get(d->next_image_id) > IMAGE_ID_MAX)
 		return FORMAT_BAD_COUNT;
 	return FORMAT_OK;
 }

@@ -21,7 +21,7 @@
 #define CHECKSUM_XXH3_64 1u
 
 /* Segment order: log2 of the segment size in 512-byte sectors. */
-#define SEGMENT_ORDER_MIN 4u
+#define SEGMENT_ORDER_MIN 5u /* header, operations and two cut blocks fit one record */
 #define SEGMENT_ORDER_MAX 13u
 #define SEGMENT_ORDER_DEFAULT 11u
 

@@ -97,16 +97,16 @@ static struct image_io *pick_locked(struct imagedir *d)
 	unsigned int n = 0, k;
 	struct image_io *io;
 
-	list_for_each_entry(io, &d->queue, node)
+	list_for_each_entry(io, &d->queue, write.act.node)
 		n++;
 	if (n == 0)
 		return NULL;
 	k = draw_locked(d) % n;
-	list_for_each_entry(io, &d->queue, node) {
+	list_for_each_entry(io, &d->queue, write.act.node) {
 		if (k-- == 0)
 			break;
 	}
-	list_del(&io->node);
+	list_del(&io->write.act.node);
 	return io;
 }
 
@@ -168,8 +168,8 @@ enum cache_step image_io_start(struct image_io *io, bool may_wait)
 		pthread_mutex_lock(&d->pool_lock);
 		put_off = draw_locked(d) % 4 != 0;
 		if (put_off && may_wait) {
-			list_init(&io->node);
-			list_add_tail(&d->queue, &io->node);
+			list_init(&io->write.act.node);
+			list_add_tail(&d->queue, &io->write.act.node);
 			pthread_cond_signal(&d->pool_wake);
 		}
 		pthread_mutex_unlock(&d->pool_lock);

@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Migration: one batch at a time moves dirty blocks from the tail of the log to their backing
+ * files.
+ *
+ *	COLLECT ─▶ CHECK    still the same files? (F2)
+ *	        ─▶ TOUCH    marks logged and durable (G1)
+ *	        ─▶ EFFECTS  pending truncates and punches (E3)
+ *	        ─▶ READ     the log, and the backing file where a block has gaps
+ *	        ─▶ VERIFY
+ *	        ─▶ WRITE    sorted, adjacent blocks together
+ *	        ─▶ SYNC     each file
+ *	        ─▶ FINISH   mark clean (F1)
+ *
+ * Only blocks of records that are durable are taken (B5), each live version once; neighbours from
+ * younger segments join in, since their turn would come anyway and one request serves both. A block
+ * is marked clean only if the fdatasync that began after its write returned 0, and only if the
+ * index still points at that very slot of that very segment. What failed stays dirty and is written
+ * again later (P4).
+ *
+ * When it runs: whenever the log runs short; with force_migrate; with allow_migrate also while the
+ * backing store is idle; and for images that are being drained.
+ */
+#include "lcfs/cache/migrate.h"
+
+#include <stdlib.h>
+
+#include "common/nsec.h"
+
+#define RETRY_NS NSEC_PER_SEC
+#define RETRIES_SHIFT_MAX 5
+#define CLOSE_NS NSEC_PER_SEC
+#define BATCH_NS (NSEC_PER_SEC / 2)
+#define BATCH_ITEMS_MIN 64u
+
+/* ---------------------------------------------------------------- life */
+
+int migrate_init(struct cache *c)
+{
+	struct migrate *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	c->migrate = m;
+	list_init(&m->images);
+	m->nr_pages = c->conf.migrate_bytes / BLOCK_BYTES;
+	m->limit = min(m->nr_pages, 1024u);
+	m->memory = aligned_alloc(BLOCK_BYTES, (size_t)m->nr_pages * BLOCK_BYTES);
+	m->item = calloc(m->nr_pages, sizeof(*m->item));
+	m->run = calloc(m->nr_pages, sizeof(*m->run));
+	m->iov = calloc(m->nr_pages, sizeof(*m->iov));
+	m->order = calloc(m->nr_pages, sizeof(*m->order));
+	return m->memory && m->item && m->run && m->iov && m->order ? 0 : -ENOMEM;
+}
+
+void migrate_free(struct cache *c)
+{
+	struct migrate *m = c->migrate;
+
+	if (!m)
+		return;
+	free(m->memory);
+	free(m->item);
+	free(m->run);
+	free(m->iov);
+	free(m->order);
+	free(m);
+	c->migrate = NULL;
+}
+
+uint64_t migrate_ram(const struct cache *c)
+{
+	const struct migrate *m = c->migrate;
+
+	return (uint64_t)m->nr_pages * (BLOCK_BYTES + sizeof(*m->item) + sizeof(*m->run) +
+					sizeof(*m->iov) + sizeof(*m->order));
+}
+
+bool migrate_is_busy(const struct cache *c)
+{
+	return c->migrate->phase != MIGRATE_IDLE;
+}
+
+bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint64_t first,
+		      uint64_t last)
+{
+	const struct migrate *m = c->migrate;
+	uint32_t lo = 0, hi = m->nr_items;
+
+	if (m->phase == MIGRATE_IDLE || m->phase > MIGRATE_WRITE)
+		return false;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (m->item[mid].key < entry_key(img->id, first))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < m->nr_items && m->item[lo].key <= entry_key(img->id, last);
+}
+
+/* ---------------------------------------------------------------- failures */
+
+void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
+{
+	img->batch_failed = true;
+	if (error == -EAGAIN) { /* not now: no error, no growing pause */
+		img->retry_ns = now + RETRY_NS;
+		img->retries = max(img->retries, 1u);
+	} else {
+		img->retry_ns = now + (RETRY_NS << min(img->retries, (uint32_t)RETRIES_SHIFT_MAX));
+		img->retries++;
+		if (img->state == TABLE_STATE_OK)
+			img->error = -error;
+	}
+	deadline_lower(c, img->retry_ns);
+}
+
+/* ---------------------------------------------------------------- phases with one action an image
+ */
+
+static void image_done(struct cache *c, struct action *a, int result, uint64_t now,
+		       struct outbox *ob)
+{
+	struct cache_image *img = container_of(a, struct cache_image, sync);
+	struct migrate *m = c->migrate;
+
+	if (result == -ESTALE || result == -ENOENT)
+		imgtab_set_state(c, img, result == -ESTALE ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
+				 ob);
+	if (result < 0)
+		migrate_image_failed(c, img, result, now);
+	else if (m->phase == MIGRATE_SYNC)
+		memcpy(&img->stamp, &a->stamp, sizeof(img->stamp));
+	if (--m->pending == 0)
+		migrate_next_phase(c, now, ob);
+}
+
+static void issue_image(struct cache *c, struct cache_image *img, enum action_type type,
+			struct outbox *ob)
+{
+	struct action *a = &img->sync;
+
+	memset(a, 0, sizeof(*a));
+	list_init(&a->node);
+	a->type = type;
+	a->image = img;
+	a->complete = image_done;
+	if (type == ACTION_BACK_SYNC && img->batch_final) {
+		a->arg = 1;
+		a->off = img->size;
+		a->stamp.mtime_ns = img->mtime_ns;
+	}
+	c->migrate->pending++;
+	outbox_add(ob, a);
+}
+
+static bool start_check(struct cache *c, struct outbox *ob)
+{
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->migrate->images, batch_node)
+		issue_image(c, img, ACTION_BACK_CHECK, ob);
+	return c->migrate->pending > 0;
+}
+
+static void all_failed(struct cache *c, uint64_t now)
+{
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->migrate->images, batch_node)
+		migrate_image_failed(c, img, -EIO, now);
+}
+
+static void touched(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
+{
+	c->migrate->pending--;
+	if (s->result < 0)
+		all_failed(c, now);
+	migrate_next_phase(c, now, ob);
+}
+
+/* The touching marks go to the log, durably. */
+static bool start_touch(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+	uint64_t lsn = 0;
+
+	list_for_each_entry(img, &m->images, batch_node) {
+		uint32_t bytes = imgtab_touch_bytes(img);
+
+		if (img->batch_failed)
+			continue;
+		if (bytes && log_prepare(c, bytes, 0, PURPOSE_CLEANER, now, ob) < 0) {
+			migrate_image_failed(c, img, -EAGAIN, now);
+			continue;
+		}
+		imgtab_touch(c, img);
+		lsn = max(lsn, img->last_lsn);
+	}
+	m->sync.image = NULL;
+	m->sync.lsn = lsn;
+	m->sync.fn = touched;
+	if (!lsn)
+		return false;
+	if (commit_wait(c, &m->sync, now, ob)) {
+		if (m->sync.result < 0)
+			all_failed(c, now);
+		return false;
+	}
+	m->pending++;
+	return true;
+}
+
+/* ---------------------------------------------------------------- pending effects */
+
+static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
+			struct outbox *ob);
+
+/* An operation that is under way will do it itself, once it is durable (B5). */
+static bool belongs_to_op(const struct cache_image *img)
+{
+	const struct cache_op *op;
+
+	list_for_each_entry(op, &img->ops, s.node) {
+		if (!op->s.range.is_linked || op->s.range.is_pending || !op->s.lsn)
+			continue;
+		if (op->type == CACHE_OP_TRUNCATE && op->off == img->backing_valid)
+			return true;
+		if (op->type == CACHE_OP_PUNCH && img->nr_punches &&
+		    img->punch[0].offset == op->off && img->punch[0].bytes == op->len)
+			return true;
+	}
+	return false;
+}
+
+/* The next pending effect of the image; false: none. */
+static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
+{
+	struct action *a = &img->sync;
+
+	if (img->batch_failed || !imgtab_has_pending(img))
+		return false;
+	if (belongs_to_op(img)) {
+		migrate_image_failed(c, img, -EAGAIN, now);
+		return false;
+	}
+	memset(a, 0, sizeof(*a));
+	list_init(&a->node);
+	a->image = img;
+	a->complete = effect_done;
+	if (img->backing_valid != UINT64_MAX) {
+		a->type = ACTION_BACK_TRUNCATE;
+		a->off = img->backing_valid;
+	} else {
+		a->type = ACTION_BACK_PUNCH;
+		a->off = img->punch[0].offset;
+		a->len = img->punch[0].bytes;
+	}
+	c->migrate->pending++;
+	outbox_add(ob, a);
+	return true;
+}
+
+static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
+			struct outbox *ob)
+{
+	struct cache_image *img = container_of(a, struct cache_image, sync);
+	struct migrate *m = c->migrate;
+
+	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->len = a->off;
+		a->off = a->type == ACTION_BACK_TRUNCATE;
+		a->type = ACTION_BACK_SYNC;
+		a->arg = 0;
+		outbox_add(ob, a);
+		return;
+	}
+	img->effect_seq++;
+	m->pending--;
+	if (result < 0) {
+		migrate_image_failed(c, img, result, now);
+	} else if (a->off) {
+		if (img->backing_valid >= a->len)
+			img->backing_valid = UINT64_MAX;
+	} else if (img->nr_punches) {
+		img->nr_punches--;
+		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
+	}
+	issue_effect(c, img, now, ob);
+	if (m->pending == 0)
+		migrate_next_phase(c, now, ob);
+}
+
+static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->migrate->images, batch_node)
+		issue_effect(c, img, now, ob);
+	return c->migrate->pending > 0;
+}
+
+/* ---------------------------------------------------------------- sync and finish */
+
+static bool item_is_current(struct cache *c, const struct migrate_item *it)
+{
+	return (c->index.flags[it->cbn] & INDEX_BATCH) && c->index.key[it->cbn] == it->key &&
+	       log_segment_of(c, it->cbn)->id == it->segment_id;
+}
+
+static bool migrate_start_sync(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	list_for_each_entry(img, &m->images, batch_node)
+		img->batch_items = 0;
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		if (!m->item[i].is_failed && item_is_current(c, &m->item[i]))
+			m->item[i].img->batch_items++;
+	list_for_each_entry(img, &m->images, batch_node) {
+		waiters_wake(&img->range_waiters, ob);
+		if (img->batch_failed)
+			continue;
+		img->batch_lsn = img->last_lsn;
+		img->batch_touch_seq = img->touch_seq;
+		img->batch_final = img->batch_items == img->dirty && !imgtab_has_pending(img) &&
+				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
+		issue_image(c, img, ACTION_BACK_SYNC, ob);
+	}
+	return m->pending > 0;
+}
+
+/* The backing file has all of the image: say so in the log (E5, G1). */
+static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
+{
+	struct op op = { .type = OP_CLEAN,
+			 .image = img->id,
+			 .arg0 = img->batch_lsn,
+			 .has_stamp = true };
+
+	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
+	    img->last_lsn != img->batch_lsn || img->touchers ||
+	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
+		return;
+	op.stamp = img->stamp;
+	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
+		img->retries = 1;
+		img->retry_ns = now + RETRY_NS;
+		return;
+	}
+	img->last_lsn = log_op(c, &op);
+	img->clean_lsn = img->batch_lsn;
+	img->is_touching = false;
+	img->size_pending = false;
+}
+
+/* Orderly end: after its sync the file is what the stamp says, dirty data in the log or not. */
+static void end_touching(struct cache *c, struct cache_image *img)
+{
+	if (!c->is_stopping || img->batch_failed || img->touchers || imgtab_has_pending(img) ||
+	    img->touch_seq != img->batch_touch_seq)
+		return;
+	img->is_touching = false;
+}
+
+bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	(void)now;
+	m->nr_items = 0;
+	m->nr_images = 0;
+	m->pending = 0;
+	list_init(&m->images);
+	list_for_each_entry(img, &c->images, node)
+		if (img->is_bound && img->is_touching && !img->is_unbound && !img->is_stopped)
+			migrate_add_image(m, img);
+	m->phase = MIGRATE_SYNC;
+	if (!list_is_empty(&m->images) && migrate_start_sync(c, ob))
+		return true;
+	m->phase = MIGRATE_IDLE;
+	return false;
+}
+
+static void finish_items(struct cache *c)
+{
+	struct migrate *m = c->migrate;
+
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		struct migrate_item *it = &m->item[i];
+
+		if (!item_is_current(c, it))
+			continue;
+		c->index.flags[it->cbn] &= (uint8_t)~INDEX_BATCH;
+		if (it->is_failed || it->img->batch_failed)
+			continue;
+		blocks_set_clean(c, it->cbn);
+		c->nr_migrated++;
+	}
+}
+
+/*
+ * A batch is to take about half a second: who waits for one (a truncate, the governor, a writer
+ * without space) shall not wait for thousands of requests on a slow store.
+ */
+static void adapt(struct migrate *m, uint64_t now)
+{
+	uint64_t took = max(now - m->started_ns, (uint64_t)1);
+	uint64_t limit = m->limit;
+
+	if (took > BATCH_NS)
+		limit = limit * BATCH_NS / took;
+	else if (m->nr_items >= m->limit)
+		limit *= 2;
+	m->limit = (uint32_t)min(max(limit, (uint64_t)BATCH_ITEMS_MIN), (uint64_t)m->nr_pages);
+}
+
+static void finish(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img, *tmp;
+
+	finish_items(c);
+	adapt(m, now);
+	m->phase = MIGRATE_IDLE;
+	m->nr_items = 0;
+	list_for_each_entry_safe(img, tmp, &m->images, batch_node) {
+		list_del(&img->batch_node);
+		img->in_batch = false;
+		if (!img->batch_failed) {
+			img->retries = 0;
+			if (img->state == TABLE_STATE_OK)
+				img->error = 0;
+			log_clean(c, img, now, ob);
+			end_touching(c, img);
+		}
+		op_drain_done(c, img, now, ob);
+	}
+	deadline_lower(c, migrate_deadline(c));
+	if (c->migrate_end) {
+		struct cache_sync *s = c->migrate_end;
+
+		c->migrate_end = NULL;
+		s->fn(c, s, now, ob);
+		return;
+	}
+	if (super_tail_candidate(c, UINT64_MAX) > c->tail)
+		super_request(c, now, ob);
+	migrate_kick(c, now, ob);
+}
+
+/* ---------------------------------------------------------------- the machine */
+
+static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	switch (c->migrate->phase) {
+	case MIGRATE_CHECK:
+		return start_check(c, ob);
+	case MIGRATE_TOUCH:
+		return start_touch(c, now, ob);
+	case MIGRATE_EFFECTS:
+		return start_effects(c, now, ob);
+	case MIGRATE_READ:
+		return migrate_start_read(c, ob);
+	case MIGRATE_VERIFY:
+		return migrate_start_verify(c, ob);
+	case MIGRATE_WRITE:
+		return migrate_start_write(c, ob);
+	case MIGRATE_SYNC:
+		return migrate_start_sync(c, ob);
+	default:
+		return false;
+	}
+}
+
+/* All actions of the phase have ended: on to the next one that has any. */
+void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+
+	while (m->phase < MIGRATE_SYNC) {
+		m->phase++;
+		if (start_phase(c, now, ob))
+			return;
+	}
+	finish(c, now, ob);
+}
+
+static bool any_draining(const struct cache *c)
+{
+	const struct cache_image *img;
+
+	list_for_each_entry(img, &c->images, node)
+		if (img->is_draining)
+			return true;
+	return false;
+}
+
+/* What is dirty sits in records that are not durable or in a segment that is still filled. */
+static void free_the_rest(struct cache *c, bool is_urgent, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+
+	if (!is_urgent && now < m->last_close_ns + CLOSE_NS)
+		return;
+	if (log_head_lsn(c) > c->log.durable_lsn) {
+		commit_now(c, now, ob);
+		return;
+	}
+	if (c->log.open_buf && (c->log.open_buf->segment->nr_dirty || is_urgent)) {
+		m->last_close_ns = now;
+		log_close(c, now, ob);
+		migrate_kick(c, now, ob);
+	}
+}
+
+void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	bool draining, is_short, run;
+
+	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
+		return;
+	draining = any_draining(c);
+	is_short = log_is_short(c);
+	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
+		super_request(c, now, ob);
+	run = is_short || c->knob[KNOB_FORCE_MIGRATE] ||
+	      (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
+	if (!run && !draining)
+		return;
+	m->only_draining = !run;
+	migrate_collect(c, now);
+	if (list_is_empty(&m->images)) {
+		bool is_urgent = draining || is_short || c->knob[KNOB_FORCE_MIGRATE];
+
+		if (c->dirty_blocks || is_short)
+			free_the_rest(c, is_urgent, now, ob);
+		return;
+	}
+	m->phase = MIGRATE_CHECK;
+	m->started_ns = now;
+	if (!start_phase(c, now, ob))
+		migrate_next_phase(c, now, ob);
+}
+
+uint64_t migrate_deadline(const struct cache *c)
+{
+	const struct cache_image *img;
+	uint64_t at = UINT64_MAX;
+
+	if (c->migrate->phase != MIGRATE_IDLE)
+		return at;
+	list_for_each_entry(img, &c->images, node)
+		if (img->retries && !img->is_stopped)
+			at = min(at, img->retry_ns);
+	if (c->dirty_blocks && c->knob[KNOB_ALLOW_MIGRATE] &&
+	    (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]))
+		at = min(at, c->migrate->last_close_ns + CLOSE_NS);
+	return at;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One batch of migration: its blocks, requests and memory. Inside of the core. */
+#ifndef LCFS_CACHE_MIGRATE_H
+#define LCFS_CACHE_MIGRATE_H
+
+#include "lcfs/cache/core.h"
+
+#define MIGRATE_RUN_BLOCKS 256u /* of one request: 1 MiB */
+#define MIGRATE_IMAGES_MAX 32u	/* whose touching marks fit one block of operations */
+
+enum migrate_phase {
+	MIGRATE_IDLE,
+	MIGRATE_CHECK,
+	MIGRATE_TOUCH,
+	MIGRATE_EFFECTS,
+	MIGRATE_READ,
+	MIGRATE_VERIFY,
+	MIGRATE_WRITE,
+	MIGRATE_SYNC,
+};
+
+struct migrate_item {
+	uint64_t key, segment_id;
+	struct cache_image *img;
+	uint8_t *page;	  /* the block, from the log */
+	uint8_t *backing; /* and from the backing file, where the mask has gaps; or NULL */
+	uint32_t cbn, sum;
+	uint8_t mask;
+	bool is_failed, is_rotten;
+};
+
+struct migrate_run {
+	struct action act;
+	uint32_t first, count; /* items (reads of the log: of order[]) */
+};
+
+struct migrate {
+	enum migrate_phase phase;
+	uint32_t pending; /* actions out */
+	bool only_draining;
+	struct migrate_item *item; /* sorted by key once collected */
+	uint32_t nr_items;
+	uint64_t *order; /* items by place on the device: cbn << 32 | item */
+	struct migrate_run *run;
+	uint32_t nr_runs, next_run;
+	struct iovec *iov;
+	uint32_t nr_iov;
+	uint8_t *memory;
+	uint32_t nr_pages, pages_used;
+	struct list images; /* cache_image.batch_node */
+	uint32_t nr_images;
+	struct action work;
+	struct cache_sync sync;
+	uint64_t last_close_ns, started_ns;
+	uint32_t limit; /* items of a batch, by what the store can do */
+};
+
+/* Fills the batch; empty when m->images is. */
+void migrate_collect(struct cache *c, uint64_t now);
+void migrate_add_image(struct migrate *m, struct cache_image *img);
+/* All actions of the phase have ended: on to the next one that has any. */
+void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
+/* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */
+void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now);
+/* Each: true when actions were issued. */
+bool migrate_start_read(struct cache *c, struct outbox *ob);
+bool migrate_start_verify(struct cache *c, struct outbox *ob);
+bool migrate_start_write(struct cache *c, struct outbox *ob);
+
+#endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a migration batch consists of: dirty blocks from the tail, their neighbours, their images.
+ */
+#include "lcfs/cache/migrate.h"
+
+#include <stdlib.h>
+
+static int compare_key(const void *a, const void *b)
+{
+	const struct migrate_item *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static bool image_may(const struct migrate *m, const struct cache_image *img, uint64_t now)
+{
+	const struct cache_op *op;
+
+	if (img->is_stopped || img->is_unbound || (img->retries && now < img->retry_ns))
+		return false;
+	if (img->effects)
+		return false;
+	if (m->only_draining && !img->is_draining)
+		return false;
+	if (imgtab_has_pending(img))
+		list_for_each_entry(op, &img->ops, s.node)
+			if (op->s.range.is_linked && !op->s.range.is_pending)
+				return false; /* its own effect is under way */
+	return true;
+}
+
+static bool slot_may(struct cache *c, uint32_t cbn)
+{
+	const struct segment *seg = log_segment_of(c, cbn);
+
+	return (c->index.flags[cbn] & (INDEX_LIVE | INDEX_DIRTY | INDEX_BATCH)) ==
+		       (INDEX_LIVE | INDEX_DIRTY) &&
+	       seg->state == SEGMENT_CLOSED && seg->last_lsn <= c->log.durable_lsn;
+}
+
+void migrate_add_image(struct migrate *m, struct cache_image *img)
+{
+	if (img->in_batch)
+		return;
+	img->in_batch = true;
+	img->batch_items = 0;
+	img->batch_failed = false;
+	img->batch_final = false;
+	list_init(&img->batch_node);
+	list_add_tail(&m->images, &img->batch_node);
+	m->nr_images++;
+}
+
+/* Has the mask gaps, or does the backing store take no pieces of a block? */
+static bool needs_backing(const struct cache_image *img, uint8_t mask)
+{
+	uint32_t low = mask & -(uint32_t)mask;
+
+	if (mask == 0xff)
+		return false;
+	return img->align > SECTOR_BYTES || ((mask + low) & mask);
+}
+
+/* False: no memory left. */
+static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img = imgtab_find(c, entry_key_image(c->index.key[cbn]));
+	uint8_t mask = c->index.mask[cbn];
+	bool twice = needs_backing(img, mask);
+	struct migrate_item *it;
+
+	if (!image_may(m, img, now) || range_is_claimed(img, entry_key_block(c->index.key[cbn])))
+		return true;
+	if (!img->in_batch && m->nr_images == MIGRATE_IMAGES_MAX)
+		return true;
+	if (m->nr_items == m->limit || m->pages_used + (twice ? 2 : 1) > m->nr_pages)
+		return false;
+	migrate_add_image(m, img);
+	it = &m->item[m->nr_items++];
+	memset(it, 0, sizeof(*it));
+	it->key = c->index.key[cbn];
+	it->img = img;
+	it->cbn = cbn;
+	it->mask = mask;
+	it->segment_id = log_segment_of(c, cbn)->id;
+	it->page = m->memory + (uint64_t)m->pages_used++ * BLOCK_BYTES;
+	if (twice)
+		it->backing = m->memory + (uint64_t)m->pages_used++ * BLOCK_BYTES;
+	c->index.flags[cbn] |= INDEX_BATCH;
+	img->batch_items++;
+	return true;
+}
+
+static void collect_segments(struct cache *c, uint64_t now)
+{
+	uint64_t segments = c->knob[KNOB_NR_MAX_BATCHED_MIGRATION], id;
+
+	for (id = c->tail; id < c->log.next_segment_id && segments; id++) {
+		struct segment *seg = log_segment(c, id);
+		uint32_t first = log_cbn(c, id, 0), before = c->migrate->nr_items;
+
+		if (!seg->nr_dirty || seg->state != SEGMENT_CLOSED ||
+		    seg->last_lsn > c->log.durable_lsn)
+			continue;
+		for (uint32_t i = 1; i < c->segment_blocks; i++)
+			if (slot_may(c, first + i) && !add_block(c, first + i, now))
+				return;
+		segments -= c->migrate->nr_items != before;
+	}
+}
+
+/* The dirty neighbours of what is in the batch, from any segment. */
+static void collect_neighbours(struct cache *c, uint64_t now)
+{
+	struct migrate *m = c->migrate;
+
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		for (int d = -1; d <= 1; d += 2) {
+			uint64_t block = entry_key_block(m->item[i].key);
+			uint32_t cbn;
+
+			if ((d < 0 && block == 0) || (d > 0 && block == IMAGE_BLOCK_MAX))
+				continue;
+			cbn = index_find(&c->index, m->item[i].key + (uint64_t)d);
+			if (cbn != CBN_NONE && slot_may(c, cbn) && !add_block(c, cbn, now))
+				return;
+		}
+	}
+}
+
+/* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. */
+static void collect_images(struct cache *c, uint64_t now)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->images, node)
+		if (img->is_bound && !img->dirty && !imgtab_is_settled(img) &&
+		    image_may(m, img, now) && m->nr_images < MIGRATE_IMAGES_MAX &&
+		    list_is_empty(&img->ranges))
+			migrate_add_image(m, img);
+}
+
+void migrate_collect(struct cache *c, uint64_t now)
+{
+	struct migrate *m = c->migrate;
+
+	m->nr_items = 0;
+	m->nr_runs = 0;
+	m->nr_images = 0;
+	m->pages_used = 0;
+	m->nr_iov = 0;
+	list_init(&m->images);
+	collect_segments(c, now);
+	collect_neighbours(c, now);
+	collect_images(c, now);
+	qsort(m->item, m->nr_items, sizeof(*m->item), compare_key);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The requests of a migration batch: reads of the log and of gaps, verification, sorted writes. */
+#include "lcfs/cache/migrate.h"
+
+#include <stdlib.h>
+
+#include "common/checksum.h"
+
+/* ---------------------------------------------------------------- read and verify */
+
+static struct migrate_run *new_run(struct migrate *m, enum action_type type, uint32_t first)
+{
+	struct migrate_run *r = &m->run[m->nr_runs++];
+
+	memset(r, 0, sizeof(*r));
+	list_init(&r->act.node);
+	r->act.type = type;
+	r->act.iov = &m->iov[m->nr_iov];
+	r->first = first;
+	return r;
+}
+
+static void add_iov(struct migrate *m, struct migrate_run *r, uint8_t *base, uint64_t bytes)
+{
+	m->iov[m->nr_iov].iov_base = base;
+	m->iov[m->nr_iov].iov_len = bytes;
+	m->nr_iov++;
+	r->act.nr_iov++;
+	r->act.len += bytes;
+}
+
+static int compare_place(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void sort_by_place(struct migrate *m)
+{
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		m->order[i] = (uint64_t)m->item[i].cbn << 32 | i;
+	qsort(m->order, m->nr_items, sizeof(*m->order), compare_place);
+}
+
+static struct migrate_item *placed(struct migrate *m, uint32_t i)
+{
+	return &m->item[(uint32_t)m->order[i]];
+}
+
+static void read_done(struct cache *c, struct action *a, int result, uint64_t now,
+		      struct outbox *ob)
+{
+	struct migrate_run *r = container_of(a, struct migrate_run, act);
+	struct migrate *m = c->migrate;
+
+	if (a->type == ACTION_DEV_READ) {
+		log_read_done(c, placed(m, r->first)->cbn, ob);
+	} else if (result >= 0) {
+		struct migrate_item *it = &m->item[r->first];
+
+		imgtab_mask_backing(it->img, it->backing, entry_key_block(it->key) * BLOCK_BYTES,
+				    BLOCK_BYTES);
+	}
+	if (result < 0) {
+		for (uint32_t i = 0; i < r->count; i++) {
+			struct migrate_item *it = a->type == ACTION_DEV_READ ?
+							  placed(m, r->first + i) :
+							  &m->item[r->first];
+
+			it->is_failed = true;
+			migrate_image_failed(c, it->img, result, now);
+		}
+	}
+	if (--m->pending == 0)
+		migrate_next_phase(c, now, ob);
+}
+
+bool migrate_start_read(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct migrate_run *r = NULL;
+
+	m->nr_runs = 0;
+	m->nr_iov = 0;
+	sort_by_place(m);
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		struct migrate_item *it = placed(m, i);
+
+		if (it->img->batch_failed) {
+			r = NULL;
+			continue;
+		}
+		if (!r || r->count == MIGRATE_RUN_BLOCKS || it->cbn % c->segment_blocks == 0 ||
+		    it->cbn != placed(m, i - 1)->cbn + 1) {
+			r = new_run(m, ACTION_DEV_READ, i);
+			r->act.off = log_device_offset(c, it->cbn);
+			r->act.complete = read_done;
+			log_segment_of(c, it->cbn)->readers++;
+			m->pending++;
+		}
+		add_iov(m, r, it->page, BLOCK_BYTES);
+		r->count++;
+	}
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		struct migrate_item *it = &m->item[i];
+
+		if (!it->backing || it->img->batch_failed)
+			continue;
+		r = new_run(m, ACTION_BACK_READ, i);
+		r->act.image = it->img;
+		r->act.off = entry_key_block(it->key) * BLOCK_BYTES;
+		r->act.complete = read_done;
+		r->count = 1;
+		add_iov(m, r, it->backing, BLOCK_BYTES);
+		m->pending++;
+	}
+	for (uint32_t i = 0; i < m->nr_runs; i++)
+		outbox_add(ob, &m->run[i].act);
+	return m->pending > 0;
+}
+
+static void verify_done(struct cache *c, struct action *a, int result, uint64_t now,
+			struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+
+	(void)a;
+	(void)result;
+	m->pending--;
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		if (m->item[i].is_rotten)
+			migrate_image_failed(c, m->item[i].img, -EUCLEAN, now);
+	migrate_next_phase(c, now, ob);
+}
+
+/* Off the lock: the slots' sums do not change while they are dirty and in the batch. */
+int cache_work(struct cache *c, struct action *a)
+{
+	struct migrate *m = c->migrate;
+
+	(void)a;
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		struct migrate_item *it = &m->item[i];
+
+		if (it->is_failed || it->img->batch_failed)
+			continue;
+		if (checksum_block(it->page) != it->sum)
+			it->is_rotten = true;
+		for (uint32_t s = 0; it->backing && s < SECTORS_PER_BLOCK; s++)
+			if (!(it->mask & (1u << s)))
+				memcpy(it->page + s * SECTOR_BYTES, it->backing + s * SECTOR_BYTES,
+				       SECTOR_BYTES);
+	}
+	return 0;
+}
+
+bool migrate_start_verify(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+
+	if (!m->nr_items)
+		return false;
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		m->item[i].sum = c->index.sum[m->item[i].cbn];
+	m->work.type = ACTION_WORK;
+	m->work.complete = verify_done;
+	list_init(&m->work.node);
+	m->pending++;
+	outbox_add(ob, &m->work);
+	return true;
+}
+
+/* ---------------------------------------------------------------- write */
+
+/* Bytes of the image that the item holds: [*from, *to). False: nothing below the end of the image.
+ */
+static bool item_bytes(const struct migrate_item *it, uint64_t *from, uint64_t *to)
+{
+	uint64_t start = entry_key_block(it->key) * BLOCK_BYTES;
+	uint8_t mask = it->backing ? 0xff : it->mask;
+
+	*from = start + (uint64_t)__builtin_ctz(mask) * SECTOR_BYTES;
+	*to = start + (uint64_t)(32 - __builtin_clz(mask)) * SECTOR_BYTES;
+	*to = min(*to, it->img->size);
+	return *from < *to;
+}
+
+static void write_done(struct cache *c, struct action *a, int result, uint64_t now,
+		       struct outbox *ob);
+
+static void issue_writes(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+
+	while (m->next_run < m->nr_runs && m->pending < c->conf.migrate_depth) {
+		struct migrate_run *r = &m->run[m->next_run++];
+
+		m->pending++;
+		c->nr_migrate_writes++;
+		outbox_add(ob, &r->act);
+	}
+}
+
+static void write_done(struct cache *c, struct action *a, int result, uint64_t now,
+		       struct outbox *ob)
+{
+	struct migrate_run *r = container_of(a, struct migrate_run, act);
+	struct migrate *m = c->migrate;
+
+	m->pending--;
+	if (result < 0) {
+		migrate_image_failed(c, a->image, result, now);
+		for (uint32_t i = 0; i < r->count; i++)
+			m->item[r->first + i].is_failed = true;
+	}
+	issue_writes(c, ob);
+	if (m->pending == 0)
+		migrate_next_phase(c, now, ob);
+}
+
+bool migrate_start_write(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct migrate_run *r = NULL;
+	uint64_t end = 0;
+
+	m->nr_runs = 0;
+	m->nr_iov = 0;
+	m->next_run = 0;
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		struct migrate_item *it = &m->item[i];
+		uint64_t from, to;
+
+		if (it->is_failed || it->img->batch_failed) {
+			r = NULL;
+			it->is_failed = true;
+			continue;
+		}
+		if (!item_bytes(it, &from, &to)) {
+			r = NULL;
+			continue;
+		}
+		if (!r || r->act.image != it->img || end != from ||
+		    r->count == MIGRATE_RUN_BLOCKS) {
+			r = new_run(m, ACTION_BACK_WRITE, i);
+			r->act.image = it->img;
+			r->act.off = from;
+			r->act.complete = write_done;
+		}
+		add_iov(m, r, it->page + from % BLOCK_BYTES, to - from);
+		r->count++;
+		end = to;
+	}
+	issue_writes(c, ob);
+	return m->pending > 0;
+}

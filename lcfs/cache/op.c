@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Operations: truncate, punch, names, unbind, drain (rules E).
+ *
+ * Truncate and punch pass
+ *
+ *	CLAIM ─▶ EDGES ─▶ LOG ─▶ DURABLE ─▶ EFFECT ─▶ DROP ─▶ done
+ *
+ * with their range claimed from EDGES on, except that one that waits for log space gives its claim
+ * back. A sector that is cut in its middle is written again with the cut bytes zero, in the record
+ * of the operation. From LOG on the effect on the backing file is pending; if it fails it stays so,
+ * and the answer is 0 all the same (E3). The index follows last, so that a crash in between finds
+ * the operation in the log.
+ */
+#include "lcfs/cache/op.h"
+
+enum op_phase {
+	PHASE_CLAIM,
+	PHASE_EDGES,
+	PHASE_LOG,
+	PHASE_DURABLE,
+	PHASE_EFFECT,
+	PHASE_DROP,
+	PHASE_DRAIN
+};
+
+#define DROP_BUDGET 4096
+
+static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+
+/* ---------------------------------------------------------------- waiting */
+
+void op_wait_in(struct cache_op *op, struct list *queue)
+{
+	waiters_add(queue, &op->s.wait, &op->act);
+}
+
+void op_resume(struct cache_op *op, struct outbox *ob)
+{
+	op->act.type = ACTION_RESUME;
+	outbox_add(ob, &op->act);
+}
+
+static void done(struct cache *c, struct cache_op *op, int result, struct outbox *ob)
+{
+	if (op->image) {
+		list_del(&op->s.node);
+		range_release(c, op->image, &op->s.range, ob);
+	}
+	op->result = result;
+	op->act.type = ACTION_DONE;
+	outbox_add(ob, &op->act);
+}
+
+/* ---------------------------------------------------------------- logging */
+
+static void fill_op(const struct cache_op *op, struct op *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->image = op->image ? op->image->id : 0;
+	switch (op->type) {
+	case CACHE_OP_TRUNCATE:
+		o->type = op->off < op->image->size ? OP_TRUNCATE : OP_SIZE;
+		o->arg0 = op->off;
+		break;
+	case CACHE_OP_PUNCH:
+		o->type = OP_PUNCH;
+		o->arg0 = op->off;
+		o->arg1 = op->len;
+		break;
+	case CACHE_OP_UNBIND:
+		o->type = OP_UNBIND;
+		break;
+	default:
+		*o = op->op;
+		o->image = op->image ? op->image->id : 0;
+		break;
+	}
+}
+
+static bool has_effect(const struct cache_op *op)
+{
+	return op->type == CACHE_OP_TRUNCATE || op->type == CACHE_OP_PUNCH;
+}
+
+/* What is in memory follows at once: a snapshot of the table stands for all that is logged. */
+static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op *o, uint64_t now)
+{
+	struct cache_image *img = op->image;
+
+	if (has_effect(op))
+		img->mtime_ns = c->info.real_ns + (int64_t)now;
+	switch (o->type) {
+	case OP_TRUNCATE:
+		imgtab_pend_truncate(img, o->arg0);
+		imgtab_set_size(img, o->arg0);
+		break;
+	case OP_SIZE:
+		imgtab_grow_size(img, o->arg0);
+		img->size_pending = true;
+		break;
+	case OP_PUNCH:
+		return imgtab_pend_punch(img, o->arg0, o->arg1);
+	case OP_UNBIND:
+		img->is_unbound = true;
+		img->unbind_lsn = op->s.lsn;
+		img->backing_valid = UINT64_MAX;
+		img->nr_punches = 0;
+		break;
+	case OP_INTENT:
+		img->has_intent = true;
+		break;
+	case OP_DONE:
+		img->has_intent = o->arg0 != 0; /* done: UNBIND follows */
+		break;
+	case OP_RENAME:
+	case OP_EXCHANGE:
+		imgtab_rename(c, img, o->path, o->path_bytes, o->path2, o->path2_bytes,
+			      o->type == OP_EXCHANGE);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	struct cache_image *img = op->image;
+	struct op o;
+	uint32_t bytes;
+	int ret;
+
+	fill_op(op, &o);
+	bytes = op_bytes(&o) + (img ? imgtab_bind_bytes(img) : 0);
+	if (has_effect(op))
+		bytes += imgtab_touch_bytes(img);
+	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges,
+			  op->type == CACHE_OP_UNBIND ? PURPOSE_CLEANER : PURPOSE_OP, now, ob);
+	if (ret < 0)
+		return ret;
+	if (img)
+		imgtab_bind(c, img);
+	if (has_effect(op))
+		imgtab_touch(c, img);
+	op->s.lsn = log_op(c, &o);
+	/* A truncate that others overtook may have become an extension. */
+	op->s.has_effect = o.type == OP_TRUNCATE || o.type == OP_PUNCH;
+	op->s.position =
+		log_place(c->log.open->buf->segment_id, c->log.open->start + c->log.open->op_entry);
+	if (img)
+		img->last_lsn = op->s.lsn;
+	for (int i = 0; i < op->s.nr_edges; i++)
+		op_log_edge(c, op, i, now, ob);
+	op_release_edges(c, op, ob);
+	return apply_in_memory(c, op, &o, now);
+}
+
+/* ---------------------------------------------------------------- durable, lease, effect, drop */
+
+static void told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
+{
+	struct cache_op *op = container_of(s, struct cache_op, s.sync);
+
+	(void)c;
+	(void)now;
+	if (s->result < 0)
+		op->result = s->result;
+	op_resume(op, ob);
+}
+
+static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
+			struct outbox *ob)
+{
+	struct cache_op *op = container_of(a, struct cache_op, s.effect);
+	struct cache_image *img = op->image;
+
+	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->type = ACTION_BACK_SYNC;
+		a->arg = 0;
+		outbox_add(ob, a);
+		return;
+	}
+	img->effects--;
+	img->effect_seq++;
+	if (result == 0 && op->type == CACHE_OP_TRUNCATE && img->backing_valid >= op->off)
+		img->backing_valid = UINT64_MAX;
+	for (uint32_t i = 0; result == 0 && op->type == CACHE_OP_PUNCH && i < img->nr_punches;
+	     i++) {
+		if (img->punch[i].offset != op->off || img->punch[i].bytes != op->len)
+			continue;
+		memmove(&img->punch[i], &img->punch[i + 1],
+			(img->nr_punches - i - 1) * sizeof(img->punch[0]));
+		img->nr_punches--;
+		break;
+	}
+	op_resume(op, ob);
+	migrate_kick(c, now, ob);
+}
+
+static void issue_effect(struct cache_op *op, struct outbox *ob)
+{
+	struct action *a = &op->s.effect;
+
+	a->type = op->type == CACHE_OP_TRUNCATE ? ACTION_BACK_TRUNCATE : ACTION_BACK_PUNCH;
+	a->image = op->image;
+	a->off = op->off;
+	a->len = op->len;
+	a->complete = effect_done;
+	outbox_add(ob, a);
+}
+
+static bool drop(struct cache *c, struct cache_op *op)
+{
+	struct cache_image *img = op->image;
+	uint64_t first = op_first_block(op), last = op_last_block(op), before = op->s.position;
+	uint32_t a, b;
+
+	if (op->type == CACHE_OP_UNBIND)
+		return blocks_drop_range(c, img, 0, IMAGE_BLOCK_MAX, UINT64_MAX, &op->s.cursor,
+					 DROP_BUDGET);
+	op_cut_in_block(op, first, &a, &b);
+	if (a != 0 || b != BLOCK_BYTES)
+		blocks_drop_sectors(c, img, first++, op_whole_sectors(a, b), before);
+	if (first > last)
+		return true;
+	op_cut_in_block(op, last, &a, &b);
+	if (b != BLOCK_BYTES)
+		blocks_drop_sectors(c, img, last--, op_whole_sectors(a, b), before);
+	if (first > last)
+		return true;
+	return blocks_drop_range(c, img, first, last, before, &op->s.cursor, DROP_BUDGET);
+}
+
+/* ---------------------------------------------------------------- the machine */
+
+/* An extension of the size needs neither range nor effect: migration brings the backing file there.
+ */
+static bool is_extension(const struct cache_op *op)
+{
+	return op->type == CACHE_OP_TRUNCATE && op->off >= op->image->size;
+}
+
+static bool needs_range(const struct cache_op *op)
+{
+	return op->type == CACHE_OP_PUNCH || (op->type == CACHE_OP_TRUNCATE && !is_extension(op));
+}
+
+static void step_claim(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (!range_claim(c, op->image, &op->s.range)) {
+		op_wait_in(op, &op->image->range_waiters);
+		return;
+	}
+	op->s.nr_edges = 0;
+	op_note_edge(c, op, op_first_block(op));
+	if (op_last_block(op) != op_first_block(op))
+		op_note_edge(c, op, op_last_block(op));
+	op->s.phase = PHASE_EDGES;
+	step(c, op, now, ob);
+}
+
+static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (op->s.edges_pending)
+		return;
+	if (!op->result && !op_edges_ready(c, op, ob))
+		return;
+	if (!op->result && !op_edges_hold(op))
+		op->result = -EIO;
+	if (op->result) {
+		op_release_edges(c, op, ob);
+		done(c, op, op->result, ob);
+		return;
+	}
+	op->s.phase = PHASE_LOG;
+	step(c, op, now, ob);
+}
+
+static void claim_first(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	range_announce(op->image, &op->s.range, op_first_block(op), op_last_block(op));
+	op->s.phase = PHASE_CLAIM;
+	step(c, op, now, ob);
+}
+
+/* After the operation is in the log. */
+static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (op->type == CACHE_OP_UNBIND) {
+		op->s.phase = PHASE_DROP;
+		step(c, op, now, ob);
+		return;
+	}
+	if (!needs_range(op) && !op->s.range.is_linked &&
+	    (op->no_wait || op->type != CACHE_OP_LOG)) {
+		done(c, op, 0, ob);
+		return;
+	}
+	op->s.phase = PHASE_DURABLE;
+	op->s.sync.image = op->image;
+	op->s.sync.lsn = op->s.lsn;
+	op->s.sync.fn = told;
+	if (commit_wait(c, &op->s.sync, now, ob))
+		step(c, op, now, ob);
+}
+
+static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	int ret = op->image && needs_range(op) ? imgtab_error(c, op->image) : 0;
+
+	if (c->failed || c->is_stopping)
+		ret = -EIO;
+
+	if (needs_range(op) && !op->s.range.is_linked) {
+		/* the size has changed since: it is no extension any more */
+		claim_first(c, op, now, ob);
+		return;
+	}
+
+	if (!ret && op->type == CACHE_OP_PUNCH && op->image->nr_punches == IMGTAB_PUNCHES_MAX)
+		ret = -EIO; /* the backing file refused so many: nothing more can be promised */
+	if (!ret)
+		ret = log_it(c, op, now, ob);
+	if (ret == -EAGAIN) {
+		op_release_edges(c, op, ob);
+		if (op->s.range.is_linked) {
+			op->s.range.is_pending = true;
+			op->s.phase = PHASE_CLAIM;
+		}
+		op_wait_in(op, &c->log.space_waiters);
+		commit_kick(c, now, ob);
+		migrate_kick(c, now, ob);
+		return;
+	}
+	if (ret < 0) {
+		op_release_edges(c, op, ob);
+		done(c, op, ret, ob);
+		return;
+	}
+	logged(c, op, now, ob);
+}
+
+static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (op->result || !op->s.has_effect) {
+		done(c, op, op->result, ob);
+		return;
+	}
+	op->s.phase = PHASE_EFFECT;
+	step(c, op, now, ob);
+}
+
+/* A batch may have applied it already. */
+static bool is_pending(const struct cache_op *op)
+{
+	const struct cache_image *img = op->image;
+
+	if (op->type == CACHE_OP_TRUNCATE)
+		return img->backing_valid != UINT64_MAX;
+	for (uint32_t i = 0; i < img->nr_punches; i++)
+		if (img->punch[i].offset == op->off && img->punch[i].bytes == op->len)
+			return true;
+	return false;
+}
+
+/* Not while a batch is at work on the file: its stamp after the sync must be of nothing else. */
+static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (op->s.is_effective || !is_pending(op)) {
+		op->s.phase = PHASE_DROP;
+		step(c, op, now, ob);
+	} else if (op->image->in_batch) {
+		op_wait_in(op, &op->image->range_waiters);
+	} else {
+		op->s.is_effective = true;
+		op->image->effects++;
+		issue_effect(op, ob);
+	}
+}
+
+static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (!drop(c, op))
+		op_resume(op, ob);
+	else if (op->type == CACHE_OP_UNBIND && op->image->in_batch)
+		op_wait_in(op,
+			   &op->image->range_waiters); /* nothing of it is out when it is done */
+	else {
+		done(c, op, 0, ob);
+		migrate_kick(c, now, ob);
+	}
+}
+
+static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	switch (op->s.phase) {
+	case PHASE_CLAIM:
+		step_claim(c, op, now, ob);
+		break;
+	case PHASE_EDGES:
+		step_edges(c, op, now, ob);
+		break;
+	case PHASE_LOG:
+		step_log(c, op, now, ob);
+		break;
+	case PHASE_DURABLE:
+		step_durable(c, op, now, ob);
+		break;
+	case PHASE_EFFECT:
+		step_effect(c, op, now, ob);
+		break;
+	case PHASE_DROP:
+		step_drop(c, op, now, ob);
+		break;
+	default:
+		done(c, op, op->result, ob);
+		break;
+	}
+}
+
+/* All is in the backing file: wait until the log says so durably. */
+static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	op->image->is_draining = false;
+	op->s.phase = PHASE_DRAIN;
+	op->s.sync.image = op->image;
+	op->s.sync.lsn = op->image->last_lsn;
+	op->s.sync.fn = told;
+	if (!commit_wait(c, &op->s.sync, now, ob))
+		return;
+	done(c, op, op->s.sync.result, ob);
+}
+
+static void start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (imgtab_error(c, op->image)) {
+		done(c, op, imgtab_error(c, op->image), ob);
+		return;
+	}
+	op->s.phase = PHASE_DROP; /* anything but DRAIN: not ending yet */
+	if (imgtab_is_settled(op->image)) {
+		end_drain(c, op, now, ob);
+		return;
+	}
+	op->image->is_draining = true;
+	migrate_kick(c, now, ob);
+}
+
+void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
+{
+	struct cache_op *op, *tmp;
+
+	waiters_wake(&img->range_waiters, ob);
+	if (!imgtab_is_settled(img) && !img->is_stopped)
+		return;
+	list_for_each_entry_safe(op, tmp, &img->ops, s.node) {
+		if (op->type != CACHE_OP_CLEAN || op->s.phase == PHASE_DRAIN)
+			continue;
+		if (img->is_stopped) {
+			img->is_draining = false;
+			done(c, op, -EIO, ob);
+		} else {
+			end_drain(c, op, now, ob);
+		}
+	}
+}
+
+void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	LOCK_SCOPE(&c->lock);
+
+	op->result = 0;
+	list_init(&op->s.node);
+	op->s.phase = PHASE_LOG;
+	if (op->image)
+		list_add_tail(&op->image->ops, &op->s.node);
+	if (op->type == CACHE_OP_CLEAN) {
+		start_drain(c, op, now, ob);
+		return;
+	}
+	if (op->image && !op->image->is_bound &&
+	    (op->type == CACHE_OP_UNBIND ||
+	     (op->type == CACHE_OP_LOG && op->op.type != OP_ATTACH))) {
+		if (op->type == CACHE_OP_LOG)
+			(void)apply_in_memory(c, op, &op->op, now);
+		done(c, op, 0, ob); /* the log knows nothing of it */
+		return;
+	}
+	if (op->type == CACHE_OP_TRUNCATE && op->len == CACHE_ONLY_GROW &&
+	    op->off <= op->image->size) {
+		done(c, op, imgtab_error(c, op->image), ob);
+		return;
+	}
+	if (op->type == CACHE_OP_TRUNCATE)
+		op->len = 0;
+	if (op->type == CACHE_OP_PUNCH)
+		op->len = op->off >= op->image->size ? 0 : min(op->len, op->image->size - op->off);
+	if (has_effect(op) && ((op->type == CACHE_OP_PUNCH && !op->len) ||
+			       (op->type == CACHE_OP_TRUNCATE && op->off == op->image->size))) {
+		done(c, op, imgtab_error(c, op->image), ob);
+		return;
+	}
+	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
+		done(c, op, -EFBIG, ob);
+		return;
+	}
+	step(c, op, now, ob);
+}
+
+void cache_op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	LOCK_SCOPE(&c->lock);
+
+	step(c, op, now, ob);
+}

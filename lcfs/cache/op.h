@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Operations: what op.c and op_edge.c share. Inside of the core. */
+#ifndef LCFS_CACHE_OP_H
+#define LCFS_CACHE_OP_H
+
+#include "lcfs/cache/core.h"
+
+void op_wait_in(struct cache_op *op, struct list *queue);
+void op_resume(struct cache_op *op, struct outbox *ob);
+
+/* Blocks that a truncate or punch touches. */
+uint64_t op_first_block(const struct cache_op *op);
+uint64_t op_last_block(const struct cache_op *op);
+/* The cut bytes [*a, *b) of a block. */
+void op_cut_in_block(const struct cache_op *op, uint64_t block, uint32_t *a, uint32_t *b);
+/* Sectors wholly inside [a, b). */
+uint8_t op_whole_sectors(uint32_t a, uint32_t b);
+
+/* If the boundary block is cached with a sector cut in its middle, it becomes an edge. */
+void op_note_edge(struct cache *c, struct cache_op *op, uint64_t block);
+/* Brings the edges into memory, one after the other. True when all are there; else it is resumed.
+ */
+bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob);
+/* Are those that came from the device what was written? */
+bool op_edges_hold(const struct cache_op *op);
+/* After log_prepare: writes edge i again. */
+void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob);
+void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob);
+
+#endif

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The write path: a request is cut into chunks, each either a run of whole blocks or one partial
+ * block, and a chunk passes
+ *
+ *	range ─▶ [read the older version] ─▶ reserve ─▶ copy (no lock) ─▶ publish ─▶ next chunk
+ *
+ * A chunk holds its range from the first look at older versions to the publication (D4); it takes
+ * no entry of the log until all other bytes are in memory; and while it waits for space it holds
+ * nothing (H1).
+ *
+ * A partial block over an older cached version is merged with it, so that a block has one live
+ * slot. That holds for a clean one, too: replay may apply an older punch or truncate of the log
+ * again to the backing file, and must find all that came after it in the log. Over an uncached
+ * block nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector
+ * are completed from the present view.
+ */
+#include "lcfs/cache/core.h"
+
+#include "common/checksum.h"
+
+/* ---------------------------------------------------------------- chunks */
+
+static uint64_t chunk_off(const struct cache_write *w)
+{
+	return w->off + w->s.done;
+}
+
+/* Where the chunk ends in its block, for a partial one. */
+static uint32_t part_end(const struct cache_write *w)
+{
+	return (uint32_t)(chunk_off(w) % BLOCK_BYTES) + w->s.bytes;
+}
+
+static void next_chunk(struct cache *c, struct cache_write *w)
+{
+	uint64_t off = chunk_off(w);
+	uint32_t left = w->len - w->s.done, in = (uint32_t)(off % BLOCK_BYTES);
+
+	w->s.block = off / BLOCK_BYTES;
+	w->s.is_partial = in != 0 || left < BLOCK_BYTES;
+	if (w->s.is_partial) {
+		w->s.bytes = min(BLOCK_BYTES - in, left);
+		w->s.blocks = 1;
+	} else {
+		w->s.blocks = min(left / BLOCK_BYTES, log_most_entries(c));
+		w->s.bytes = w->s.blocks * BLOCK_BYTES;
+	}
+	w->s.base = NULL;
+	w->s.base_buf = NULL;
+	w->s.base_mask = 0;
+	w->s.backing_mask = 0;
+	w->s.is_ready = false;
+}
+
+/* Sectors from byte a to byte b of a block, those partly covered included. */
+static uint8_t sectors(uint32_t a, uint32_t b)
+{
+	uint32_t from = a / SECTOR_BYTES, to = (b + SECTOR_BYTES - 1) / SECTOR_BYTES;
+
+	return (uint8_t)((0xffu << from) & (0xffu >> (8 - to)));
+}
+
+/* Sectors that the chunk covers only in part and whose other bytes exist. */
+static uint8_t torn_sectors(const struct cache_write *w, uint64_t size)
+{
+	uint64_t start = w->s.block * BLOCK_BYTES;
+	uint32_t a = (uint32_t)(chunk_off(w) % BLOCK_BYTES), b = part_end(w);
+	uint8_t torn = 0;
+
+	if (a % SECTOR_BYTES && start + align_down(a, SECTOR_BYTES) < size)
+		torn |= sectors(a, a + 1);
+	if (b % SECTOR_BYTES && start + b < size)
+		torn |= sectors(b - 1, b);
+	return torn;
+}
+
+/* ---------------------------------------------------------------- merge buffers */
+
+struct merge_buf {
+	struct list node;
+};
+
+uint8_t *merge_get(struct cache *c)
+{
+	struct merge_buf *m = list_pop_head(&c->merge_free, struct merge_buf, node);
+
+	return (uint8_t *)m;
+}
+
+void merge_put(struct cache *c, uint8_t *mem, struct outbox *ob)
+{
+	struct merge_buf *m = (void *)mem;
+
+	if (!m)
+		return;
+	list_init(&m->node);
+	list_add_head(&c->merge_free, &m->node);
+	waiters_wake(&c->merge_waiters, ob);
+}
+
+/* ---------------------------------------------------------------- the older version */
+
+static void release_base(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+{
+	if (w->s.base_buf)
+		log_unpin(c, w->s.base_buf, now, ob);
+	w->s.base_buf = NULL;
+	w->s.base = NULL;
+	merge_put(c, w->s.merge, ob);
+	w->s.merge = NULL;
+}
+
+static void read_backing(struct cache_write *w, struct outbox *ob);
+
+/* A clean copy: the backing file has it, too. A dirty one is the only one. */
+static void rotten_base(struct cache_write *w)
+{
+	if (w->s.base_is_clean)
+		w->s.base_is_rotten = true;
+	else
+		w->s.error = -EIO;
+}
+
+static void base_read(struct cache *c, struct action *a, int result, uint64_t now,
+		      struct outbox *ob)
+{
+	struct cache_write *w = container_of(a, struct cache_write, act);
+
+	(void)now;
+	log_read_done(c, w->s.base_cbn, ob);
+	if (result < 0)
+		rotten_base(w);
+	if (w->s.backing_mask && !w->s.error && !w->s.base_is_rotten) {
+		read_backing(w, ob);
+		return;
+	}
+	w->act.type = ACTION_RESUME;
+	outbox_add(ob, &w->act);
+}
+
+static void backing_read(struct cache *c, struct action *a, int result, uint64_t now,
+			 struct outbox *ob)
+{
+	struct cache_write *w = container_of(a, struct cache_write, act);
+
+	(void)c;
+	(void)now;
+	if (result >= 0 && w->s.effect_seq != w->image->effect_seq) {
+		read_backing(w, ob);
+		return;
+	}
+	if (result < 0)
+		w->s.error = -EIO;
+	else
+		imgtab_mask_backing(w->image, w->s.merge + BLOCK_BYTES, w->s.block * BLOCK_BYTES,
+				    BLOCK_BYTES);
+	w->act.type = ACTION_RESUME;
+	outbox_add(ob, &w->act);
+}
+
+static void issue_read(struct action *a, enum action_type type, void *buf, uint64_t off,
+		       struct outbox *ob)
+{
+	a->type = type;
+	a->iov = &a->iov1;
+	a->nr_iov = 1;
+	a->iov1.iov_base = buf;
+	a->iov1.iov_len = BLOCK_BYTES;
+	a->len = BLOCK_BYTES;
+	a->off = off;
+	outbox_add(ob, a);
+}
+
+static void read_backing(struct cache_write *w, struct outbox *ob)
+{
+	w->act.image = w->image;
+	w->act.complete = backing_read;
+	w->s.effect_seq = w->image->effect_seq;
+	issue_read(&w->act, ACTION_BACK_READ, w->s.merge + BLOCK_BYTES, w->s.block * BLOCK_BYTES,
+		   ob);
+}
+
+/*
+ * Looks at what is there of a partial block. 0: all that is needed is in memory (or nothing is);
+ * 1: reads were issued; -EAGAIN: no merge buffer now; -EWOULDBLOCK: it would have to read.
+ */
+static int find_base(struct cache *c, struct cache_write *w, bool may_wait, struct outbox *ob)
+{
+	struct index *ix = &c->index;
+	uint32_t a = (uint32_t)(chunk_off(w) % BLOCK_BYTES), b = part_end(w);
+	uint8_t torn = torn_sectors(w, w->image->size), covered = sectors(a, b);
+	uint32_t cbn = index_find(ix, entry_key(w->image->id, w->s.block));
+	uint8_t *ram = NULL;
+
+	w->s.mask = covered;
+	if (cbn != CBN_NONE) {
+		ram = log_ram(c, cbn, &w->s.base_buf);
+		w->s.base_mask = ix->mask[cbn] & (uint8_t)(~covered | torn);
+		w->s.base_is_clean = !index_is_dirty(ix, cbn);
+	}
+	w->s.mask |= w->s.base_mask;
+	w->s.backing_mask = torn & (uint8_t)~w->s.base_mask;
+	if (w->s.base_is_rotten && w->s.base_is_clean) {
+		w->s.backing_mask |= w->s.base_mask;
+		w->s.base_mask = 0;
+	} else {
+		w->s.base_is_rotten = false;
+	}
+	if (!w->s.base_mask)
+		w->s.base_buf = NULL;
+	if (!w->s.backing_mask && (!w->s.base_mask || ram)) {
+		w->s.base = w->s.base_mask ? ram : NULL;
+		if (w->s.base)
+			w->s.base_buf->readers++;
+		return 0;
+	}
+	w->s.merge = may_wait ? merge_get(c) : NULL;
+	if (!w->s.merge) {
+		w->s.base_buf = NULL;
+		return may_wait ? -EAGAIN : -EWOULDBLOCK;
+	}
+	if (w->s.base_mask && ram) {
+		w->s.base = ram;
+		w->s.base_buf->readers++;
+	} else {
+		w->s.base_buf = NULL;
+		w->s.base = w->s.base_mask ? w->s.merge : NULL;
+	}
+	if (w->s.base == w->s.merge && w->s.base_mask) {
+		w->s.base_cbn = cbn;
+		w->s.base_sum = ix->sum[cbn];
+		log_segment_of(c, cbn)->readers++;
+		w->act.complete = base_read;
+		issue_read(&w->act, ACTION_DEV_READ, w->s.merge, log_device_offset(c, cbn), ob);
+	} else {
+		read_backing(w, ob);
+	}
+	return 1;
+}
+
+/* ---------------------------------------------------------------- reserve */
+
+static uint64_t chunk_end(const struct cache_write *w)
+{
+	return chunk_off(w) + w->s.bytes;
+}
+
+/* Operations that must be in the log before the chunk. An end inside a sector needs its exact size.
+ */
+static uint32_t op_bytes_needed(const struct cache_write *w, struct op *size)
+{
+	const struct cache_image *img = w->image;
+	uint32_t bytes = imgtab_bind_bytes(img);
+
+	memset(size, 0, sizeof(*size));
+	if (chunk_end(w) > img->size && chunk_end(w) % SECTOR_BYTES) {
+		size->type = OP_SIZE;
+		size->image = img->id;
+		size->arg0 = chunk_end(w);
+		bytes += op_bytes(size);
+	}
+	return bytes;
+}
+
+static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+{
+	struct op size;
+	uint32_t ops = op_bytes_needed(w, &size);
+	int ret;
+
+	ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
+	if (ret < 0)
+		return ret;
+	if (ops) {
+		imgtab_bind(c, w->image);
+		if (size.type) {
+			w->image->last_lsn = log_op(c, &size);
+			imgtab_grow_size(w->image, size.arg0);
+			w->image->size_pending = true;
+		}
+	}
+	if (!w->s.is_partial) {
+		w->s.blocks = min(w->s.blocks, log_room(c));
+		w->s.bytes = w->s.blocks * BLOCK_BYTES;
+	}
+	w->s.extends = chunk_end(w) > w->image->size && chunk_end(w) % SECTOR_BYTES == 0;
+	if (w->s.extends)
+		w->image->logged_size = max(w->image->logged_size, chunk_end(w));
+	w->s.rec = log_reserve(c, w->image->id, w->s.block, w->s.blocks, &w->s.entry, &w->s.dst);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- copy, publish */
+
+static void copy_sectors(uint8_t *dst, const uint8_t *src, uint8_t mask)
+{
+	for (uint32_t i = 0; i < SECTORS_PER_BLOCK; i++)
+		if (mask & (1u << i))
+			memcpy(dst + i * SECTOR_BYTES, src + i * SECTOR_BYTES, SECTOR_BYTES);
+}
+
+static bool is_spoilt(const struct cache_write *w)
+{
+	return w->s.is_partial && w->s.base_is_rotten && w->s.base_mask;
+}
+
+void cache_write_copy(struct cache *c, struct cache_write *w)
+{
+	const uint8_t *src = (const uint8_t *)w->data + w->s.done;
+
+	(void)c;
+	if (!w->s.is_partial) {
+		memcpy(w->s.dst, src, w->s.bytes);
+		return;
+	}
+	if (w->s.base && w->s.base == w->s.merge && checksum_block(w->s.base) != w->s.base_sum)
+		rotten_base(w);
+	if (w->s.error || is_spoilt(w))
+		return;
+	memset(w->s.dst, 0, BLOCK_BYTES);
+	if (w->s.base)
+		copy_sectors(w->s.dst, w->s.base, w->s.base_mask);
+	if (w->s.backing_mask)
+		copy_sectors(w->s.dst, w->s.merge + BLOCK_BYTES, w->s.backing_mask);
+	memcpy(w->s.dst + chunk_off(w) % BLOCK_BYTES, src, w->s.bytes);
+}
+
+static void count_write(struct cache *c, const struct cache_write *w, bool hit, bool on_buffer)
+{
+	unsigned int full = !w->s.is_partial;
+
+	c->count[1u | (unsigned int)hit << 1 | (unsigned int)on_buffer << 2 | full << 3]++;
+}
+
+static void publish_blocks(struct cache *c, struct cache_write *w)
+{
+	struct record *rec = w->s.rec;
+	uint8_t mask = w->s.is_partial ? w->s.mask : 0xff;
+
+	for (uint32_t i = 0; i < w->s.blocks; i++) {
+		uint32_t cbn = log_entry_cbn(c, rec, w->s.entry + i);
+		uint32_t old = index_find(&c->index, entry_key(w->image->id, w->s.block + i));
+
+		count_write(c, w, old != CBN_NONE, old != CBN_NONE && log_segment_of(c, old)->buf);
+		log_publish(c, rec, w->s.entry + i, mask, w->s.extends ? ENTRY_EXTENDS : 0);
+		blocks_insert(c, w->image, w->s.block + i, cbn, mask, true);
+	}
+}
+
+void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+{
+	LOCK_SCOPE(&c->lock);
+	struct record *rec = w->s.rec;
+
+	/* With a rotten base the entries stay dead, and the chunk is tried again without it. */
+	if (!w->s.error && !is_spoilt(w)) {
+		publish_blocks(c, w);
+		if (w->s.extends && chunk_end(w) > w->image->size) {
+			imgtab_grow_size(w->image, chunk_end(w));
+			w->image->size_pending = true;
+		}
+		w->image->mtime_ns = c->info.real_ns + (int64_t)now;
+		w->image->last_lsn = max(w->image->last_lsn, rec->lsn);
+		w->s.lsn = max(w->s.lsn, rec->lsn);
+		w->s.done += w->s.bytes;
+		w->s.base_is_rotten = false;
+	}
+	w->s.rec = NULL;
+	release_base(c, w, now, ob);
+	log_writer_done(c, rec, now, ob);
+	range_release(c, w->image, &w->s.range, ob);
+	w->s.bytes = 0;
+}
+
+/* ---------------------------------------------------------------- the steps */
+
+static enum cache_step finish(struct cache_write *w)
+{
+	bool failed = w->s.error && (w->sync || !w->s.done);
+
+	w->result = failed ? w->s.error : (int)w->s.done;
+	return CACHE_DONE;
+}
+
+static void synced(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
+{
+	struct cache_write *w = container_of(s, struct cache_write, sync_wait);
+
+	(void)c;
+	(void)now;
+	if (s->result < 0)
+		w->s.error = s->result;
+	w->act.type = ACTION_RESUME;
+	outbox_add(ob, &w->act);
+}
+
+static enum cache_step end_write(struct cache *c, struct cache_write *w, uint64_t now,
+				 struct outbox *ob)
+{
+	if (!w->sync || w->s.is_syncing || w->s.error || !w->s.done)
+		return finish(w);
+	w->s.is_syncing = true;
+	w->sync_wait.image = w->image;
+	w->sync_wait.lsn = w->s.lsn;
+	w->sync_wait.fn = synced;
+	if (!commit_wait(c, &w->sync_wait, now, ob))
+		return CACHE_WAIT;
+	if (w->sync_wait.result < 0)
+		w->s.error = w->sync_wait.result;
+	return finish(w);
+}
+
+static enum cache_step park(struct cache *c, struct cache_write *w, struct list *queue,
+			    bool may_wait, uint64_t now, struct outbox *ob)
+{
+	if (!may_wait)
+		return CACHE_AGAIN;
+	w->s.has_waited = true;
+	waiters_add(queue, &w->s.wait, &w->act);
+	if (queue == &c->log.space_waiters) {
+		commit_kick(c, now, ob);
+		migrate_kick(c, now, ob);
+	}
+	return CACHE_WAIT;
+}
+
+/* The range and, for a partial block, what it needs of the older version. CACHE_COPY: all is there.
+ */
+static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
+			       struct outbox *ob)
+{
+	next_chunk(c, w);
+	if (!range_try(c, w->image, &w->s.range, w->s.block, w->s.block + w->s.blocks - 1))
+		return park(c, w, &w->image->range_waiters, may_wait, now, ob);
+	if (w->s.is_partial) {
+		int ret = find_base(c, w, may_wait, ob);
+
+		if (ret < 0) {
+			range_release(c, w->image, &w->s.range, ob);
+			return park(c, w, &c->merge_waiters, may_wait, now, ob);
+		}
+		if (ret > 0) {
+			w->s.is_ready = true;
+			return CACHE_WAIT;
+		}
+	}
+	w->s.is_ready = true;
+	return CACHE_COPY;
+}
+
+static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+{
+	w->s.is_ready = false;
+	release_base(c, w, now, ob);
+	range_release(c, w->image, &w->s.range, ob);
+}
+
+static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool may_wait,
+				   uint64_t now, struct outbox *ob)
+{
+	enum cache_step step;
+
+	if (!w->s.is_syncing && !w->s.error)
+		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
+				     -EFBIG :
+				     imgtab_error(c, w->image);
+	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
+		let_go(c, w, now, ob);
+		return end_write(c, w, now, ob);
+	}
+	if (!w->s.is_ready) {
+		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
+		    !log_has_space(c, PURPOSE_USER))
+			return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+		step = prepare(c, w, may_wait, now, ob);
+		if (step != CACHE_COPY)
+			return step;
+	}
+	if (reserve(c, w, now, ob) < 0) {
+		let_go(c, w, now, ob);
+		return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+	}
+	w->s.is_ready = false;
+	return CACHE_COPY;
+}
+
+enum cache_step cache_write_step(struct cache *c, struct cache_write *w, bool may_wait,
+				 uint64_t now, struct outbox *ob)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return step_locked(c, w, may_wait, now, ob);
+}
+
+enum cache_step cache_write_run(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
+				struct outbox *ob)
+{
+	enum cache_step step;
+
+	while ((step = cache_write_step(c, w, may_wait, now, ob)) == CACHE_COPY) {
+		cache_write_copy(c, w);
+		cache_write_publish(c, w, now, ob);
+	}
+	return step;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests to the core: who is told of their progress, and how a thread that may block waits for
+ * them.
+ */
+#ifndef LCFS_IMAGE_CORECALL_H
+#define LCFS_IMAGE_CORECALL_H
+
+#include <stdbool.h>
+
+#include "common/compiler.h"
+#include "common/mutex.h"
+#include "lcfs/cache/cache.h"
+
+struct imagedir;
+
+/* action->arg of every request: what struct it sits in. */
+enum request_kind {
+	REQUEST_IO_WRITE = 1, /* struct image_io, write */
+	REQUEST_IO_READ,      /* struct cache_read, owner is the image_io */
+	REQUEST_IO_SYNC,      /* struct image_io, csync */
+	REQUEST_SYNC_CALL,    /* struct sync_call */
+	REQUEST_OP_CALL,      /* struct op_call */
+};
+
+struct call_wait {
+	struct mutex lock;
+	struct cond done;
+	bool is_done;
+};
+
+struct sync_call {
+	struct cache_sync s;
+	struct call_wait wait;
+};
+
+struct op_call {
+	struct cache_op op;
+	struct call_wait wait;
+};
+
+/* Zeroes and readies. Each call below needs one of its own; afterwards it is spent. */
+void sync_call_init(struct sync_call *call);
+void op_call_init(struct op_call *call);
+
+/* These block. The result of the request. */
+int corecall_sync(struct imagedir *d, struct cache_image *ci) must_check; /* NULL: everything */
+int corecall_op(struct imagedir *d, struct op_call *call) must_check;
+/* Waits for what a core function returned for call->s (CACHE_DONE or CACHE_WAIT); ob is carried out
+ * first. */
+int corecall_finish(struct imagedir *d, struct sync_call *call, enum cache_step step,
+		    struct outbox *ob) must_check;
+/* CACHE_OP_LOG of op about ci (or NULL). is_durable: waits until it is; else only for its place in
+ * the log. */
+int corecall_log(struct imagedir *d, struct cache_image *ci, const struct op *op,
+		 bool is_durable) must_check;
+
+/* RESUME or DONE of a request of this file. */
+void corecall_request(struct imagedir *d, struct action *a);
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The engine: life, and the carrying of outboxes.
+ *
+ * An action goes to the thread of its type; what that thread gets back from the core when it
+ * completes the action, it carries itself. So a sync is one wake-up of the log thread, which
+ * encodes, writes, flushes and tells the owner of the request, without another hand-off.
+ *
+ * The owner's callback for RESUME and DONE may enter the core again and carry what comes of it,
+ * whose requests may do the same, and so on. To keep the stack flat, a thread that carries
+ * already only appends: the outermost engine_carry() does the work.
+ *
+ * Nothing is allocated after the start.
+ */
+#include "lcfs/image/engine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/align.h"
+#include "common/clock.h"
+#include "common/messages.h"
+#include "lcfs/image/engine_impl.h"
+
+/* What this thread is carrying, innermost engine first. */
+struct carry {
+	struct engine *engine;
+	struct list actions;
+};
+
+static _Thread_local struct carry *carrying;
+_Thread_local const void *engine_thread_part;
+
+uint64_t engine_now(unused_ struct engine *e)
+{
+	return clock_mono_ns();
+}
+
+/* ------------------------------------------------------------------ carrying */
+
+enum part {
+	PART_LOG,
+	PART_IO,
+	PART_BACK,
+	PART_REQUEST,
+	NR_PARTS
+};
+
+static enum part part_of(const struct action *a)
+{
+	switch (a->type) {
+	case ACTION_ENCODE:
+	case ACTION_LOG_WRITE:
+	case ACTION_FLUSH:
+		return PART_LOG;
+	case ACTION_DEV_READ:
+	case ACTION_DEV_WRITE:
+	case ACTION_BACK_READ:
+	case ACTION_BACK_WRITE:
+	case ACTION_WORK:
+		return PART_IO;
+	case ACTION_BACK_CHECK:
+	case ACTION_BACK_TRUNCATE:
+	case ACTION_BACK_PUNCH:
+	case ACTION_BACK_SYNC:
+		return PART_BACK;
+	case ACTION_RESUME:
+	case ACTION_DONE:
+		break;
+	}
+	return PART_REQUEST;
+}
+
+/* Hands all actions to their threads; requests stay, in order. */
+static void sort_out(struct engine *e, struct list *actions)
+{
+	struct list to[NR_PARTS];
+	struct action *a;
+
+	if (list_is_empty(actions))
+		return;
+	for (int i = 0; i < NR_PARTS; i++)
+		list_init(&to[i]);
+	while ((a = list_pop_head(actions, struct action, node)))
+		list_add_tail(&to[part_of(a)], &a->node);
+	engine_log_post(e, &to[PART_LOG]);
+	engine_io_post(e, &to[PART_IO]);
+	engine_back_post(e, &to[PART_BACK]);
+	list_splice_tail(actions, &to[PART_REQUEST]);
+}
+
+static void note_shutdown(struct engine *e)
+{
+	LOCK_SCOPE(&e->lock);
+
+	e->is_shut_down = true;
+	cond_broadcast(&e->changed);
+}
+
+static void hand_over(struct engine *e, struct action *a)
+{
+	if (a == &e->shutdown)
+		note_shutdown(e);
+	else
+		e->conf.ops->request(e->conf.ctx, a);
+}
+
+static void carry_all(struct engine *e, struct list *actions)
+{
+	struct carry c = { .engine = e };
+	struct carry *outer = carrying;
+	struct action *a;
+
+	list_init(&c.actions);
+	list_splice_tail(&c.actions, actions);
+	carrying = &c;
+	while (!list_is_empty(&c.actions)) {
+		struct list requests;
+
+		list_init(&requests);
+		sort_out(e, &c.actions);
+		list_splice_tail(&requests, &c.actions);
+		if (engine_log_let_tell(e, &requests))
+			continue;
+		/*
+		 * Between two callbacks what the first one brought up is sorted out, so that
+		 * I/O starts early.
+		 */
+		while ((a = list_pop_head(&requests, struct action, node))) {
+			hand_over(e, a);
+			sort_out(e, &c.actions);
+			list_splice_tail(&requests, &c.actions);
+		}
+	}
+	carrying = outer;
+}
+
+void engine_carry(struct engine *e, struct outbox *ob)
+{
+	if (atomic_load_explicit(&e->is_abandoned, memory_order_relaxed)) {
+		outbox_init(ob);
+		return;
+	}
+	if (carrying && carrying->engine == e) {
+		list_splice_tail(&carrying->actions, &ob->actions);
+		return;
+	}
+	if (!list_is_empty(&ob->actions))
+		carry_all(e, &ob->actions);
+	engine_io_check_deadline(e);
+}
+
+void engine_complete(struct engine *e, struct action *a, int result)
+{
+	struct outbox ob;
+
+	if (atomic_load_explicit(&e->is_abandoned, memory_order_relaxed))
+		return;
+	outbox_init(&ob);
+	cache_complete(e->conf.cache, a, result, engine_now(e), &ob);
+	engine_carry(e, &ob);
+}
+
+/* ------------------------------------------------------------------ threads */
+
+int engine_thread_create(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(thread, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!err)
+		(void)pthread_setname_np(*thread, name);
+	return err;
+}
+
+void engine_thread_ready(struct engine *e, const void *part, struct loop *loop, int err)
+{
+	LOCK_SCOPE(&e->lock);
+
+	engine_thread_part = part;
+	e->nr_ready++;
+	if (err && !e->start_error)
+		e->start_error = err;
+	if (loop)
+		(void)loop_engine(loop, &e->uring_error);
+	cond_broadcast(&e->changed);
+}
+
+/* Until the threads that own loops have them, or have failed. */
+static int wait_ready(struct engine *e)
+{
+	LOCK_SCOPE(&e->lock);
+
+	while (e->nr_ready < e->nr_loops)
+		cond_wait(&e->changed, &e->lock);
+	return e->start_error;
+}
+
+static void end_threads(struct engine *e)
+{
+	atomic_store(&e->is_ending, true);
+	engine_log_join(e);
+	engine_io_join(e);
+	engine_back_join(e);
+}
+
+static void engine_free(struct engine *e)
+{
+	engine_log_free(e);
+	engine_io_free(e);
+	engine_back_free(e);
+	mutex_destroy(&e->lock);
+	cond_destroy(&e->changed);
+	free(e);
+}
+
+static int start_threads(struct engine *e)
+{
+	int err = engine_log_start(e);
+
+	/* The I/O thread ticks the core at once, which may want the log thread's loop. */
+	if (!err)
+		err = wait_ready(e);
+	if (!err)
+		err = engine_io_start(e);
+	if (!err)
+		err = wait_ready(e);
+	if (!err)
+		err = engine_back_start(e);
+	return err;
+}
+
+int engine_start(struct engine **out, const struct engine_conf *conf)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int err;
+
+	*out = NULL;
+	if (!e)
+		return -ENOMEM;
+	e->conf = *conf;
+	if (!e->conf.backing_threads)
+		e->conf.backing_threads = 2;
+	mutex_init(&e->lock, ENGINE_RANK, "engine");
+	cond_init(&e->changed);
+	engine_log_init(e);
+	engine_io_init(e);
+	engine_back_init(e);
+	err = start_threads(e);
+	if (err) {
+		atomic_store(&e->is_abandoned, true);
+		(void)wait_ready(e);
+		end_threads(e);
+		engine_free(e);
+		return err;
+	}
+	if (e->uring_error)
+		msg_warn("io_uring cannot be used: %s: using threads instead, which is slower; see "
+			 "sysctl kernel.io_uring_disabled, or the container's seccomp profile",
+			 strerror(-e->uring_error));
+	*out = e;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static int wait_shut_down(struct engine *e)
+{
+	LOCK_SCOPE(&e->lock);
+
+	while (!e->is_shut_down)
+		cond_wait(&e->changed, &e->lock);
+	return (int)(int64_t)e->shutdown.arg;
+}
+
+int engine_stop(struct engine *e)
+{
+	struct outbox ob;
+	int err;
+
+	outbox_init(&ob);
+	cache_shutdown(e->conf.cache, &e->shutdown, engine_now(e), &ob);
+	engine_carry(e, &ob);
+	err = wait_shut_down(e);
+	end_threads(e);
+	engine_free(e);
+	return err;
+}
+
+void engine_abandon(struct engine *e)
+{
+	atomic_store(&e->is_abandoned, true);
+	end_threads(e);
+	engine_free(e);
+}

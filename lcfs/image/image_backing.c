@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How the core's engine reaches backing files: descriptors, and calls that block. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/align.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/messages.h"
+#include "lcfs/image/corecall.h"
+#include "lcfs/image/image_private.h"
+
+#define ZERO_BYTES (256u << 10)
+#define LOCK_TRIES 50
+
+static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t off, uint64_t len)
+{
+	struct imagedir *d = ctx;
+	struct image *img = cache_image_owner(ci);
+	int fd, direct;
+
+	if (!img)
+		return -EBADF;
+	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	direct = atomic_load(&img->fd[GUARD_DIRECT]);
+	if (is_write) {
+		if (!lease_is_good(d))
+			return -EAGAIN;
+		atomic_store(&img->is_changed, true);
+		if (!atomic_load(&img->is_direct_writable))
+			direct = -1;
+	}
+	if (direct >= 0 && is_aligned(off | len, atomic_load(&img->direct_align)))
+		return direct;
+	return fd < 0 ? -EBADF : fd;
+}
+
+/* ---- BACK_CHECK ---- */
+
+/* Is it the file at fd that has this name? 0, -ESTALE: another one has it, or what open said. */
+static int has_name(int root_fd, const char *path, int fd)
+{
+	CLEANUP_FD int there = pathname_open(root_fd, path, O_PATH | O_NOFOLLOW);
+	struct stat have, want;
+
+	if (there < 0)
+		return there;
+	if (fstat(there, &have) < 0 || fstat(fd, &want) < 0)
+		return -errno;
+	return have.st_dev == want.st_dev && have.st_ino == want.st_ino ? 0 : -ESTALE;
+}
+
+/*
+ * -ESTALE: another file has the recorded name, -EAGAIN: a rename is under way. That the file is
+ * elsewhere and its old name free is no conflict: it was moved, or had several names.
+ */
+static int check_name(struct image *img, int fd)
+{
+	struct imagedir *d = img->dir;
+	char recorded[PATHNAME_BYTES];
+	int r;
+
+	if (img->changes)
+		return 0;
+	if (pthread_rwlock_tryrdlock(&d->names))
+		return -EAGAIN;
+	cache_image_path(d->cache, img->cached, recorded);
+	r = has_name(d->root_fd, recorded, fd);
+	pthread_rwlock_unlock(&d->names);
+	return r == -ESTALE ? r : 0;
+}
+
+/* Is it still the file that we know (F2)? image->lock held, descriptors open. */
+static int check_file(struct image *img)
+{
+	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_nlink == 0 && !img->is_unlinked) {
+		image_set_conflict(img, IMAGE_MISSING, "deleted", false);
+		return -ENOENT;
+	}
+	r = img->is_unlinked ? 0 : check_name(img, fd);
+	if (r == -ESTALE)
+		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
+	if (r == 0)
+		r = image_check(img);
+	return atomic_load(&img->bad) ? -ESTALE : r;
+}
+
+static int open_for_core(struct image *img)
+{
+	int r = image_fds_open(img, true, false);
+
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
+		image_set_conflict(img, IMAGE_MISSING, "not found", false);
+		return -ENOENT;
+	}
+	if (r == -ESTALE)
+		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
+	return r == -EBUSY ? -EAGAIN : r;
+}
+
+/*
+ * The lock, for a thread that the core waits for. Who has it may wait for the core (for space in
+ * the log, say), so there is a limit to patience.
+ */
+static bool lock_patiently(struct image *img)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (mutex_trylock(&img->lock))
+			return true;
+		image_pause();
+	}
+	return false;
+}
+
+static int check_locked(struct image *img)
+{
+	int r;
+
+	if (img->is_unlinked && img->openers == 0)
+		return -EAGAIN; /* about to be unbound */
+	if (atomic_load(&img->bad))
+		return -ESTALE;
+	r = open_for_core(img);
+	if (r < 0)
+		return r;
+	atomic_store(&img->is_in_use, true);
+	image_look_for_mark(img);
+	maintain_add(img);
+	return check_file(img);
+}
+
+/* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it
+ * returns 0. */
+static int back_check(struct image *img)
+{
+	int r;
+
+	if (lease_ensure(img->dir) < 0 || !lock_patiently(img))
+		return -EAGAIN;
+	r = check_locked(img);
+	mutex_unlock(&img->lock);
+	return r;
+}
+
+/* ---- BACK_TRUNCATE, BACK_PUNCH ---- */
+
+static int write_zeros(int fd, uint64_t off, uint64_t end)
+{
+	void *zeros = calloc(1, ZERO_BYTES);
+	int r = zeros ? 0 : -ENOMEM;
+
+	while (r == 0 && off < end) {
+		ssize_t n = pwrite(fd, zeros, min(end - off, (uint64_t)ZERO_BYTES), (off_t)off);
+
+		if (n < 0 && errno != EINTR)
+			r = -errno;
+		off += n > 0 ? (uint64_t)n : 0;
+	}
+	free(zeros);
+	return r;
+}
+
+static int back_punch(int fd, uint64_t off, uint64_t len)
+{
+	struct stat st;
+	uint64_t end = off + len;
+
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return -errno;
+	if (fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) == 0)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return write_zeros(fd, off, min(end, (uint64_t)st.st_size));
+}
+
+static int back_change(struct image *img, const struct action *a)
+{
+	int fd, r = back_check(img);
+
+	if (r < 0)
+		return r;
+	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	atomic_store(&img->is_changed, true);
+	if (a->type == ACTION_BACK_PUNCH)
+		return back_punch(fd, a->off, a->len);
+	return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
+}
+
+/* ---- BACK_SYNC ---- */
+
+static int set_mtime(int fd, int64_t ns)
+{
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
+
+	ts[1].tv_sec = ns / (int64_t)NSEC_PER_SEC;
+	ts[1].tv_nsec = ns % (int64_t)NSEC_PER_SEC;
+	if (ts[1].tv_nsec < 0) {
+		ts[1].tv_sec--;
+		ts[1].tv_nsec += (long)NSEC_PER_SEC;
+	}
+	return futimens(fd, ts) < 0 ? -errno : 0;
+}
+
+/* All of the image is in the file: its size and time are brought there, too. */
+static int set_size_and_time(int fd, const struct action *a)
+{
+	struct stat st;
+	int r = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size != a->off && ftruncate(fd, (off_t)a->off) < 0)
+		return -errno;
+	if (a->stamp.mtime_ns)
+		r = set_mtime(fd, a->stamp.mtime_ns);
+	/* not our file: its time is that of the last migration then */
+	return r == -EPERM || r == -EACCES ? 0 : r;
+}
+
+static int record_stamp(struct image *img, int fd, struct action *a)
+{
+	struct op_stamp stamp;
+	int r;
+
+	if (!lock_patiently(img))
+		return -EAGAIN;
+	r = identity_stamp(fd, &stamp);
+	if (r == 0) {
+		a->stamp.size = stamp.size;
+		a->stamp.mtime_ns = stamp.mtime_ns;
+		a->stamp.ctime_ns = stamp.ctime_ns;
+		atomic_store(&img->is_changed, false);
+		img->is_stamp_known = img->changes == 0;
+		img->stamp = stamp;
+	}
+	mutex_unlock(&img->lock);
+	return r;
+}
+
+/*
+ * A full fsync: fdatasync leaves the ctime in memory, and the stamp that is recorded must be what a
+ * power cut leaves. The core has no write out on the image meanwhile.
+ */
+static int back_sync(struct image *img, struct action *a)
+{
+	int fd, r = back_check(img);
+
+	if (r < 0)
+		return r;
+	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	if (a->arg == 1) {
+		atomic_store(&img->is_changed, true);
+		r = set_size_and_time(fd, a);
+	}
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r < 0 ? r : record_stamp(img, fd, a);
+}
+
+static int backing_call(void *ctx, struct action *a)
+{
+	struct image *img = cache_image_owner(a->image);
+
+	(void)ctx;
+	if (!img || atomic_load(&img->is_unmatched))
+		return -EAGAIN;
+	switch (a->type) {
+	case ACTION_BACK_CHECK:
+		return back_check(img);
+	case ACTION_BACK_TRUNCATE:
+	case ACTION_BACK_PUNCH:
+		return back_change(img, a);
+	case ACTION_BACK_SYNC:
+		return back_sync(img, a);
+	default:
+		return -EINVAL;
+	}
+}
+
+static void request(void *ctx, struct action *a)
+{
+	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL)
+		corecall_request(ctx, a);
+	else
+		image_io_request(a);
+}
+
+static int busy_percent(void *ctx)
+{
+	struct imagedir *d = ctx;
+
+	return busy_sample(&d->busy, clock_mono_ns());
+}
+
+const struct engine_ops image_engine_ops = {
+	.backing_fd = backing_fd,
+	.backing_call = backing_call,
+	.request = request,
+	.busy_percent = busy_percent,
+};

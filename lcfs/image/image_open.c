@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Open handles, and what stat shows.
+ *
+ * The first open makes the image known to the core (in memory: it is bound by its first cached
+ * write), the last release of one that was never written lets go of it again.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/align.h"
+#include "common/messages.h"
+#include "lcfs/image/image_private.h"
+
+/* A mark of another cache: that one has dirty data of this file, so what stands here is old. */
+static int refuse_foreign_mark(struct image *img)
+{
+	uint8_t uuid[FORMAT_UUID_BYTES];
+	char text[UUID_TEXT_BYTES], path[PATHNAME_BYTES];
+	int r = guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid);
+
+	if (r < 0 || img->dir->force || memcmp(uuid, img->dir->cache_uuid, sizeof(uuid)) == 0)
+		return 0;
+	uuid_text(uuid, text);
+	image_describe(img, path);
+	msg_warn_ratelimited(
+		"%s: not opened: it is marked as having newer data in cache %s: mount with that "
+		"cache, or remove its attribute user.lcfs.dirty if that data is given up",
+		path, text);
+	return -EIO;
+}
+
+/* Gives the image to the core, or finds that it must do without. */
+static int enter_core(struct image *img)
+{
+	struct imagedir *d = img->dir;
+	char path[PATHNAME_BYTES];
+	struct cache_image *ci;
+	struct op_identity id;
+	int r, fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+
+	if (img->cached || img->is_uncached)
+		return 0;
+	if (!d->cache) {
+		img->is_uncached = true;
+		return 0;
+	}
+	r = refuse_foreign_mark(img);
+	if (r == 0)
+		r = identity_read(fd, &id);
+	if (r == 0)
+		r = image_check(img);
+	if (r < 0)
+		return r;
+	r = pathname_of_fd(d->root_fd, fd, path);
+	if (r == 0)
+		r = cache_image_new(d->cache, &id, &img->stamp, path, &ci);
+	if (r == -ENOSPC)
+		maintain_want_room(d);
+	if (r < 0) {
+		/* no id, no room in the table, no name that can be stored: it is a plain file then
+		 */
+		img->is_uncached = true;
+		return 0;
+	}
+	img->is_weak = id.strength == IDENTITY_WEAK;
+	if (img->direct_align > SECTOR_BYTES)
+		cache_image_set_align(ci, BLOCK_BYTES);
+	image_set_cached(img, ci);
+	return 0;
+}
+
+static void leave_core(struct image *img)
+{
+	if (img->cached && !image_is_bound(img)) {
+		if (!image_unprepare(img))
+			return;
+		image_drop_cached(img);
+	}
+	img->is_uncached = false;
+	if (!img->cached)
+		image_fds_close(img);
+}
+
+static int open_locked(struct image *img, bool for_write)
+{
+	char path[PATHNAME_BYTES];
+	int r = -atomic_load(&img->bad);
+
+	if (r == 0 && for_write && img->dir->read_only)
+		r = -EROFS;
+	if (r == 0)
+		r = image_fds_open(img, for_write, true);
+	if (r == 0)
+		r = enter_core(img);
+	if (r == 0)
+		r = image_check(img);
+	if (r == -EBUSY) {
+		image_describe(img, path);
+		msg_warn_ratelimited(
+			"%s: not opened for writing: another program has locked the backing file "
+			"(a virtual machine?): end that first",
+			path);
+	}
+	return r;
+}
+
+int image_open(struct image *img, bool for_write)
+{
+	int r;
+
+	LOCK_SCOPE(&img->lock);
+	r = open_locked(img, for_write);
+	if (r < 0) {
+		if (img->openers == 0)
+			leave_core(img);
+		return r;
+	}
+	img->openers++;
+	img->writers += for_write;
+	return 0;
+}
+
+void image_release(struct image *img, bool for_write)
+{
+	LOCK_SCOPE(&img->lock);
+
+	img->openers--;
+	img->writers -= for_write;
+	if (img->is_uncached && for_write)
+		image_restamp(img);
+	if (img->openers)
+		return;
+	leave_core(img);
+	if (img->cached)
+		maintain_add(img);
+}
+
+/* Is what the core says of size and times newer than the backing file? */
+static bool is_overlaid(struct image *img, const struct cache_image_info *info)
+{
+	return info->is_bound && (info->state >= IMAGE_DIRTY || atomic_load(&img->is_ready));
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	struct timespec ts = { .tv_sec = ns / (int64_t)NSEC_PER_SEC,
+			       .tv_nsec = ns % (int64_t)NSEC_PER_SEC };
+
+	if (ts.tv_nsec < 0) {
+		ts.tv_sec--;
+		ts.tv_nsec += (long)NSEC_PER_SEC;
+	}
+	return ts;
+}
+
+/* Programs that look for holes take a file with few blocks for one: never fewer than there is data.
+ */
+static void overlay_blocks(struct stat *st, const struct cache_image_info *info)
+{
+	uint64_t whole = div_round_up(info->size, BLOCK_BYTES) * SECTORS_PER_BLOCK;
+	uint64_t most = (uint64_t)st->st_blocks + info->dirty_blocks * SECTORS_PER_BLOCK;
+
+	st->st_blocks = (blkcnt_t)max((uint64_t)st->st_blocks, min(whole, most));
+}
+
+/* Migration moves the backing file's ctime, though nobody changed the image: what is shown moves
+ * with changes only. */
+static void overlay_ctime(struct image *img, struct stat *st, const struct cache_image_info *info)
+{
+	if (!img->shown_ctime_ns)
+		img->shown_ctime_ns = img->is_stamp_known ? img->stamp.ctime_ns :
+							    info->stamp.ctime_ns;
+	if (!atomic_load(&img->is_mtime_set))
+		img->shown_ctime_ns = max(img->shown_ctime_ns, info->mtime_ns);
+	st->st_ctim = timespec_of(img->shown_ctime_ns);
+}
+
+void image_overlay_stat(struct image *img, struct stat *st)
+{
+	struct cache_image_info info;
+
+	LOCK_SCOPE(&img->lock);
+	if (!img->cached)
+		return;
+	cache_image_info(img->dir->cache, img->cached, &info);
+	if (!is_overlaid(img, &info)) {
+		if (img->openers == 0)
+			img->shown_ctime_ns = 0;
+		else if (img->shown_ctime_ns)
+			st->st_ctim = timespec_of(img->shown_ctime_ns);
+		return;
+	}
+	st->st_size = (off_t)info.size;
+	overlay_blocks(st, &info);
+	if (info.mtime_ns)
+		st->st_mtim = timespec_of(info.mtime_ns);
+	overlay_ctime(img, st, &info);
+}
+
+uint64_t image_size(struct image *img)
+{
+	struct cache_image *ci = atomic_load(&img->cached);
+	struct stat st;
+	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+
+	if (ci)
+		return cache_image_size(ci);
+	return fstat(fd >= 0 ? fd : img->path_fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}

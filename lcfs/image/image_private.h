@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of this layer share. Lock order: image_rank.h.
+ *
+ * Life of a struct image: made by image_get() or, for the images of the table, when the cache is
+ * attached. It stays in the table by (device, inode) for as long as somebody references it (users)
+ * or the core knows it (cached). A reference keeps an O_PATH descriptor open, so that the inode
+ * cannot become another file; without one, the file is identified anew when the inode number is met
+ * again.
+ *
+ *	             image_open            first write            bound, clean, idle
+ *	not in core ------------> cached ---------------> ready ----------------------> cached
+ *	             <------------         image_prepare          maintain: unmark
+ *	              last release, not bound
+ *
+ * `ready` is the gate that writes pass without a lock: the mark is set and the core knows that the
+ * file is being changed. Who closes the gate has the image alone.
+ */
+#ifndef LCFS_IMAGE_IMAGE_PRIVATE_H
+#define LCFS_IMAGE_IMAGE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "common/mutex.h"
+#include "lcfs/image/guard.h"
+#include "lcfs/image/identity.h"
+#include "lcfs/image/image.h"
+#include "lcfs/image/image_rank.h"
+#include "lcfs/image/lease.h"
+#include "lcfs/image/pathname.h"
+#include "lcfs/image/privdir.h"
+#include "lcfs/image/taskpool.h"
+#include "lcfs/io/busy.h"
+
+#define IMAGEDIR_BUCKETS 16384u
+
+struct image {
+	struct imagedir *dir; /* const */
+
+	/* lock: dir->lock */
+	uint64_t dev, ino; /* its place in the table */
+	struct list all_node;
+	struct list node;    /* by (dev, ino); unlinked when the file is gone */
+	struct list id_node; /* by id, while it has `cached` */
+	struct list maintain_node;
+	int path_fd;	    /* O_PATH; const while there are users from image_get() */
+	unsigned int users; /* references from above */
+	unsigned int pins;  /* references from within: cached, maintenance, a walk */
+
+	/* lock: sync_lock, which is taken before lock */
+	struct mutex sync_lock;
+
+	/* lock: lock; held across blocking calls */
+	struct mutex lock;
+	int spare_fd; /* writable, from whoever made the file; until the first open */
+	unsigned int openers, writers;
+	bool is_writable; /* fd[] are open for writing, and locked */
+	bool is_uncached; /* while open: the core has no room for it */
+	bool is_marked;
+	bool is_unlinked;    /* its last name went through us */
+	uint64_t unlink_seq; /* the how manieth such: maintain.c */
+	bool has_intent;     /* and the log knows */
+	bool is_weak;	     /* identity */
+	bool is_stamp_known; /* `stamp` is what the file must look like now */
+	struct op_stamp stamp;
+	unsigned int changes;	/* own changes past the core under way */
+	unsigned int touches;	/* image_touch() without its end */
+	int64_t shown_ctime_ns; /* 0: the backing file's */
+	char *link_dir;		/* directory of a new name that is not synced yet; or NULL */
+	uint64_t idle_lsn;	/* maintenance: last_lsn seen, and for how many passes */
+	unsigned int idle_passes;
+
+	/* atomic; written under lock */
+	_Atomic(struct cache_image *) cached; /* does not go away while the image is open */
+	_Atomic uint32_t id;		      /* of cached; 0: none */
+	/* by enum guard_descriptor; -1: none. Not closed while the core may use it */
+	_Atomic int fd[2];
+	_Atomic uint32_t direct_align; /* bytes; of offset and length on fd[GUARD_DIRECT] */
+	_Atomic bool is_direct_writable;
+	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
+	_Atomic uint64_t version;
+	_Atomic int bad;	   /* errno that every request gets; 0 = none */
+	_Atomic bool is_unmatched; /* its file has not been looked for yet */
+	_Atomic bool is_mtime_set; /* mtime was set by utimens and not written over since */
+
+	/* atomic */
+	_Atomic bool is_changed; /* the core has changed the file since the last stamp */
+	_Atomic bool is_in_use;	 /* the core has checked the file out: descriptors stay */
+	/* changes of the backing file that the next sync must sync (B6), and how many it has */
+	_Atomic uint64_t sync_wanted, sync_done;
+
+	/* the gate: gate.c */
+	_Atomic bool is_ready;
+	_Atomic uint32_t in_flight; /* writes that passed it */
+};
+
+struct imagedir {
+	/* const after open or attach */
+	int root_fd;
+	bool read_only, force;
+	struct privdir priv;
+	struct taskpool *pool;
+	struct cache *cache;
+	struct engine *engine;
+	uint8_t cache_uuid[FORMAT_UUID_BYTES];
+	int64_t old_lease_ns; /* of the mount before */
+	uint64_t fd_budget;   /* images that may keep descriptors without being open */
+
+	struct lease lease;
+	struct busy busy;	  /* owner: I/O thread */
+	pthread_rwlock_t names;	  /* renames of directories against all other operations on names;
+				     before all locks */
+	_Atomic uint64_t nr_open; /* images that have descriptors */
+
+	struct mutex lock;
+	struct list *by_inode; /* IMAGEDIR_BUCKETS; lock: lock */
+	struct list *by_id;    /* IMAGEDIR_BUCKETS; lock: lock */
+	struct list maintain;  /* images with something left to do; lock: lock */
+	struct list all;       /* lock: lock */
+
+	struct maintain *maintainer; /* maintain.c */
+};
+
+/* ---- image.c ---- */
+
+/* The image in the table, with a pin, or NULL. The file at fd is checked to be the one known. */
+struct image *image_find(struct imagedir *d, int fd);
+/* As image_get(), but NULL where there is no image yet. */
+struct image *image_lookup(struct imagedir *d, int fd);
+/* A new image for a file or, with fd -1, for one whose file is not there. One pin. */
+struct image *image_make(struct imagedir *d, int fd);
+void image_pin(struct image *img);
+void image_unpin(struct image *img);
+/* At the end: all of them, whoever has them. */
+void image_free_all(struct imagedir *d);
+/* Its file is the one at fd. False: another image has it. */
+bool image_adopt_inode(struct image *img, int fd);
+/* The file is gone or another: its inode number does not lead here any more. */
+void image_forget_inode(struct image *img);
+/* image->lock held: takes the core's image or gives it up. */
+void image_set_cached(struct image *img, struct cache_image *ci);
+void image_drop_cached(struct image *img);
+/* A descriptor of the file, perhaps O_PATH: one of the image's, or a duplicate that is put into
+ * *own (-1 before) to be closed by the caller; -1: there is none. image->lock held. */
+int image_borrow_fd(struct image *img, int *own);
+/* Keeps the image in the core, as an open handle does, until image_release(img, false). Returns
+ * `cached`. */
+struct cache_image *image_hold(struct image *img);
+/* Its path as far as known, for messages; text has PATHNAME_BYTES. */
+void image_describe(struct image *img, char *text);
+/* image->lock held: nobody gets at it any more; says so once. The core is told unless it asked
+ * itself. */
+void image_set_conflict(struct image *img, enum image_state state, const char *what,
+			bool tell_core);
+
+/* ---- image_fd.c: image->lock held ---- */
+
+/* Opens the descriptors, or opens them again for writing. -EAGAIN: a dead lcfs's writes are still
+ * under way and may_wait is false. */
+int image_fds_open(struct image *img, bool for_write, bool may_wait) must_check;
+void image_fds_close(struct image *img);
+
+/* ---- image_state.c: image->lock held ---- */
+
+/* Did somebody else change the file? 0 (clean blocks dropped where need be), -EIO: conflict now. */
+int image_check(struct image *img) must_check;
+/* As the file is now; after an own change. */
+void image_restamp(struct image *img);
+bool image_is_bound(struct image *img);
+/* Tells the core that the file is about to be changed, and that it has been: NULL, or its stamp as
+ * cache_image_touched() wants it. */
+int image_touch(struct image *img) must_check;
+void image_touch_end(struct image *img, const struct op_stamp *after);
+/* The log has no space (-EAGAIN of the functions here): with no lock held, for a moment. */
+void image_pause(void);
+/* Own change past the core: as image_touching() and image_touched(). */
+int image_change_begin(struct image *img) must_check;
+void image_change_end(struct image *img);
+/* Descriptors are open: finds out whether there is a mark of ours, perhaps from before a crash. */
+void image_look_for_mark(struct image *img);
+/* Ready for cached writes: 0, 1: uncached, or -errno. */
+int image_prepare(struct image *img) must_check;
+/* The reverse for a clean image without writes in flight; false: not now. */
+bool image_unprepare(struct image *img);
+
+/* ---- gate.c ---- */
+
+/* Any thread. False: not ready. */
+bool gate_enter(struct image *img);
+void gate_leave(struct image *img);
+/* image->lock held. Nobody passes from now on; false, and the gate as before, when somebody is
+ * inside. */
+bool gate_try_close(struct image *img);
+void gate_open(struct image *img);
+
+/* ---- image_sync.c ---- */
+
+/* Is there anything of the backing file itself to sync (B6)? Any thread. */
+bool image_is_sync_wanted(struct image *img);
+/* Syncs it. Blocks. */
+int image_sync_backing(struct image *img) must_check;
+
+/* ---- maintain.c ---- */
+
+int maintain_start(struct imagedir *d) must_check;
+/* Ends the thread after a last pass that leaves nothing behind that can be done now. */
+void maintain_stop(struct imagedir *d);
+/* The image has something left to do when it is idle. */
+void maintain_add(struct image *img);
+/* image->lock held. The image's last name went, from the directory open at dirfd: once that is
+ * durable and nobody has the image open any more, it is unbound. */
+void maintain_add_unlinked(struct image *img, int dirfd);
+/* The core has no room for another image: those that are clean and unused are unbound soon. */
+void maintain_want_room(struct imagedir *d);
+
+/* ---- match.c ---- */
+
+/* Makes an image for each one of the table, before the engine starts; it is `unmatched` until
+ * match_images(). */
+int match_prepare(struct imagedir *d) must_check;
+/* Finds the files of the images in the table; the engine runs. */
+int match_images(struct imagedir *d) must_check;
+
+/* ---- image_backing.c ---- */
+
+extern const struct engine_ops image_engine_ops;
+
+/* ---- image_io.c ---- */
+
+void image_io_request(struct action *a);
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The lease on changes of backing files. */
+#include "lcfs/image/lease.h"
+
+#include <string.h>
+
+#include "common/messages.h"
+#include "lcfs/image/corecall.h"
+#include "lcfs/image/image_private.h"
+
+void lease_init(struct lease *l)
+{
+	mutex_init(&l->lock, RANK_LEASE, "lease");
+}
+
+void lease_destroy(struct lease *l)
+{
+	mutex_destroy(&l->lock);
+}
+
+static bool has_left(struct lease *l, uint64_t now, uint64_t ns)
+{
+	return atomic_load(&l->until_ns) >= now + ns;
+}
+
+/*
+ * The backing store's clock is read after `now`, so the end by that clock is not before the end by
+ * ours, and we stop in time.
+ */
+static int renew(struct imagedir *d)
+{
+	uint64_t now = clock_mono_ns();
+	struct sync_call call;
+	struct outbox ob;
+	enum cache_step step;
+	int64_t there;
+	int r = privdir_clock(&d->priv, &there);
+
+	if (r < 0)
+		return r;
+	sync_call_init(&call);
+	outbox_init(&ob);
+	step = cache_lease(d->cache, (uint64_t)there + LEASE_NS, &call.s, engine_now(d->engine),
+			   &ob);
+	r = corecall_finish(d, &call, step, &ob);
+	if (r == 0)
+		atomic_store(&d->lease.until_ns, now + LEASE_NS);
+	else
+		msg_warn_ratelimited(
+			"cache: the super block cannot be written, so no backing file is changed: %s",
+			strerror(-r));
+	return r;
+}
+
+static int ensure(struct imagedir *d, uint64_t ns)
+{
+	LOCK_SCOPE(&d->lease.lock);
+
+	return has_left(&d->lease, clock_mono_ns(), ns) ? 0 : renew(d);
+}
+
+bool lease_is_good(struct imagedir *d)
+{
+	uint64_t now = clock_mono_ns();
+
+	atomic_store(&d->lease.last_used_ns, now);
+	return has_left(&d->lease, now, LEASE_MARGIN_NS);
+}
+
+int lease_ensure(struct imagedir *d)
+{
+	if (!d->cache || lease_is_good(d))
+		return 0;
+	return ensure(d, LEASE_NS / 2);
+}
+
+void lease_keep(struct imagedir *d)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (atomic_load(&d->lease.last_used_ns) + LEASE_NS / 2 < now)
+		return;
+	if (ensure(d, LEASE_NS / 2) < 0)
+		msg_debug("cache: the lease is not renewed");
+}

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is left to do when nobody waits for it, about once a second on a thread of its own:
+ *
+ *	- the lease is renewed while it is used;
+ *	- images whose last name went: sync the directories, then, once nobody has them open,
+ * UNBIND;
+ *	- images that have become clean and are idle: remove the mark, close the descriptors;
+ *	- now and then, images of which nothing is cached any more: UNBIND, so that ids and table
+ *	  do not run out.
+ *
+ * A directory is synced for all unlinks in it at once. Beyond DIRS_MAX of them, or where one cannot
+ * be synced (it was removed itself), the whole filesystem is synced instead.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/align.h"
+#include "common/cleanup.h"
+#include "common/messages.h"
+#include "lcfs/image/corecall.h"
+#include "lcfs/image/image_private.h"
+
+#define PASS_NS NSEC_PER_SEC
+#define PASS_IMAGES 4096u
+#define IDLE_PASSES 5u
+#define REAP_PASSES 30u
+#define DIRS_MAX 256u
+
+struct dir {
+	int fd;
+	uint64_t dev, ino;
+};
+
+struct dirs {
+	unsigned int nr;
+	bool is_whole; /* too many, or one is missing: sync the filesystem */
+	struct dir dir[DIRS_MAX];
+};
+
+struct maintain {
+	struct imagedir *d;
+	pthread_t thread;
+	struct mutex lock;
+	struct cond wakeup;
+	bool is_stopping;     /* lock: lock */
+	bool is_room_wanted;  /* lock: lock */
+	uint64_t unlinks;     /* how many so far; lock: lock */
+	struct dirs *dirs;    /* of unlinks since the last sync of directories; lock: lock */
+	struct dirs *syncing; /* owner: the thread */
+	uint64_t synced;      /* unlinks up to here are durable; owner: the thread */
+	unsigned int passes;  /* owner: the thread */
+	bool is_last;	      /* this pass is the last; owner: the thread */
+};
+
+/* ---- directories to sync ---- */
+
+static void dirs_clear(struct dirs *s)
+{
+	while (s->nr)
+		cleanup_fd(&s->dir[--s->nr].fd);
+	s->is_whole = false;
+}
+
+/* The most recent ones are looked at first: rm -r stays in one directory for a while. */
+static bool dirs_has(const struct dirs *s, const struct stat *st)
+{
+	for (unsigned int i = s->nr; i-- > 0;)
+		if (s->dir[i].dev == st->st_dev && s->dir[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+static void dirs_add(struct dirs *s, int dirfd)
+{
+	struct stat st;
+
+	if (s->is_whole || fstat(dirfd, &st) < 0) {
+		s->is_whole = true;
+		return;
+	}
+	if (dirs_has(s, &st))
+		return;
+	if (s->nr == DIRS_MAX) {
+		s->is_whole = true;
+		return;
+	}
+	s->dir[s->nr].fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->dir[s->nr].dev = st.st_dev;
+	s->dir[s->nr].ino = st.st_ino;
+	if (s->dir[s->nr].fd < 0)
+		s->is_whole = true;
+	else
+		s->nr++;
+}
+
+static int dirs_sync(const struct dirs *s, int root_fd)
+{
+	bool is_whole = s->is_whole;
+
+	for (unsigned int i = 0; i < s->nr && !is_whole; i++)
+		is_whole = pathname_sync_dir(s->dir[i].fd) < 0;
+	if (is_whole) {
+		CLEANUP_FD int root = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		return root < 0 || syncfs(root) < 0 ? -errno : 0;
+	}
+	return 0;
+}
+
+static void sync_dirs(struct maintain *m)
+{
+	struct dirs *s;
+	uint64_t upto;
+
+	mutex_lock(&m->lock);
+	s = m->dirs;
+	m->dirs = m->syncing;
+	m->syncing = s;
+	upto = m->unlinks;
+	mutex_unlock(&m->lock);
+	if (upto == m->synced)
+		return;
+	if (dirs_sync(s, m->d->root_fd) == 0) {
+		m->synced = upto;
+	} else {
+		mutex_lock(&m->lock);
+		m->dirs->is_whole = true;
+		mutex_unlock(&m->lock);
+	}
+	dirs_clear(s);
+}
+
+void maintain_add_unlinked(struct image *img, int dirfd)
+{
+	struct maintain *m = img->dir->maintainer;
+
+	mutex_assert_held(&img->lock);
+	mutex_lock(&m->lock);
+	dirs_add(m->dirs, dirfd);
+	img->unlink_seq = ++m->unlinks;
+	mutex_unlock(&m->lock);
+	maintain_add(img);
+}
+
+/* ---- images ---- */
+
+void maintain_add(struct image *img)
+{
+	struct imagedir *d = img->dir;
+
+	mutex_lock(&d->lock);
+	if (!list_is_linked(&img->maintain_node))
+		list_add_tail(&d->maintain, &img->maintain_node);
+	mutex_unlock(&d->lock);
+}
+
+void maintain_want_room(struct imagedir *d)
+{
+	struct maintain *m = d->maintainer;
+
+	mutex_lock(&m->lock);
+	m->is_room_wanted = true;
+	mutex_unlock(&m->lock);
+}
+
+/* image->lock held. The core forgets the image; nothing is out on it. False: not now. */
+static bool unbind(struct image *img)
+{
+	struct op_call call;
+	int r;
+
+	op_call_init(&call);
+	call.op.type = CACHE_OP_UNBIND;
+	call.op.image = img->cached;
+	r = corecall_op(img->dir, &call);
+	if (r < 0)
+		return false;
+	atomic_store(&img->is_in_use, false);
+	image_fds_close(img);
+	image_drop_cached(img);
+	return true;
+}
+
+static bool is_idle(struct image *img, const struct cache_image_info *info,
+		    const struct maintain *m)
+{
+	if (m->is_last)
+		return true;
+	if (img->idle_lsn != info->last_lsn) {
+		img->idle_lsn = info->last_lsn;
+		img->idle_passes = 0;
+	}
+	return img->idle_passes++ >= IDLE_PASSES;
+}
+
+/* Clean and idle: the mark goes, and the descriptors once the core has let go of them. True: done.
+ */
+static bool put_away(struct image *img)
+{
+	struct cache_image_info info;
+
+	if (!image_unprepare(img))
+		return false;
+	cache_image_info(img->dir->cache, img->cached, &info);
+	if (img->openers)
+		return true;
+	if (info.dirty_blocks || info.is_touching)
+		return false;
+	atomic_store(&img->is_in_use, false);
+	atomic_store(&img->is_changed, false);
+	img->is_stamp_known = false;
+	image_fds_close(img);
+	return true;
+}
+
+/* image->lock held. True: nothing is left to do. */
+static bool maintain_image(struct maintain *m, struct image *img)
+{
+	struct cache_image_info info;
+
+	if (!img->cached || atomic_load(&img->bad))
+		return true;
+	cache_image_info(m->d->cache, img->cached, &info);
+	if (img->is_unlinked && img->openers == 0)
+		return img->unlink_seq <= m->synced && unbind(img);
+	if (info.state >= IMAGE_DIRTY || info.dirty_blocks) {
+		if (img->openers == 0 && !atomic_load(&img->is_in_use) &&
+		    atomic_load(&m->d->nr_open) > m->d->fd_budget)
+			image_fds_close(img);
+		return false;
+	}
+	return is_idle(img, &info, m) && put_away(img);
+}
+
+static size_t count(struct imagedir *d)
+{
+	struct image *img;
+	size_t n = 0;
+
+	LOCK_SCOPE(&d->lock);
+	list_for_each_entry(img, &d->maintain, maintain_node)
+		n++;
+	return n;
+}
+
+/* Takes up to PASS_IMAGES images off the list, pinned. */
+static size_t take(struct imagedir *d, struct image **list)
+{
+	size_t n = 0;
+
+	LOCK_SCOPE(&d->lock);
+	while (n < PASS_IMAGES) {
+		struct image *img = list_pop_head(&d->maintain, struct image, maintain_node);
+
+		if (!img)
+			break;
+		img->pins++;
+		list[n++] = img;
+	}
+	return n;
+}
+
+static void maintain_images(struct maintain *m)
+{
+	CLEANUP_FREE struct image **list = calloc(PASS_IMAGES, sizeof(*list));
+	size_t n = list ? take(m->d, list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_done;
+
+		mutex_lock(&list[i]->lock);
+		is_done = maintain_image(m, list[i]);
+		mutex_unlock(&list[i]->lock);
+		if (!is_done)
+			maintain_add(list[i]);
+		image_unpin(list[i]);
+	}
+}
+
+/* ---- images that the core need not know any more ---- */
+
+struct reap {
+	bool is_all; /* clean ones, too: room is wanted */
+};
+
+static int reap_image(struct image *img, void *arg)
+{
+	const struct reap *reap = arg;
+	struct cache_image_info info;
+
+	LOCK_SCOPE(&img->lock);
+	if (!img->cached || img->openers || img->is_unlinked || atomic_load(&img->bad))
+		return 0;
+	cache_image_info(img->dir->cache, img->cached, &info);
+	if (info.state >= IMAGE_DIRTY || info.dirty_blocks || info.is_touching)
+		return 0;
+	if (!reap->is_all && info.cached_blocks)
+		return 0;
+	if (image_unprepare(img) && !unbind(img))
+		msg_debug("cache: an unused image cannot be unbound");
+	return 0;
+}
+
+static void reap(struct maintain *m)
+{
+	struct reap reap;
+
+	mutex_lock(&m->lock);
+	reap.is_all = m->is_room_wanted;
+	m->is_room_wanted = false;
+	mutex_unlock(&m->lock);
+	if (reap.is_all || m->passes % REAP_PASSES == 0)
+		imagedir_for_each(m->d, reap_image, &reap);
+}
+
+/* ---- the thread ---- */
+
+static void pass(struct maintain *m)
+{
+	m->passes++;
+	lease_keep(m->d);
+	sync_dirs(m);
+	maintain_images(m);
+	reap(m);
+}
+
+/* False: stop. */
+static bool wait_for_pass(struct maintain *m)
+{
+	uint64_t deadline = clock_mono_ns() + PASS_NS;
+
+	LOCK_SCOPE(&m->lock);
+	while (!m->is_stopping)
+		if (cond_timedwait_ns(&m->wakeup, &m->lock, deadline) == -ETIMEDOUT)
+			break;
+	return !m->is_stopping;
+}
+
+static void *maintain_run(void *arg)
+{
+	struct maintain *m = arg;
+
+	pthread_setname_np(pthread_self(), "lcfs-maintain");
+	while (wait_for_pass(m))
+		pass(m);
+	m->is_last = true;
+	sync_dirs(m);
+	for (size_t left = count(m->d) / PASS_IMAGES + 1; left; left--)
+		maintain_images(m);
+	return NULL;
+}
+
+static void maintain_free(struct maintain *m)
+{
+	if (m->dirs)
+		dirs_clear(m->dirs);
+	free(m->dirs);
+	free(m->syncing);
+	cond_destroy(&m->wakeup);
+	mutex_destroy(&m->lock);
+	free(m);
+}
+
+int maintain_start(struct imagedir *d)
+{
+	struct maintain *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	m->d = d;
+	mutex_init(&m->lock, RANK_MAINTAIN, "maintenance");
+	cond_init(&m->wakeup);
+	m->dirs = calloc(1, sizeof(*m->dirs));
+	m->syncing = calloc(1, sizeof(*m->syncing));
+	r = m->dirs && m->syncing ? 0 : ENOMEM;
+	d->maintainer = m;
+	if (r == 0)
+		r = pthread_create(&m->thread, NULL, maintain_run, m);
+	if (r) {
+		d->maintainer = NULL;
+		maintain_free(m);
+	}
+	return -r;
+}
+
+void maintain_stop(struct imagedir *d)
+{
+	struct maintain *m = d->maintainer;
+
+	if (!m)
+		return;
+	mutex_lock(&m->lock);
+	m->is_stopping = true;
+	cond_signal(&m->wakeup);
+	mutex_unlock(&m->lock);
+	pthread_join(m->thread, NULL);
+	d->maintainer = NULL;
+	maintain_free(m);
+}

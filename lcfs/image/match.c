@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Mount time: the images of the table meet their files again (G1, E7).
+ *
+ * Each is looked for at its recorded path. Those that are not there are looked for in the whole
+ * tree, by inode number and then by identity: names are never redone from the log, so a file may
+ * stand under either name of an interrupted rename, or where somebody moved it. What is found
+ * nowhere was removed by us (there is an intent), or held no dirty data: forgotten; else it is
+ * missing, or in conflict if another file has its name.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/messages.h"
+#include "lcfs/image/corecall.h"
+#include "lcfs/image/image_private.h"
+
+#define DEPTH_MAX 256
+
+struct lost {
+	struct image *img;
+	struct op_identity identity;
+	bool is_replaced; /* another file has its name */
+	bool is_found;
+};
+
+struct match {
+	struct imagedir *d;
+	struct lost *lost;
+	size_t nr_lost, room;
+	size_t nr_found;
+	char path[PATHNAME_BYTES]; /* of the walk */
+};
+
+int match_prepare(struct imagedir *d)
+{
+	struct cache_image *ci = NULL;
+
+	while ((ci = cache_image_next(d->cache, ci)) != NULL) {
+		struct image *img = image_make(d, -1);
+
+		if (!img)
+			return -ENOMEM;
+		atomic_store(&img->is_unmatched, true);
+		mutex_lock(&img->lock);
+		image_set_cached(img, ci);
+		mutex_unlock(&img->lock);
+		image_unpin(img);
+	}
+	return 0;
+}
+
+/* ---- an image and the file that was found for it ---- */
+
+static void record_path(struct image *img, const char *old, const char *path)
+{
+	struct op op = { .type = OP_RENAME, .path = old, .path2 = path };
+
+	if (strcmp(old, path) == 0)
+		return;
+	op.path_bytes = (uint16_t)strlen(old);
+	op.path2_bytes = (uint16_t)strlen(path);
+	if (corecall_log(img->dir, img->cached, &op, false) < 0)
+		msg_debug("%s: the new name is not logged", path);
+	msg_info("%s: found as %s", old, path);
+}
+
+static void set_state(struct image *img, enum image_state state)
+{
+	struct imagedir *d = img->dir;
+	struct outbox ob;
+
+	outbox_init(&ob);
+	cache_image_set_state(d->cache, img->cached, state, 0, engine_now(d->engine), &ob);
+	engine_carry(d->engine, &ob);
+}
+
+/* Nothing in the log is newer than the file: its cached blocks are dropped. */
+static void refresh(struct image *img)
+{
+	struct imagedir *d = img->dir;
+	struct outbox ob;
+
+	outbox_init(&ob);
+	cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob);
+	engine_carry(d->engine, &ob);
+}
+
+static void judge(struct image *img, const struct cache_image_info *info)
+{
+	struct identity_facts f = {
+		.recorded = info->stamp,
+		.present = img->stamp,
+		.is_weak = info->identity.strength == IDENTITY_WEAK,
+		.is_dirty = info->state >= IMAGE_DIRTY,
+		.is_touching = info->is_touching,
+		.lease_ns = img->dir->old_lease_ns,
+	};
+	const char *what = "found so before";
+
+	if (info->state == IMAGE_CONFLICT) {
+		image_set_conflict(img, IMAGE_CONFLICT, what, false);
+		return;
+	}
+	switch (identity_judge(&f, &what)) {
+	case IDENTITY_CONFLICT:
+		image_set_conflict(img, IMAGE_CONFLICT, what, true);
+		return;
+	case IDENTITY_REFRESH:
+		refresh(img);
+		break;
+	case IDENTITY_UNCHANGED:
+		break;
+	}
+	if (info->state == IMAGE_MISSING)
+		set_state(img, IMAGE_CLEAN);
+}
+
+/* It was about to go, but has not gone. */
+static void take_back_intent(struct image *img, const struct cache_image_info *info)
+{
+	struct op op = { .type = OP_DONE, .arg0 = 0, .image = info->id };
+
+	if (info->has_intent && corecall_log(img->dir, img->cached, &op, false) < 0)
+		msg_debug("cache: an intent is not taken back");
+}
+
+/* image->lock held. */
+static void found(struct image *img, int fd, const struct cache_image_info *info, const char *path)
+{
+	char old[PATHNAME_BYTES];
+
+	cache_image_path(img->dir->cache, img->cached, old);
+	img->is_weak = info->identity.strength == IDENTITY_WEAK;
+	if (!image_adopt_inode(img, fd)) {
+		image_set_conflict(img, IMAGE_CONFLICT, "two images lead to one file", true);
+		return;
+	}
+	if (img->is_weak)
+		img->path_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (identity_stamp(fd, &img->stamp) < 0) {
+		image_set_conflict(img, IMAGE_CONFLICT, "its times cannot be read", true);
+		return;
+	}
+	img->is_stamp_known = true;
+	take_back_intent(img, info);
+	record_path(img, old, path);
+	judge(img, info);
+}
+
+/* ---- the recorded path ---- */
+
+static int add_lost(struct match *m, struct image *img, const struct op_identity *id,
+		    bool is_replaced)
+{
+	if (m->nr_lost == m->room) {
+		size_t room = m->room ? 2 * m->room : 64;
+		struct lost *lost = reallocarray(m->lost, room, sizeof(*lost));
+
+		if (!lost)
+			return -ENOMEM;
+		m->lost = lost;
+		m->room = room;
+	}
+	image_pin(img);
+	m->lost[m->nr_lost++] =
+		(struct lost){ .img = img, .identity = *id, .is_replaced = is_replaced };
+	return 0;
+}
+
+static int open_regular(int dirfd, const char *path)
+{
+	CLEANUP_FD int fd = pathname_open(dirfd, path, O_PATH | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -ENOENT;
+	return steal_fd(&fd);
+}
+
+/* A file that cannot be looked at for now says nothing about the image: the mount fails rather than
+ * guess. */
+static bool is_absent(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP || error == -EXDEV;
+}
+
+static int match_image(struct image *img, void *arg)
+{
+	struct match *m = arg;
+	char path[PATHNAME_BYTES];
+	struct cache_image_info info;
+	struct op_identity id;
+	CLEANUP_FD int fd = -1;
+	int r;
+
+	LOCK_SCOPE(&img->lock);
+	cache_image_info(m->d->cache, img->cached, &info);
+	cache_image_path(m->d->cache, img->cached, path);
+	fd = open_regular(m->d->root_fd, path);
+	if (is_absent(fd))
+		return add_lost(m, img, &info.identity, false);
+	r = fd < 0 ? fd : identity_read(fd, &id);
+	if (r < 0) {
+		msg_err("%s: cannot be looked at: %s", path, strerror(-r));
+		return r;
+	}
+	if (identity_compare(&id, &info.identity) == IDENTITY_OTHER)
+		return add_lost(m, img, &info.identity, true);
+	found(img, fd, &info, path);
+	return 0;
+}
+
+/* ---- the whole tree ---- */
+
+static int compare_ino(const void *a, const void *b)
+{
+	const struct lost *x = a, *y = b;
+
+	return (x->identity.ino > y->identity.ino) - (x->identity.ino < y->identity.ino);
+}
+
+static void try_file(struct match *m, int dirfd, const char *name, uint64_t ino)
+{
+	struct lost key = { .identity.ino = ino };
+	struct lost *l = bsearch(&key, m->lost, m->nr_lost, sizeof(*l), compare_ino);
+	CLEANUP_FD int fd = -1;
+	struct cache_image_info info;
+	struct op_identity id;
+
+	if (!l)
+		return;
+	while (l > m->lost && l[-1].identity.ino == ino)
+		l--;
+	fd = open_regular(dirfd, name);
+	if (fd < 0 || identity_read(fd, &id) < 0)
+		return;
+	for (; l < m->lost + m->nr_lost && l->identity.ino == ino; l++) {
+		if (l->is_found || identity_compare(&id, &l->identity) != IDENTITY_SAME)
+			continue;
+		l->is_found = true;
+		m->nr_found++;
+		mutex_lock(&l->img->lock);
+		cache_image_info(m->d->cache, l->img->cached, &info);
+		found(l->img, fd, &info, m->path);
+		mutex_unlock(&l->img->lock);
+		return;
+	}
+}
+
+static bool is_directory(int dirfd, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_DIR;
+	return fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void search(struct match *m, int dirfd, unsigned int depth);
+
+static void search_entry(struct match *m, int dirfd, const struct dirent *e, unsigned int depth)
+{
+	size_t at = strlen(m->path), n = strlen(e->d_name);
+	CLEANUP_FD int fd = -1;
+
+	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+	    imagedir_is_private(m->d, dirfd, e->d_name))
+		return;
+	if (at + 1 + n > OP_PATH_MAX)
+		return;
+	if (at)
+		m->path[at] = '/';
+	memcpy(m->path + at + (at != 0), e->d_name, n + 1);
+	if (is_directory(dirfd, e)) {
+		fd = pathname_open(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		if (fd >= 0 && depth < DEPTH_MAX)
+			search(m, fd, depth + 1);
+	} else {
+		try_file(m, dirfd, e->d_name, e->d_ino);
+	}
+	m->path[at] = '\0';
+}
+
+static void search(struct match *m, int dirfd, unsigned int depth)
+{
+	const struct dirent *e;
+	int own = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
+
+	if (!dir) {
+		if (own >= 0)
+			close(own);
+		return;
+	}
+	while (m->nr_found < m->nr_lost && (e = readdir(dir)) != NULL)
+		search_entry(m, dirfd, e, depth);
+	closedir(dir);
+}
+
+static int search_tree(struct match *m)
+{
+	CLEANUP_FD int root = pathname_open(m->d->root_fd, "", O_RDONLY | O_DIRECTORY);
+
+	if (root < 0)
+		return root;
+	qsort(m->lost, m->nr_lost, sizeof(*m->lost), compare_ino);
+	search(m, root, 0);
+	return 0;
+}
+
+/* ---- what was found nowhere ---- */
+
+static void forget(struct image *img)
+{
+	struct op_call call;
+
+	op_call_init(&call);
+	call.op.type = CACHE_OP_UNBIND;
+	call.op.image = img->cached;
+	if (corecall_op(img->dir, &call) == 0)
+		image_drop_cached(img);
+	else
+		msg_debug("cache: an image without a file cannot be unbound");
+}
+
+/* Another file has the name of the lost image: it must not be taken for it. */
+static void occupy(struct image *img)
+{
+	char path[PATHNAME_BYTES];
+	CLEANUP_FD int fd = -1;
+
+	cache_image_path(img->dir->cache, img->cached, path);
+	fd = open_regular(img->dir->root_fd, path);
+	if (fd >= 0 && !image_adopt_inode(img, fd))
+		msg_warn("%s: the file there is another image of the cache", path);
+}
+
+static void give_up(struct lost *l)
+{
+	struct image *img = l->img;
+	struct cache_image_info info;
+
+	LOCK_SCOPE(&img->lock);
+	cache_image_info(img->dir->cache, img->cached, &info);
+	if (info.has_intent || (info.dirty_blocks == 0 && info.state < IMAGE_DIRTY)) {
+		forget(img);
+	} else if (l->is_replaced) {
+		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", true);
+		occupy(img);
+	} else {
+		image_set_conflict(img, IMAGE_MISSING, "not found", true);
+	}
+}
+
+static int match_done(struct image *img, void *arg)
+{
+	(void)arg;
+	atomic_store(&img->is_unmatched, false);
+	return 0;
+}
+
+int match_images(struct imagedir *d)
+{
+	struct match m = { .d = d };
+	int r = imagedir_for_each(d, match_image, &m);
+
+	if (r == 0 && m.nr_lost)
+		r = search_tree(&m);
+	for (size_t i = 0; i < m.nr_lost; i++) {
+		if (r == 0 && !m.lost[i].is_found)
+			give_up(&m.lost[i]);
+		image_unpin(m.lost[i].img);
+	}
+	free(m.lost);
+	if (r == 0)
+		r = imagedir_for_each(d, match_done, NULL);
+	return r;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* lcfs: parse, find the places, fork, put the stack together, serve, take it down. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/messages.h"
+#include "config.h"
+#include "lcfs/daemon.h"
+#include "lcfs/fuse/mount.h"
+#include "lcfs/fuse/session.h"
+#include "lcfs/mountinfo.h"
+#include "lcfs/options.h"
+#include "lcfs/places.h"
+#include "lcfs/process.h"
+#include "lcfs/stack.h"
+#include "lcfs/stopper.h"
+
+/* Exit status of lcfs itself, and what mount(8) wants of a helper. */
+enum {
+	EXIT_WRONG_USAGE = 2,
+	HELPER_WRONG_USAGE = 1,
+	HELPER_FAILURE = 32,
+};
+
+#define ATTR_TIMEOUT_MS 1000
+#define CTLDIR_VISIBLE 1 /* its place in "hidden|visible" */
+
+static int failure_status(const struct options *o)
+{
+	return o->is_helper ? HELPER_FAILURE : EXIT_FAILURE;
+}
+
+/* ------------------------------------------------------------------ the serving process */
+
+static must_check int start_session(struct session **out, const struct daemon *d,
+				    const struct stack *s, const struct options *o)
+{
+	struct session_conf conf = {
+		.images = s->dir,
+		.ctl = s->ctl,
+		.fd = d->fd,
+		.clones = d->clone,
+		.nr_clones = d->nr_clones,
+		.writeback_cache = options_flag(o, OPT_WRITEBACK_CACHE, false),
+		.ctl_visible = options_number(o, OPT_CTLDIR) == CTLDIR_VISIBLE,
+		.timeout_ms = ATTR_TIMEOUT_MS,
+	};
+	char text[512];
+	int err = session_start(out, &conf, text, sizeof(text));
+
+	if (err)
+		msg_err("%s", text);
+	return err;
+}
+
+/* A session that was ended by hand leaves a mount behind that answers nobody. */
+static void remove_dead_mount(const struct places *p, const struct mountinfo *mine)
+{
+	struct mountinfo m;
+
+	if (mountinfo_at(p->mnt, &m) && m.dev == mine->dev && fuseumount(p->mnt, true) < 0)
+		msg_warn("%s: could not be unmounted", p->mnt);
+}
+
+/* The mount serves, until its end. */
+static must_check int serve(struct daemon *d, struct session *session, const struct places *p,
+			    struct stopper *stopper)
+{
+	struct mountinfo mine = { 0 };
+	bool is_known = mountinfo_at(p->mnt, &mine);
+	int err;
+
+	stopper_serving(stopper, session);
+	err = daemon_serving(d);
+	if (err) {
+		msg_err("%s: whoever mounted it has gone", p->mnt);
+		session_stop(session);
+	}
+	if (session_wait(session) < 0 && !err && is_known)
+		remove_dead_mount(p, &mine);
+	stopper_end(stopper);
+	return err;
+}
+
+static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
+				      const struct options *o, const struct places *p,
+				      struct stopper *stopper)
+{
+	unsigned int workers = (unsigned int)options_number(o, OPT_WORKERS);
+	struct session *session = NULL;
+	int err = daemon_mount(d, workers ? workers : fuse_nr_workers());
+
+	if (!err)
+		err = start_session(&session, d, s, o);
+	if (!err) {
+		err = serve(d, session, p, stopper);
+		session_free(session);
+	}
+	prctl(PR_SET_NAME, DAEMON_CLOSING);
+	daemon_end(d, err != 0);
+	return err;
+}
+
+static must_check int run_daemon(struct daemon *d, const struct options *o, const struct places *p)
+{
+	struct stopper stopper;
+	struct stack stack;
+	int err, close_err;
+
+	process_prepare();
+	err = stopper_start(&stopper, p->mnt);
+	if (err) {
+		msg_err("no thread for signals: %s", strerror(-err));
+		return err;
+	}
+	err = stack_open(&stack, p, o);
+	if (err)
+		return err;
+	err = mount_and_serve(d, &stack, o, p, &stopper);
+	close_err = stack_close(&stack);
+	return err ? err : close_err;
+}
+
+/* ------------------------------------------------------------------ before it */
+
+/* Whether /etc/fuse.conf lets users other than root give others access. */
+static bool fuse_conf_allows_other(void)
+{
+	FILE *f = fopen("/etc/fuse.conf", "re");
+	CLEANUP_FREE char *line = NULL;
+	bool allows = false;
+	size_t room = 0;
+	char word[32];
+
+	while (f && getline(&line, &room, f) > 0)
+		allows = allows || (sscanf(line, " %31s", word) == 1 &&
+				    strcmp(word, "user_allow_other") == 0);
+	if (f)
+		fclose(f);
+	return allows;
+}
+
+static must_check int check_fuse(const struct fusemount_conf *m)
+{
+	if (access("/dev/fuse", F_OK) < 0) {
+		msg_err("/dev/fuse: %s: load the module (modprobe fuse), or give the container "
+			"the device",
+			strerror(errno));
+		return -ENODEV;
+	}
+	if (m->allow_other && geteuid() != 0 && !fuse_conf_allows_other()) {
+		msg_err("allow_other: only root may do this, unless /etc/fuse.conf has a line "
+			"'user_allow_other'");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static void fill_mount(struct fusemount_conf *m, const struct options *o, const struct places *p)
+{
+	const char *fsname = options_text(o, OPT_FSNAME);
+
+	*m = (struct fusemount_conf){
+		.mnt = p->mnt,
+		.fsname = fsname ? fsname : p->dir,
+		.flags = o->mount_flags,
+		.allow_other = options_flag(o, OPT_ALLOW_OTHER, geteuid() == 0),
+	};
+	m->default_permissions =
+		options_flag(o, OPT_DEFAULT_PERMISSIONS, m->allow_other || geteuid() == 0);
+}
+
+static must_check int find_places(struct places *p, const struct options *o)
+{
+	struct places_conf conf = {
+		.dir = o->dir,
+		.mnt = o->mnt,
+		.cache = options_text(o, OPT_CACHE),
+		.may_be_nonempty = options_flag(o, OPT_NONEMPTY, false),
+	};
+	char text[1024];
+	int err = places_find(p, &conf, text, sizeof(text));
+
+	if (err)
+		msg_err("%s", text);
+	return err;
+}
+
+static int mount_lcfs(const struct options *o)
+{
+	struct fusemount_conf mount;
+	struct daemon daemon;
+	struct places places;
+	int err;
+
+	if (o->is_debug)
+		msg_set_level(MSG_DEBUG);
+	err = find_places(&places, o);
+	if (!err) {
+		fill_mount(&mount, o, &places);
+		err = check_fuse(&mount);
+	}
+	if (!err && o->action != OPTIONS_FAKE) {
+		err = daemon_start(&daemon, &mount, o->is_foreground, failure_status(o));
+		if (err)
+			msg_err("cannot start: %s", strerror(-err));
+		else
+			err = run_daemon(&daemon, o, &places);
+	}
+	places_free(&places);
+	return err ? failure_status(o) : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	char text[512] = "out of memory";
+	int status = EXIT_SUCCESS;
+	int err = options_parse(&o, argc, (const char *const *)argv, text, sizeof(text));
+
+	msg_set_program("lcfs");
+	if (err) {
+		msg_err("%s", text);
+		status = o.is_helper ? HELPER_WRONG_USAGE : EXIT_WRONG_USAGE;
+	} else if (o.action == OPTIONS_HELP) {
+		options_print_help();
+	} else if (o.action == OPTIONS_VERSION) {
+		printf("lcfs %s\n", PACKAGE_VERSION);
+	} else {
+		status = mount_lcfs(&o);
+	}
+	options_free(&o);
+	return status;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is mounted where, from /proc/self/mountinfo. Nothing is touched there, so nothing can hang.
+ */
+#ifndef LCFS_MOUNTINFO_H
+#define LCFS_MOUNTINFO_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define MOUNTINFO_TEXT_MAX 1024
+
+struct mountinfo {
+	dev_t dev;
+	bool is_lcfs;
+	char where[MOUNTINFO_TEXT_MAX]; /* cut if it is longer */
+	char source[MOUNTINFO_TEXT_MAX];
+};
+
+/* The newest mount on the path (absolute, without symlinks): false if there is none. */
+bool mountinfo_at(const char *path, struct mountinfo *m);
+/* A mount of the filesystem that stat(2) shows as dev. */
+bool mountinfo_of_device(dev_t dev, struct mountinfo *m);
+
+#endif

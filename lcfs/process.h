@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the serving process asks of the kernel for itself. */
+#ifndef LCFS_PROCESS_H
+#define LCFS_PROCESS_H
+
+/*
+ * Before there are threads. What is not granted is warned of once: lcfs works all the same, but is
+ * less safe when memory runs short.
+ */
+void process_prepare(void);
+
+#endif

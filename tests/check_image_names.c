@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Unlink, rename and link of images with dirty data, with the daemon killed behind them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "lcfs/image/corecall.h"
+#include "tests/check_main.h"
+#include "tests/fake/imagebed.h"
+
+#define BYTES 100000
+
+/* In a child: libcheck's assertions do not work there. */
+#define must(cond)                                                                 \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			_exit(1);                                                  \
+		}                                                                  \
+	} while (0)
+
+/* Dirty data of it in the cache, synced; not open. */
+static void make_dirty(struct bed *b, const char *path, char fill)
+{
+	struct image *img;
+
+	if (bed_exists(b, path)) {
+		img = bed_get(b, path);
+	} else {
+		int fd = openat(b->fd, path, O_RDWR | O_CREAT, 0644);
+
+		must(fd >= 0 && image_get(b->dir, fd, &img) == 0);
+		close(fd);
+		image_created(img);
+	}
+	must(image_open(img, true) == 0);
+	must(bed_fill(img, fill, BYTES, 0) == BYTES);
+	must(bed_sync(img) == 0);
+	bed_close(img);
+}
+
+static void expect(struct bed *b, const char *path, char fill)
+{
+	struct image *img = bed_open(b, path);
+
+	ck_assert_uint_eq(image_size(img), BYTES);
+	ck_assert(bed_reads(img, fill, BYTES, 0));
+	bed_drain(b, img);
+	bed_close(img);
+}
+
+static uint64_t dirty_blocks(struct bed *b)
+{
+	struct cache_status st;
+
+	cache_status(b->cache, &st);
+	return st.dirty_blocks;
+}
+
+/* What maintenance does about once a second. */
+static void wait_until_nothing_is_dirty(struct bed *b)
+{
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+
+	while (dirty_blocks(b)) {
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+		usleep(10000);
+	}
+}
+
+/* ---- unlink ---- */
+
+START_TEST(an_unlinked_dirty_image_is_dropped)
+{
+	struct bed *b = bed_new();
+
+	bed_must_mount(b);
+	make_dirty(b, "a", 'a');
+	ck_assert_uint_gt(dirty_blocks(b), 0);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	ck_assert(!bed_exists(b, "a"));
+	wait_until_nothing_is_dirty(b);
+	bed_unmount(b);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	ck_assert_uint_eq(dirty_blocks(b), 0);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(an_unlinked_open_image_lives_until_its_last_release)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_must_mount(b);
+	make_dirty(b, "a", 'a');
+	img = bed_open(b, "a");
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
+	ck_assert_int_eq(bed_sync(img), 0);
+	ck_assert(bed_reads(img, 'b', BYTES, 0));
+	ck_assert_int_eq(image_truncate(img, 10), 0);
+	ck_assert_uint_eq(image_size(img), 10);
+	bed_close(img);
+	wait_until_nothing_is_dirty(b);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(an_image_first_written_when_it_has_no_name_leaves_no_trace)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_must_mount(b);
+	img = bed_create(b, "a");
+	ck_assert_int_eq(image_open(img, true), 0);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
+	ck_assert(bed_reads(img, 'b', BYTES, 0));
+	bed_close(img);
+	wait_until_nothing_is_dirty(b);
+	bed_free(b);
+}
+END_TEST
+
+static void unlink_and_die(struct bed *b)
+{
+	make_dirty(b, "a", 'a');
+	make_dirty(b, "b", 'b');
+	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
+}
+
+START_TEST(after_a_death_an_unlinked_image_is_not_missing)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, unlink_and_die);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	ck_assert(!bed_exists(b, "a"));
+	expect(b, "b", 'b');
+	ck_assert_uint_eq(dirty_blocks(b), 0);
+	bed_free(b);
+}
+END_TEST
+
+static void unlink_open_and_die(struct bed *b)
+{
+	struct image *img;
+
+	make_dirty(b, "a", 'a');
+	img = bed_open(b, "a");
+	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
+	must(bed_fill(img, 'z', BYTES, 0) == BYTES && bed_sync(img) == 0);
+}
+
+static void unlink_unbound_and_die(struct bed *b)
+{
+	int fd = openat(b->fd, "a", O_RDWR | O_CREAT, 0644);
+	struct image *img;
+
+	must(fd >= 0 && image_get(b->dir, fd, &img) == 0);
+	must(image_open(img, true) == 0);
+	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
+	must(bed_fill(img, 'z', BYTES, 0) == BYTES && bed_sync(img) == 0);
+}
+
+START_TEST(after_a_death_an_unlinked_image_that_was_open_is_not_missing)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, unlink_open_and_die);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	ck_assert_uint_eq(dirty_blocks(b), 0);
+	bed_unmount(b);
+	bed_die(b, unlink_unbound_and_die);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	ck_assert_uint_eq(dirty_blocks(b), 0);
+	bed_free(b);
+}
+END_TEST
+
+/* The intent became durable, the unlink was never made (or a power cut undid it). */
+static void intend_and_die(struct bed *b)
+{
+	struct op op = { .type = OP_INTENT,
+			 .arg0 = OP_INTENT_UNLINK,
+			 .path = "a",
+			 .path_bytes = 1 };
+	struct image *img;
+
+	make_dirty(b, "a", 'a');
+	img = bed_open(b, "a");
+	must(corecall_log(b->dir, image_cached(img), &op, true) == 0);
+}
+
+START_TEST(an_intent_without_its_unlink_drops_nothing)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, intend_and_die);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	expect(b, "a", 'a');
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_new_file_under_the_old_name_is_new)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_must_mount(b);
+	for (int i = 0; i < 20; i++) { /* some filesystems use an inode again at once */
+		make_dirty(b, "a", 'a');
+		ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	}
+	img = bed_create(b, "a");
+	ck_assert_int_eq(image_open(img, true), 0);
+	ck_assert_uint_eq(image_size(img), 0);
+	ck_assert_int_eq(bed_fill(img, 'n', 10, BYTES - 10), 10);
+	ck_assert(bed_reads(img, 0, BYTES - 10, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_failed_unlink_changes_nothing)
+{
+	struct bed *b = bed_new();
+
+	bed_must_mount(b);
+	make_dirty(b, "a", 'a');
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "nothing"), -ENOENT);
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "d"), -EISDIR);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, ".lcfs"), -EPERM);
+	expect(b, "a", 'a');
+	bed_free(b);
+}
+END_TEST
+
+/* ---- rename ---- */
+
+static void rename_and_die(struct bed *b)
+{
+	must(mkdirat(b->fd, "d", 0755) == 0);
+	make_dirty(b, "a", 'a');
+	make_dirty(b, "d/b", 'b');
+	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "z", 0) == 0);
+	must(imagedir_rename(b->dir, b->fd, "d", b->fd, "e", 0) == 0);
+}
+
+START_TEST(renamed_images_are_found_after_a_death)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, rename_and_die);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
+	expect(b, "z", 'a');
+	expect(b, "e/b", 'b');
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(renamed_images_keep_their_data_and_path)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	char path[OP_PATH_MAX + 1];
+	struct cache_image_info info;
+
+	bed_must_mount(b);
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	make_dirty(b, "d/a", 'a');
+	img = bed_open(b, "d/a");
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "d", b->fd, "e", 0), 0);
+	ck_assert(image_info(img, &info, path));
+	ck_assert_str_eq(path, "e/a");
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	expect(b, "e/a", 'a');
+	bed_free(b);
+}
+END_TEST
+
+static void rename_over_and_die(struct bed *b)
+{
+	make_dirty(b, "a", 'a');
+	make_dirty(b, "b", 'b');
+	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", 0) == 0);
+}
+
+START_TEST(a_rename_over_a_dirty_image_replaces_it)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, rename_over_and_die);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
+	ck_assert(!bed_exists(b, "a"));
+	expect(b, "b", 'a');
+	ck_assert_uint_eq(dirty_blocks(b), 0);
+	bed_unmount(b);
+	bed_must_mount(b);
+	make_dirty(b, "a", 'c');
+	make_dirty(b, "b", 'd');
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", 0), 0);
+	expect(b, "b", 'c');
+	wait_until_nothing_is_dirty(b);
+	bed_free(b);
+}
+END_TEST
+
+static void exchange_and_die(struct bed *b)
+{
+	make_dirty(b, "a", 'a');
+	make_dirty(b, "b", 'b');
+	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", RENAME_EXCHANGE) == 0);
+}
+
+START_TEST(exchanged_images_are_exchanged_after_a_death)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, exchange_and_die);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
+	expect(b, "a", 'b');
+	expect(b, "b", 'a');
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_failed_rename_changes_nothing)
+{
+	struct bed *b = bed_new();
+	struct cache_image_info info;
+	char path[OP_PATH_MAX + 1];
+	struct image *img;
+
+	bed_must_mount(b);
+	make_dirty(b, "a", 'a');
+	make_dirty(b, "b", 'b');
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", RENAME_NOREPLACE),
+			 -EEXIST);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "d", 0), -EISDIR);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "x", RENAME_EXCHANGE), -ENOENT);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "x", b->fd, "b", 0), -ENOENT);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, ".lcfs", 0), -EPERM);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, ".lcfs", b->fd, "x", 0), -EPERM);
+	img = bed_open(b, "a");
+	ck_assert(image_info(img, &info, path));
+	ck_assert_str_eq(path, "a");
+	bed_close(img);
+	expect(b, "a", 'a');
+	expect(b, "b", 'b');
+	bed_free(b);
+}
+END_TEST
+
+/* ---- links ---- */
+
+static void link_and_die(struct bed *b)
+{
+	struct image *img;
+
+	make_dirty(b, "a", 'a');
+	img = bed_get(b, "a");
+	must(mkdirat(b->fd, "d", 0755) == 0);
+	must(imagedir_link(b->dir, image_fd(img), b->fd, "b") == 0);
+	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
+}
+
+START_TEST(an_image_lives_on_under_its_other_name)
+{
+	struct bed *b = bed_new();
+	struct image *img, *same;
+
+	bed_die(b, link_and_die);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
+	expect(b, "b", 'a');
+	img = bed_open(b, "b");
+	ck_assert_int_eq(imagedir_link(b->dir, image_fd(img), b->fd, "c"), 0);
+	ck_assert_int_eq(imagedir_link(b->dir, image_fd(img), b->fd, ".lcfs"), -EPERM);
+	same = bed_get(b, "c");
+	ck_assert_ptr_eq(img, same);
+	ck_assert_int_eq(bed_sync(img), 0);
+	image_put(same);
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_directory_is_synced_with_what_the_log_has_of_it)
+{
+	struct bed *b = bed_new();
+
+	bed_must_mount(b);
+	make_dirty(b, "a", 'a');
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", 0), 0);
+	ck_assert_int_eq(imagedir_sync_dir(b->dir, b->fd), 0);
+	ck_assert_int_eq(imagedir_sync(b->dir), 0);
+	bed_free(b);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *s = suite_create("image_names");
+
+	CHECK_CASE(s, "unlink", an_unlinked_dirty_image_is_dropped,
+		   an_unlinked_open_image_lives_until_its_last_release,
+		   an_image_first_written_when_it_has_no_name_leaves_no_trace,
+		   after_a_death_an_unlinked_image_is_not_missing,
+		   after_a_death_an_unlinked_image_that_was_open_is_not_missing,
+		   an_intent_without_its_unlink_drops_nothing, a_new_file_under_the_old_name_is_new,
+		   a_failed_unlink_changes_nothing);
+	CHECK_CASE(s, "rename", renamed_images_are_found_after_a_death,
+		   renamed_images_keep_their_data_and_path, a_rename_over_a_dirty_image_replaces_it,
+		   exchanged_images_are_exchanged_after_a_death, a_failed_rename_changes_nothing);
+	CHECK_CASE(s, "link", an_image_lives_on_under_its_other_name,
+		   a_directory_is_synced_with_what_the_log_has_of_it);
+	return s;
+}
+
+CHECK_MAIN(make_suite)

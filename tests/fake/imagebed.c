@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A backing directory with a real cache over it. */
+#include "tests/fake/imagebed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/align.h"
+#include "common/clock.h"
+#include "common/messages.h"
+#include "common/mutex.h"
+#include "lcfs/io/uuid.h"
+
+/* Not libcheck's: it is used in child processes and in programs of their own, too. */
+#define must_say(cond, text)                                                                 \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #cond, text); \
+			abort();                                                             \
+		}                                                                            \
+	} while (0)
+#define must(cond) must_say(cond, errno ? strerror(errno) : "")
+
+#define POOL_BUFFERS 8u
+#define SEGMENT_ORDER 9u /* 256 KiB */
+
+/* ---- the cache ---- */
+
+static void write_block(int fd, const void *block, uint64_t off)
+{
+	must(pwrite(fd, block, BLOCK_BYTES, (off_t)off) == BLOCK_BYTES);
+}
+
+void bed_format(struct bed *b)
+{
+	struct superblock sb = { .device_count = 1,
+				 .checksum_algorithm = CHECKSUM_XXH3_64,
+				 .tail_lsn = 1,
+				 .epoch_start_lsn = 1,
+				 .epoch_start_segment = 1,
+				 .table_current = SUPERBLOCK_TABLE_NONE,
+				 .ring_base_id = 1,
+				 .state = SUPERBLOCK_CLEAN };
+	void *block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
+	int fd = openat(b->root_fd, "cache", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	must(fd >= 0);
+	must(ftruncate(fd, BED_CACHE_BYTES) == 0);
+	must(uuid_random(sb.cache_uuid) == 0);
+	must(uuid_random(sb.device_uuid) == 0);
+	must(random_fill(&sb.key, sizeof(sb.key)) == 0);
+	must(superblock_layout(&sb, BED_CACHE_BYTES, SEGMENT_ORDER, 0) == 0);
+	for (unsigned int i = 0; i < SUPERBLOCK_COPIES; i++) {
+		sb.generation = i + 1;
+		superblock_encode(&sb, block, SUPERBLOCK_ADDRESS(i));
+		write_block(fd, block, SUPERBLOCK_ADDRESS(i));
+	}
+	must(fsync(fd) == 0);
+	close(fd);
+	free(block);
+}
+
+static struct bed *noting;
+
+static void note(enum msg_level level, const char *text, void *arg)
+{
+	struct bed *b = noting;
+	size_t at;
+
+	(void)arg;
+	if (getenv("IMAGEBED_VERBOSE"))
+		fprintf(stderr, "[%u] %s\n", (unsigned int)level, text);
+	if (!b || level == MSG_DEBUG)
+		return;
+	at = strlen(b->said);
+	snprintf(b->said + at, sizeof(b->said) - at, "%s\n", text);
+}
+
+static void remove_root(const struct bed *b)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", b->root);
+	must(system(command) == 0);
+}
+
+struct bed *bed_new(void)
+{
+	const char *where = getenv("IMAGEBED_DIR");
+	struct cache_pool_layout layout;
+	struct bed *b = calloc(1, sizeof(*b));
+	char path[300];
+
+	noting = b;
+	msg_to_callback(note, NULL);
+	if (getenv("IMAGEBED_VERBOSE"))
+		msg_set_level(MSG_DEBUG);
+	snprintf(b->root, sizeof(b->root), "%s/imagebed-%s", where ? where : ".",
+		 program_invocation_short_name);
+	remove_root(b); /* of a test that failed */
+	must(mkdir(b->root, 0700) == 0);
+	b->root_fd = open(b->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(mkdirat(b->root_fd, "back", 0755) == 0);
+	snprintf(path, sizeof(path), "%s/back", b->root);
+	b->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bed_format(b);
+	cache_pool_layout(&(struct superblock){ .segment_order = SEGMENT_ORDER,
+						.nr_segments = 1000 },
+			  POOL_BUFFERS, &layout);
+	b->pool_bytes = layout.bytes;
+	b->pool =
+		mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(b->pool != MAP_FAILED);
+	return b;
+}
+
+void bed_free(struct bed *b)
+{
+	if (b->dir)
+		bed_unmount(b);
+	noting = NULL;
+	munmap(b->pool, b->pool_bytes);
+	close(b->fd);
+	close(b->root_fd);
+	remove_root(b);
+	free(b);
+}
+
+/* ---- mount ---- */
+
+static int open_device(struct bed *b)
+{
+	char path[300];
+	struct cachedev_conf conf = { .path = path, .wait_ms = 10000 };
+
+	snprintf(path, sizeof(path), "%s/cache", b->root);
+	return cachedev_open(&b->dev, &conf, b->text, sizeof(b->text));
+}
+
+static int open_cache(struct bed *b)
+{
+	struct cache_conf conf;
+	struct cache_mount_info info = { .real_ns = (int64_t)(clock_real_ns() - clock_mono_ns()) };
+	int r;
+
+	cache_conf_default(&conf);
+	conf.pool_buffers = POOL_BUFFERS;
+	must(uuid_random(info.mount_id) == 0);
+	must(uuid_boot(info.boot_id) == 0);
+	memcpy(info.dir_uuid, imagedir_uuid(b->dir), UUID_BYTES);
+	r = cache_open(&b->cache, cachedev_blkdev(b->dev), b->pool, b->pool_bytes, &conf, &info,
+		       &b->report);
+	if (r < 0)
+		snprintf(b->text, sizeof(b->text), "%s", b->report.error);
+	return r;
+}
+
+/* Before the engine runs: what the core wants done is carried out when it does. */
+static void migration_off(struct bed *b, struct outbox *early)
+{
+	must(cache_knob_set(b->cache, KNOB_ALLOW_MIGRATE, 0, clock_mono_ns(), early) == 0);
+}
+
+static int mount_parts(struct bed *b)
+{
+	struct imagedir_conf conf = { .dirfd = b->fd, .force = b->force };
+	struct outbox early;
+	int r;
+
+	outbox_init(&early);
+	r = imagedir_open(&b->dir, &conf, b->text, sizeof(b->text));
+
+	if (r == 0)
+		r = open_device(b);
+	if (r == 0)
+		r = cache_superblock_read(cachedev_blkdev(b->dev), &b->before, b->text,
+					  sizeof(b->text));
+	if (r == 0 && b->lease_ns)
+		b->before.lease_ns = (uint64_t)b->lease_ns;
+	if (r == 0)
+		r = imagedir_admit(b->dir, &b->before, b->text, sizeof(b->text));
+	if (r == 0)
+		r = open_cache(b);
+	if (r == 0) {
+		migration_off(b, &early);
+		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev),
+					  b->text, sizeof(b->text));
+	}
+	if (b->dir && imagedir_engine(b->dir))
+		engine_carry(imagedir_engine(b->dir), &early);
+	return r;
+}
+
+static int let_go(struct bed *b)
+{
+	int r = b->dir ? imagedir_close(b->dir) : 0;
+
+	if (b->cache)
+		cache_free(b->cache);
+	cachedev_close(b->dev);
+	b->dir = NULL;
+	b->cache = NULL;
+	b->dev = NULL;
+	return r;
+}
+
+int bed_mount(struct bed *b)
+{
+	int r = mount_parts(b);
+
+	if (r < 0)
+		(void)let_go(b);
+	return r;
+}
+
+void bed_must_mount(struct bed *b)
+{
+	int r = bed_mount(b);
+
+	must_say(r == 0, b->text);
+}
+
+void bed_unmount(struct bed *b)
+{
+	must(let_go(b) == 0);
+}
+
+void bed_die(struct bed *b, void (*fn)(struct bed *b))
+{
+	int status;
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (pid == 0) {
+		if (bed_mount(b) < 0) {
+			fprintf(stderr, "child: %s\n", b->text);
+			_exit(1);
+		}
+		fn(b);
+		kill(getpid(), SIGKILL);
+	}
+	must(waitpid(pid, &status, 0) == pid);
+	must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
+{
+	struct engine *e = imagedir_engine(b->dir);
+	struct outbox ob;
+
+	outbox_init(&ob);
+	must(cache_knob_set(b->cache, k, value, engine_now(e), &ob) == 0);
+	engine_carry(e, &ob);
+}
+
+void bed_drain(struct bed *b, struct image *img)
+{
+	(void)b;
+	must(image_drain(img) == 0);
+}
+
+/* ---- files ---- */
+
+void bed_make_file(struct bed *b, const char *path, char fill, size_t bytes)
+{
+	int fd = openat(b->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	char *buf = malloc(bytes + 1);
+
+	must(fd >= 0);
+	memset(buf, fill, bytes);
+	must(write(fd, buf, bytes) == (ssize_t)bytes);
+	close(fd);
+	free(buf);
+}
+
+size_t bed_plain_read(struct bed *b, const char *path, void *buf, size_t bytes, uint64_t off)
+{
+	int fd = openat(b->fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	must(fd >= 0);
+	n = pread(fd, buf, bytes, (off_t)off);
+	must(n >= 0);
+	close(fd);
+	return (size_t)n;
+}
+
+bool bed_exists(struct bed *b, const char *path)
+{
+	return faccessat(b->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+struct image *bed_get(struct bed *b, const char *path)
+{
+	int fd = openat(b->fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct image *img;
+
+	must_say(fd >= 0, path);
+	must(image_get(b->dir, fd, &img) == 0);
+	close(fd);
+	return img;
+}
+
+struct image *bed_create(struct bed *b, const char *path)
+{
+	int fd = openat(b->fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	struct image *img;
+
+	must_say(fd >= 0, path);
+	must(image_get(b->dir, fd, &img) == 0);
+	image_created(img);
+	close(fd);
+	return img;
+}
+
+struct image *bed_open(struct bed *b, const char *path)
+{
+	struct image *img = bed_get(b, path);
+
+	must(image_open(img, true) == 0);
+	return img;
+}
+
+void bed_close(struct image *img)
+{
+	image_release(img, true);
+	image_put(img);
+}
+
+/* ---- I/O ---- */
+
+struct waiting {
+	struct image_io io;
+	struct cache_read read;
+	struct mutex lock;
+	struct cond done;
+	bool is_done;
+};
+
+static void io_done(struct image_io *io)
+{
+	struct waiting *w = io->owner;
+
+	mutex_lock(&w->lock);
+	w->is_done = true;
+	cond_signal(&w->done);
+	mutex_unlock(&w->lock);
+}
+
+static int run(struct waiting *w)
+{
+	int result;
+
+	mutex_init(&w->lock, 1, "test");
+	cond_init(&w->done);
+	w->io.owner = w;
+	w->io.done = io_done;
+	if (image_io_start(&w->io, true) == CACHE_WAIT) {
+		mutex_lock(&w->lock);
+		while (!w->is_done)
+			cond_wait(&w->done, &w->lock);
+		mutex_unlock(&w->lock);
+	}
+	result = w->io.result;
+	cond_destroy(&w->done);
+	mutex_destroy(&w->lock);
+	free(w);
+	return result;
+}
+
+static struct waiting *prepare(enum image_io_kind kind, struct image *img, void *buf, uint32_t len,
+			       uint64_t off)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+
+	w->io.kind = kind;
+	w->io.img = img;
+	w->io.buf = buf;
+	w->io.len = len;
+	w->io.off = off;
+	w->io.mem.read = &w->read;
+	return w;
+}
+
+static int write_as(struct image *img, const void *data, uint32_t len, uint64_t off, bool sync)
+{
+	char *copy = malloc(len + 1);
+	struct waiting *w = prepare(IMAGE_WRITE, img, copy, len, off);
+	int r;
+
+	memcpy(copy, data, len);
+	w->io.sync = sync;
+	r = run(w);
+	free(copy);
+	return r;
+}
+
+int bed_write(struct image *img, const void *data, uint32_t len, uint64_t off)
+{
+	return write_as(img, data, len, off, false);
+}
+
+int bed_write_sync(struct image *img, const void *data, uint32_t len, uint64_t off)
+{
+	return write_as(img, data, len, off, true);
+}
+
+int bed_fill(struct image *img, char fill, uint32_t len, uint64_t off)
+{
+	char *buf = malloc(len + 1);
+	int r;
+
+	memset(buf, fill, len);
+	r = bed_write(img, buf, len, off);
+	free(buf);
+	return r;
+}
+
+int bed_read(struct image *img, void *buf, uint32_t len, uint64_t off)
+{
+	char *room = aligned_alloc(BLOCK_BYTES, align_up(len, BLOCK_BYTES) + 2 * BLOCK_BYTES);
+	int r = run(prepare(IMAGE_READ, img, room, len, off));
+
+	if (r > 0)
+		memcpy(buf, room + off % BLOCK_BYTES, (size_t)r);
+	free(room);
+	return r;
+}
+
+int bed_sync(struct image *img)
+{
+	return run(prepare(IMAGE_SYNC, img, NULL, 0, 0));
+}
+
+bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off)
+{
+	char *buf = malloc(len + 1);
+	bool is_same = bed_read(img, buf, len, off) == (int)len;
+
+	for (uint32_t i = 0; is_same && i < len; i++)
+		is_same = buf[i] == fill;
+	free(buf);
+	return is_same;
+}
+
+enum image_state bed_state(struct image *img)
+{
+	struct cache_image_info info;
+
+	return image_info(img, &info, NULL) ? info.state : IMAGE_UNCACHED;
+}
+
+bool bed_said(struct bed *b, const char *words)
+{
+	return strstr(b->said, words) != NULL;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A backing directory with a real cache over it: core and engine as in the daemon, without FUSE.
+ * Lies in a directory of its own below $IMAGEBED_DIR (or the current one), one for each test
+ * program, which is removed at the end or by the program's next test.
+ *
+ * A daemon that is killed is a child process: bed_die() runs a function in one, with the directory
+ * mounted, and kills it. The RAM buffers are shared memory, so they survive it.
+ */
+#ifndef TESTS_FAKE_IMAGEBED_H
+#define TESTS_FAKE_IMAGEBED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lcfs/image/image.h"
+#include "lcfs/io/cachedev.h"
+
+#define BED_CACHE_BYTES (48u << 20)
+
+struct bed {
+	char root[256];
+	int root_fd;
+	int fd; /* of the backing directory */
+	void *pool;
+	uint64_t pool_bytes;
+	struct superblock before; /* as it was before the mount */
+	struct cache_recovery_report report;
+	bool force;
+	int64_t lease_ns; /* what the next mount is told of the lease, 0: the truth */
+	/* while mounted */
+	struct cachedev *dev;
+	struct imagedir *dir;
+	struct cache *cache;
+	char text[600]; /* of the last failure */
+	/* messages since bed_new(), one a line */
+	char said[8192];
+};
+
+struct bed *bed_new(void);
+void bed_free(struct bed *b); /* unmounts if need be */
+/* A new, empty cache in the place of the old one. */
+void bed_format(struct bed *b);
+
+/* 0 or -errno with b->text. Migration is off until bed_migrate(). */
+int bed_mount(struct bed *b);
+void bed_must_mount(struct bed *b);
+void bed_unmount(struct bed *b);
+/* Mounts in a child process, which calls fn and is killed: SIGKILL. */
+void bed_die(struct bed *b, void (*fn)(struct bed *b));
+void bed_knob(struct bed *b, enum cache_knob k, uint64_t value);
+/* Waits until all is in the backing files. */
+void bed_drain(struct bed *b, struct image *img);
+
+/* ---- files, by path below the backing directory; all of these must succeed ---- */
+
+/* Behind lcfs's back. */
+void bed_make_file(struct bed *b, const char *path, char fill, size_t bytes);
+/* Reads the plain file. Bytes. */
+size_t bed_plain_read(struct bed *b, const char *path, void *buf, size_t bytes, uint64_t off);
+bool bed_exists(struct bed *b, const char *path);
+
+/* A reference. */
+struct image *bed_get(struct bed *b, const char *path);
+/* As CREATE does: makes the file, references it. */
+struct image *bed_create(struct bed *b, const char *path);
+/* bed_get() and open for writing. */
+struct image *bed_open(struct bed *b, const char *path);
+void bed_close(struct image *img); /* the reverse */
+
+/* As the calls of image.h, waiting; the result. */
+int bed_write(struct image *img, const void *data, uint32_t len, uint64_t off);
+int bed_write_sync(struct image *img, const void *data, uint32_t len, uint64_t off);
+int bed_fill(struct image *img, char fill, uint32_t len, uint64_t off);
+int bed_read(struct image *img, void *buf, uint32_t len, uint64_t off);
+int bed_sync(struct image *img);
+/* Do the bytes all read as fill? */
+bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off);
+enum image_state bed_state(struct image *img);
+bool bed_said(struct bed *b, const char *words);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the two halves of image_torture share: the model of the files, in shared memory. */
+#ifndef TESTS_IMAGE_TORTURE_H
+#define TESTS_IMAGE_TORTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tests/fake/imagebed.h"
+
+#define THREADS 3
+#define SLOTS 5
+#define SIZE_MAX_ (192u << 10)
+
+struct slot {
+	bool exists;
+	uint32_t size;
+	uint8_t data[SIZE_MAX_];
+};
+
+/* In shared memory, one a thread. */
+struct model {
+	struct slot now[SLOTS], next[2];
+	int under_way; /* number of slots, 0: nothing */
+	int slot[2];   /* which */
+	bool is_write; /* byte by byte */
+	unsigned long ops;
+};
+
+extern struct model *models;
+extern uint64_t seed;
+
+#define fail(...)                                                         \
+	do {                                                              \
+		fprintf(stderr, "seed %llu: ", (unsigned long long)seed); \
+		fprintf(stderr, __VA_ARGS__);                             \
+		fprintf(stderr, "\n");                                    \
+		_exit(1);                                                 \
+	} while (0)
+
+static inline uint32_t below(uint64_t *random, uint32_t n)
+{
+	*random = *random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)((*random >> 33) % n);
+}
+
+void name_of(int slot, char *name);
+/* The directory of a thread, under either of its names. */
+int open_dir(struct bed *b, int index);
+void must_mount(struct bed *b);
+/* In a child process: compares all files; does not return. */
+void run_verifier(struct bed *b, uint64_t random);
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The half of image_torture that looks at what is left. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/align.h"
+#include "tests/image_torture.h"
+
+void name_of(int slot, char *name)
+{
+	snprintf(name, 16, "f%d", slot);
+}
+
+int open_dir(struct bed *b, int index)
+{
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), "d%d.a", index);
+	fd = openat(b->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		snprintf(name, sizeof(name), "d%d.b", index);
+		fd = openat(b->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd;
+}
+
+void must_mount(struct bed *b)
+{
+	int r = bed_mount(b);
+
+	if (r < 0)
+		fail("mount: %s: %s", strerror(-r), b->text);
+	if (*b->said)
+		fail("mount: %s", b->said);
+}
+
+static bool is_same(const struct slot *a, const struct slot *b)
+{
+	if (!a->exists || !b->exists)
+		return a->exists == b->exists;
+	return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
+
+/* Each byte of now or of next. */
+static bool is_mixed(const struct slot *is, const struct slot *now, const struct slot *next)
+{
+	if (!is->exists || is->size < min(now->size, next->size) ||
+	    is->size > max(now->size, next->size))
+		return false;
+	for (uint32_t i = 0; i < is->size; i++)
+		if (is->data[i] != now->data[i] && is->data[i] != next->data[i])
+			return false;
+	return true;
+}
+
+static void read_slot(struct bed *b, int dir, int slot, struct slot *s)
+{
+	struct image *img;
+	char name[16];
+	int fd;
+
+	memset(s, 0, sizeof(*s));
+	name_of(slot, name);
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	s->exists = true;
+	if (image_get(b->dir, fd, &img) < 0 || image_open(img, false) < 0)
+		fail("%s cannot be opened", name);
+	s->size = (uint32_t)image_size(img);
+	if (bed_read(img, s->data, SIZE_MAX_, 0) != (int)s->size)
+		fail("%s cannot be read", name);
+	image_release(img, false);
+	image_put(img);
+	close(fd);
+}
+
+static bool is_possible(const struct model *m, const struct slot *is)
+{
+	if (m->under_way == 0)
+		return true;
+	if (m->under_way == 1) {
+		const struct slot *s = &is[m->slot[0]], *now = &m->now[m->slot[0]];
+
+		return is_same(s, now) || is_same(s, &m->next[0]) ||
+		       (m->is_write && is_mixed(s, now, &m->next[0]));
+	}
+	return (is_same(&is[m->slot[0]], &m->now[m->slot[0]]) &&
+		is_same(&is[m->slot[1]], &m->now[m->slot[1]])) ||
+	       (is_same(&is[m->slot[0]], &m->next[0]) && is_same(&is[m->slot[1]], &m->next[1]));
+}
+
+static bool is_under_way(const struct model *m, int slot)
+{
+	for (int i = 0; i < m->under_way; i++)
+		if (m->slot[i] == slot)
+			return true;
+	return false;
+}
+
+static void tell_difference(int index, int slot, const struct slot *is, const struct slot *want)
+{
+	uint32_t i = 0;
+
+	while (i < is->size && i < want->size && is->data[i] == want->data[i])
+		i++;
+	fail("d%d/f%d: is %d, size %u; should be %d, size %u; differs from byte %u", index, slot,
+	     is->exists, is->size, want->exists, want->size, i);
+}
+
+static void verify(struct bed *b, int index)
+{
+	struct model *m = &models[index];
+	struct slot *is = calloc(SLOTS, sizeof(*is));
+	int dir = open_dir(b, index);
+
+	for (int i = 0; i < SLOTS; i++) {
+		read_slot(b, dir, i, &is[i]);
+		if (!is_under_way(m, i) && !is_same(&is[i], &m->now[i]))
+			tell_difference(index, i, &is[i], &m->now[i]);
+	}
+	if (!is_possible(m, is))
+		tell_difference(index, m->slot[0], &is[m->slot[0]], &m->now[m->slot[0]]);
+	memcpy(m->now, is, SLOTS * sizeof(*is));
+	m->under_way = 0;
+	close(dir);
+	free(is);
+}
+
+static int drain(struct image *img, void *arg)
+{
+	(void)arg;
+	if (image_drain(img) < 0)
+		fail("an image cannot be drained");
+	return 0;
+}
+
+static void verify_plain(struct bed *b, int index)
+{
+	int dir = open_dir(b, index);
+	uint8_t *buf = malloc(SIZE_MAX_ + 1);
+
+	for (int i = 0; i < SLOTS; i++) {
+		const struct slot *s = &models[index].now[i];
+		char name[16];
+		int fd;
+		ssize_t n;
+
+		name_of(i, name);
+		fd = openat(dir, name, O_RDONLY);
+		if ((fd >= 0) != s->exists)
+			fail("plain d%d/%s", index, name);
+		if (fd < 0)
+			continue;
+		n = read(fd, buf, SIZE_MAX_ + 1);
+		if (n != (ssize_t)s->size || memcmp(buf, s->data, s->size) != 0)
+			fail("plain d%d/%s: %zd bytes differ from %u", index, name, n, s->size);
+		close(fd);
+	}
+	close(dir);
+	free(buf);
+}
+
+void run_verifier(struct bed *b, uint64_t random)
+{
+	bool must_drain = below(&random, 3) == 0;
+
+	must_mount(b);
+	for (int i = 0; i < THREADS; i++)
+		verify(b, i);
+	if (must_drain) {
+		imagedir_for_each(b->dir, drain, NULL);
+		for (int i = 0; i < THREADS; i++)
+			verify_plain(b, i);
+	}
+	if (*b->said)
+		fail("verifier: %s", b->said);
+	if (below(&random, 2))
+		kill(getpid(), SIGKILL);
+	bed_unmount(b);
+	_exit(0);
+}

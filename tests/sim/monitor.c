@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Rules that a single action shows to be broken, at once and not only after an unlucky crash:
+ *
+ *   - a segment is overwritten only when both stable super blocks have left its older content
+ * behind, and nobody is reading it (H1, reuse);
+ *   - a record stands at its own address, inside its segment;
+ *   - of the super block copies the newest one is never overwritten, and the other one is stable
+ * before (A6);
+ *   - an image table area is overwritten only when neither stable super block names it (A6);
+ *   - the backing store is changed only within the lease that is stable (G2).
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+/* Newest state of both copies on stable storage; false where one is not readable. */
+static bool read_stable(const struct sim_world *w, struct superblock sb[SUPERBLOCK_COPIES])
+{
+	bool is_good = true;
+
+	for (int i = 0; i < SUPERBLOCK_COPIES; i++)
+		if (superblock_decode(&sb[i], w->dev->stable + SUPERBLOCK_ADDRESS(i),
+				      SUPERBLOCK_ADDRESS(i)))
+			is_good = false;
+	return is_good;
+}
+
+static bool overlaps(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b + b_len && b < a + a_len;
+}
+
+static void monitor_readers(struct sim_world *w, const struct sim_action *sa)
+{
+	for (uint32_t i = 0; i < w->nr_actions; i++) {
+		const struct sim_action *other = w->action[i];
+		uint64_t len = 0;
+
+		if (other->action->type != ACTION_DEV_READ || other->is_carried)
+			continue;
+		for (int k = 0; k < other->action->nr_iov; k++)
+			len += other->action->iov[k].iov_len;
+		if (overlaps(other->action->off, len, sa->write->off, sa->write->len))
+			sim_fail(w,
+				 "log write #%" PRIu64 " overwrites what read #%" PRIu64
+				 " is reading",
+				 sa->id, other->id);
+	}
+}
+
+static void monitor_log_write(struct sim_world *w, const struct sim_action *sa)
+{
+	const struct record_disk *h = (const void *)sa->write->data;
+	struct superblock sb[SUPERBLOCK_COPIES];
+	uint64_t id = le64_get(h->segment_id), start, end;
+
+	if (!read_stable(w, sb))
+		sim_fail(
+			w,
+			"a record is written while a super block copy is not valid on stable storage");
+	if (record_verify(h, sb[0].cache_uuid, sb[0].key, sa->write->off / BLOCK_BYTES))
+		sim_fail(w,
+			 "log write #%" PRIu64 " at block %" PRIu64
+			 " does not begin with a valid header",
+			 sa->id, sa->write->off / BLOCK_BYTES);
+	start = superblock_segment_address(&sb[0], id) * BLOCK_BYTES;
+	end = start + superblock_segment_bytes(&sb[0]);
+	if (sa->write->off < start || sa->write->off + sa->write->len > end)
+		sim_fail(w, "log write #%" PRIu64 " leaves its segment %" PRIu64, sa->id, id);
+	for (int i = 0; i < SUPERBLOCK_COPIES; i++)
+		if (id > sb[i].last_migrated_segment_id + sb[i].nr_segments)
+			sim_fail(
+				w,
+				"segment %" PRIu64 " is written over segment %" PRIu64
+				", but super block copy %d on stable storage still needs it (last migrated %" PRIu64
+				")",
+				id, id - sb[i].nr_segments, i, sb[i].last_migrated_segment_id);
+	monitor_readers(w, sa);
+}
+
+/* Is anything of [off, off + len) on its way, other than this write? */
+static bool is_unstable(const struct sim_world *w, const struct simdev_write *but, uint64_t off,
+			uint64_t len)
+{
+	const struct simdev_write *other;
+
+	list_for_each_entry(other, &w->dev->writes, node)
+		if (other != but && overlaps(off, len, other->off, other->len))
+			return true;
+	return false;
+}
+
+static void monitor_superblock_write(struct sim_world *w, const struct sim_action *sa, int copy)
+{
+	uint64_t other = SUPERBLOCK_ADDRESS(!copy);
+	struct superblock sb[SUPERBLOCK_COPIES], new;
+
+	if (superblock_decode(&new, sa->write->data, sa->write->off))
+		sim_fail(w, "super block copy %d is written with what is not one", copy);
+	if (!read_stable(w, sb))
+		sim_fail(
+			w,
+			"super block copy %d is written while a copy is not valid on stable storage",
+			copy);
+	if (is_unstable(w, sa->write, other, BLOCK_BYTES))
+		sim_fail(w, "super block copy %d is written before the other one is stable", copy);
+	if (superblock_compare(&sb[copy], &sb[!copy]) > 0)
+		sim_fail(w, "super block copy %d is overwritten, which is the newest one", copy);
+	if (superblock_compare(&new, &sb[!copy]) <= 0)
+		sim_fail(w, "super block copy %d is written with a state that is not newer", copy);
+}
+
+static void monitor_table_write(struct sim_world *w, const struct sim_action *sa)
+{
+	struct superblock sb[SUPERBLOCK_COPIES];
+	bool is_table = false;
+
+	if (!read_stable(w, sb))
+		sim_fail(
+			w,
+			"an image table is written while a super block copy is not valid on stable storage");
+	for (uint32_t t = 0; t < 2; t++) {
+		const struct superblock_table_area *area = &sb[0].table[t];
+
+		if (!overlaps(area->start, area->bytes, sa->write->off, sa->write->len))
+			continue;
+		is_table = true;
+		for (int i = 0; i < SUPERBLOCK_COPIES; i++)
+			if (sb[i].table_current == t)
+				sim_fail(
+					w,
+					"image table %u is overwritten, which super block copy %d names",
+					t, i);
+	}
+	if (!is_table)
+		sim_fail(w,
+			 "device write #%" PRIu64 " at byte %" PRIu64
+			 " is neither super block nor image table",
+			 sa->id, sa->write->off);
+}
+
+static void monitor_dev_write(struct sim_world *w, const struct sim_action *sa)
+{
+	for (int copy = 0; copy < SUPERBLOCK_COPIES; copy++)
+		if (sa->write->off == SUPERBLOCK_ADDRESS(copy)) {
+			monitor_superblock_write(w, sa, copy);
+			return;
+		}
+	monitor_table_write(w, sa);
+}
+
+void sim_monitor_change(struct sim_world *w, const struct sim_action *sa)
+{
+	struct superblock sb[SUPERBLOCK_COPIES];
+	uint64_t lease;
+
+	if (!sa->change)
+		return;
+	if (!read_stable(w, sb))
+		sim_fail(
+			w,
+			"the backing store is changed while a super block copy is not valid on stable storage");
+	lease = sb[superblock_compare(&sb[0], &sb[1]) < 0].lease_ns;
+	if ((uint64_t)w->store->now_ns > lease)
+		sim_fail(w,
+			 "the backing store is changed %" PRIu64
+			 " ns after the end of the stable lease",
+			 (uint64_t)w->store->now_ns - lease);
+}
+
+void sim_monitor(struct sim_world *w, const struct sim_action *sa)
+{
+	switch (sa->action->type) {
+	case ACTION_LOG_WRITE:
+		monitor_log_write(w, sa);
+		break;
+	case ACTION_DEV_WRITE:
+		monitor_dev_write(w, sa);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The oracle's judgement.
+ *
+ * The edges of the pieces of a block cut it into segments; all bytes of a segment have the same
+ * history. The content of a segment says which pieces it may show (versions differ in every byte;
+ * zeros may stand for several pieces). Of these the oldest one that nothing contradicts is taken:
+ * it proves the least. After a power cut each piece that is shown moves the cut, so the judgement
+ * is repeated until the cut stands still.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/align.h"
+#include "tests/sim/oracle.h"
+
+#define SEGMENTS_MAX (2 * ORACLE_PIECES_MAX + ORACLE_SECTORS + 2)
+
+struct segment {
+	uint16_t lo, hi;
+	int chosen;	/* index of a piece, -1: none yet */
+	uint64_t match; /* pieces whose content it has */
+};
+
+struct shown {
+	struct oracle_image *img;
+	uint64_t block;
+	uint32_t nr;
+	struct segment segment[SEGMENTS_MAX];
+};
+
+struct judge {
+	uint64_t before;  /* what was certain before this moment must be there */
+	bool is_recovery; /* and what is durable or observed */
+};
+
+/* ---- messages ---- */
+
+static void piece_text(const struct oracle_piece *p, char *buf, size_t size)
+{
+	const struct oracle_event *e = p->event;
+	bool is_seen = false;
+
+	for (uint32_t s = 0; s < ORACLE_SECTORS; s++)
+		is_seen = is_seen || p->seen[s] != ORACLE_NEVER;
+	snprintf(buf, size,
+		 "version %u [%u,%u) of %s started %" PRIu64 " ended %" PRId64 "%s%s%s%s",
+		 p->version, p->lo, p->hi,
+		 e->kind == ORACLE_WRITE ? "write" :
+		 e->kind == ORACLE_PUNCH ? "punch" :
+					   "truncate",
+		 e->start, (int64_t)e->end, e->is_ok ? " ok" : "", e->is_durable ? " durable" : "",
+		 e->is_base ? " base" : "", is_seen ? " seen" : "");
+}
+
+/* Where do these bytes come from? Only for messages. */
+static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
+			size_t size)
+{
+	const struct oracle_image *img;
+	uint8_t content[ORACLE_BLOCK];
+
+	snprintf(buf, size, "of no version of any block (%02x %02x %02x %02x ...)", bytes[0],
+		 bytes[hi - lo > 1], bytes[hi - lo > 2 ? 2 : 0], bytes[hi - lo > 3 ? 3 : 0]);
+	if (hi - lo < 4)
+		return;
+	list_for_each_entry(img, &o->images, node)
+		for (uint64_t b = 0; b < img->nr_blocks; b++)
+			for (uint32_t v = 0; v <= img->block[b].version; v++) {
+				oracle_content(img, b, lo, hi, v, content);
+				if (memcmp(content, bytes, hi - lo))
+					continue;
+				snprintf(buf, size, "version %u of image %u block %" PRIu64, v,
+					 img->index, b);
+				return;
+			}
+}
+
+static bool covers(const struct oracle_piece *p, const struct segment *s)
+{
+	return p->lo <= s->lo && s->hi <= p->hi;
+}
+
+static bool complain_unknown(struct oracle_image *img, uint64_t block, const struct segment *s,
+			     const uint8_t *data)
+{
+	const struct oracle_block *b = &img->block[block];
+	struct oracle *o = img->oracle;
+	char source[120];
+	int n;
+
+	find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
+	n = snprintf(o->text, sizeof(o->text),
+		     "image %u block %" PRIu64 " bytes [%u,%u): content is %s, not one of:",
+		     img->index, block, s->lo, s->hi, source);
+	for (uint32_t i = 0; i < b->nr && n < (int)sizeof(o->text); i++)
+		if (covers(b->piece[i], s))
+			n += snprintf(o->text + n, sizeof(o->text) - (size_t)n, " %u",
+				      b->piece[i]->version);
+	return false;
+}
+
+static bool complain(struct oracle_image *img, uint64_t block, const struct segment *s,
+		     const struct oracle_piece *a, const struct oracle_piece *b, const char *why)
+{
+	char ta[140], tb[140];
+
+	piece_text(a, ta, sizeof(ta));
+	piece_text(b, tb, sizeof(tb));
+	snprintf(img->oracle->text, sizeof(img->oracle->text),
+		 "image %u block %" PRIu64 " bytes [%u,%u) show %s, but %s: %s", img->index, block,
+		 s->lo, s->hi, ta, why, tb);
+	return false;
+}
+
+/* ---- segments ---- */
+
+static int compare_edges(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* A truncate or punch, which may take effect sector by sector. */
+static bool is_operation(const struct oracle_piece *p)
+{
+	return p->event->kind != ORACLE_WRITE;
+}
+
+static uint32_t sector_of(const struct segment *s)
+{
+	return s->lo / 512u;
+}
+
+static void cut_segments(const struct oracle_block *b, struct shown *sh)
+{
+	uint16_t edge[SEGMENTS_MAX + 2];
+	bool has_operation = false;
+	uint32_t n = 0;
+
+	if (b->nr > ORACLE_PIECES_MAX)
+		abort();
+	for (uint32_t i = 0; i < b->nr; i++) {
+		has_operation = has_operation || is_operation(b->piece[i]);
+		edge[n++] = b->piece[i]->lo;
+		edge[n++] = b->piece[i]->hi;
+	}
+	for (uint16_t at = 512; has_operation && at < ORACLE_BLOCK; at += 512)
+		edge[n++] = at;
+	qsort(edge, n, sizeof(edge[0]), compare_edges);
+	sh->nr = 0;
+	for (uint32_t i = 1; i < n; i++) {
+		if (edge[i] == edge[i - 1])
+			continue;
+		sh->segment[sh->nr++] =
+			(struct segment){ .lo = edge[i - 1], .hi = edge[i], .chosen = -1 };
+	}
+}
+
+/* Cuts the block and finds which pieces each segment may show. */
+static bool match_block(struct oracle_image *img, uint64_t block, const uint8_t *data,
+			struct shown *sh)
+{
+	struct oracle_block *b = &img->block[block];
+	uint8_t content[ORACLE_BLOCK];
+
+	sh->img = img;
+	sh->block = block;
+	cut_segments(b, sh);
+	for (uint32_t p = 0; p < b->nr; p++) {
+		const struct oracle_piece *piece = b->piece[p];
+
+		oracle_content(img, block, piece->lo, piece->hi, piece->version, content);
+		for (uint32_t i = 0; i < sh->nr; i++) {
+			struct segment *s = &sh->segment[i];
+
+			if (covers(piece, s) &&
+			    !memcmp(content + (s->lo - piece->lo), data + s->lo, s->hi - s->lo))
+				s->match |= 1ull << p;
+		}
+	}
+	for (uint32_t i = 0; i < sh->nr; i++)
+		if (!sh->segment[i].match)
+			return complain_unknown(img, block, &sh->segment[i], data);
+	return true;
+}
+
+/* ---- judgement ---- */
+
+static bool must_be_there(const struct shown *sh, const struct judge *j, const struct segment *s,
+			  const struct oracle_piece *p)
+{
+	uint64_t certain = oracle_certain_since(sh->block, p, sector_of(s));
+
+	if (p->event->is_base || certain < j->before)
+		return true;
+	return j->is_recovery && (p->is_observed || p->event->is_observed ||
+				  (p->event->is_durable && certain != ORACLE_NEVER));
+}
+
+/* A piece that covers the segment, is newer than a and must be there; NULL: none. */
+static const struct oracle_piece *contradiction(const struct shown *sh, const struct judge *j,
+						const struct segment *s,
+						const struct oracle_piece *a)
+{
+	const struct oracle_block *b = &sh->img->block[sh->block];
+
+	for (uint32_t i = 0; i < b->nr; i++) {
+		const struct oracle_piece *p = b->piece[i];
+
+		if (p != a && covers(p, s) && oracle_is_before(a, p, sector_of(s)) &&
+		    must_be_there(sh, j, s, p))
+			return p;
+	}
+	return NULL;
+}
+
+static bool is_single(uint64_t match)
+{
+	return (match & (match - 1)) == 0;
+}
+
+/* The piece that a segment shows for certain, else NULL. */
+static struct oracle_piece *shown_piece(const struct shown *sh, const struct segment *s)
+{
+	return is_single(s->match) ? sh->img->block[sh->block].piece[__builtin_ctzll(s->match)] :
+				     NULL;
+}
+
+/* Oldest piece first: it proves the least. */
+static bool choose(const struct shown *sh, const struct judge *j, struct segment *s)
+{
+	const struct oracle_block *b = &sh->img->block[sh->block];
+	const struct oracle_piece *why = NULL;
+	int first = __builtin_ctzll(s->match);
+
+	for (int i = s->chosen < 0 ? first : s->chosen; i < (int)b->nr; i++) {
+		if (!(s->match >> i & 1))
+			continue;
+		why = contradiction(sh, j, s, b->piece[i]);
+		if (!why) {
+			s->chosen = i;
+			return true;
+		}
+		first = i;
+	}
+	return complain(sh->img, sh->block, s, b->piece[first], why ? why : b->piece[first],
+			"this is newer and must be there");
+}
+
+/* No two segments of a block may each show a piece that the other one's should have replaced. */
+static bool check_mixture(const struct shown *sh)
+{
+	for (uint32_t i = 0; i < sh->nr; i++) {
+		const struct segment *s = &sh->segment[i];
+		const struct oracle_piece *a = shown_piece(sh, s);
+
+		for (uint32_t k = 0; a && k < sh->nr; k++) {
+			const struct segment *t = &sh->segment[k];
+			const struct oracle_piece *b = shown_piece(sh, t);
+
+			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b))
+				continue;
+			if (oracle_is_before(a, b, sector_of(s)))
+				return complain(sh->img, sh->block, s, a, b,
+						"the block also shows this newer one");
+			if (covers(a, t))
+				return complain(sh->img, sh->block, s, a, b,
+						"the block mixes it with");
+		}
+	}
+	return true;
+}
+
+static bool judge_block(struct shown *sh, const struct judge *j)
+{
+	for (uint32_t i = 0; i < sh->nr; i++)
+		if (!choose(sh, j, &sh->segment[i]))
+			return false;
+	return check_mixture(sh);
+}
+
+/* ---- reads ---- */
+
+static void see(struct oracle_piece *p, const struct segment *s, uint64_t now)
+{
+	for (uint32_t i = 0; i < ORACLE_SECTORS; i++)
+		if (!is_operation(p) || i == sector_of(s))
+			p->seen[i] = min(p->seen[i], now);
+}
+
+/* What was certain before the read began and is not shown comes before what is shown. */
+static void learn_order(const struct shown *sh, const struct judge *j)
+{
+	const struct oracle_block *b = &sh->img->block[sh->block];
+	uint64_t now = sh->img->oracle->clock;
+
+	for (uint32_t i = 0; i < sh->nr; i++) {
+		const struct segment *s = &sh->segment[i];
+		struct oracle_piece *a = shown_piece(sh, s);
+
+		if (!a)
+			continue;
+		see(a, s, now);
+		for (uint32_t k = 0; k < b->nr; k++) {
+			struct oracle_piece *p = b->piece[k];
+
+			if (p != a && covers(p, s) && !p->newer && must_be_there(sh, j, s, p) &&
+			    !oracle_is_before(p, a, sector_of(s)) &&
+			    !oracle_is_before(a, p, sector_of(s)))
+				p->newer = a;
+		}
+	}
+}
+
+static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
+			 const uint8_t *data, uint64_t since, bool is_read)
+{
+	struct judge j = { .before = since };
+	struct shown sh;
+
+	oracle_now(img->oracle);
+	for (uint32_t i = 0; i < nr_blocks; i++) {
+		if (!match_block(img, block + i, data + (size_t)i * ORACLE_BLOCK, &sh) ||
+		    !judge_block(&sh, &j))
+			return false;
+		if (is_read)
+			learn_order(&sh, &j);
+	}
+	return true;
+}
+
+bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
+		       const uint8_t *data, uint64_t since)
+{
+	return check_blocks(img, block, nr_blocks, data, since, true);
+}
+
+bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since)
+{
+	return check_blocks(img, 0, img->nr_blocks, data, since, false);
+}
+
+/* ---- recovery ---- */
+
+struct recovery {
+	struct oracle *o;
+	struct shown *shown; /* blocks with more than a base piece */
+	uint32_t nr, room;
+	struct judge judge;
+};
+
+static bool is_trivial(const struct oracle_block *b)
+{
+	return b->nr == 1 && b->piece[0]->event->is_base;
+}
+
+static bool match_image(struct recovery *r, const struct oracle_recovered *rec)
+{
+	for (uint64_t b = 0; b < rec->img->nr_blocks; b++) {
+		if (r->nr == r->room) {
+			r->room = r->room ? r->room * 2 : 64;
+			r->shown = realloc(r->shown, r->room * sizeof(*r->shown));
+			if (!r->shown)
+				abort();
+		}
+		if (!match_block(rec->img, b, rec->data + b * ORACLE_BLOCK, &r->shown[r->nr]))
+			return false;
+		r->nr += !is_trivial(&rec->img->block[b]);
+	}
+	return true;
+}
+
+/* Forgets earlier judgements; the cut begins at the newest thing that is durable. */
+static void begin_recovery(struct recovery *r, enum oracle_loss loss)
+{
+	struct oracle_image *img;
+	struct oracle_event *e;
+
+	r->judge = (struct judge){ .before = loss == ORACLE_LOSS_NONE ? ORACLE_NEVER : 0,
+				   .is_recovery = true };
+	list_for_each_entry(img, &r->o->images, node) {
+		for (uint32_t b = 0; b < img->nr_blocks; b++)
+			for (uint32_t i = 0; i < img->block[b].nr; i++)
+				img->block[b].piece[i]->is_observed = false;
+		list_for_each_entry(e, &img->events, node) {
+			e->is_observed = false;
+			if (e->is_durable && !e->is_base && !e->is_nothing)
+				r->judge.before = max(r->judge.before, e->start);
+		}
+	}
+}
+
+/* What a block shows has survived, and all that was answered before it was started must have, too.
+ */
+static bool take_evidence(struct recovery *r, const struct shown *sh)
+{
+	bool is_new = false;
+
+	for (uint32_t i = 0; i < sh->nr; i++) {
+		struct oracle_piece *p = sh->img->block[sh->block].piece[sh->segment[i].chosen];
+
+		if (!p->is_observed && is_single(sh->segment[i].match)) {
+			p->is_observed = true;
+			/* An operation is one entry in the log: all of it is there. */
+			if (is_operation(p))
+				p->event->is_observed = true;
+			is_new = true;
+		}
+		if (!p->event->is_base && !p->event->is_nothing &&
+		    p->event->start > r->judge.before) {
+			r->judge.before = p->event->start;
+			is_new = true;
+		}
+	}
+	return is_new;
+}
+
+static bool judge_all(struct recovery *r)
+{
+	bool is_changed = true;
+
+	while (is_changed) {
+		is_changed = false;
+		for (uint32_t i = 0; i < r->nr; i++) {
+			if (!judge_block(&r->shown[i], &r->judge))
+				return false;
+			if (take_evidence(r, &r->shown[i]))
+				is_changed = true;
+		}
+	}
+	return true;
+}
+
+static void settle_block(const struct shown *sh)
+{
+	const struct oracle_block *b = &sh->img->block[sh->block];
+	struct oracle_span span[SEGMENTS_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < sh->nr; i++) {
+		const struct segment *s = &sh->segment[i];
+		uint32_t version = b->piece[s->chosen]->version;
+
+		if (n && span[n - 1].version == version)
+			span[n - 1].hi = s->hi;
+		else
+			span[n++] = (struct oracle_span){ .lo = s->lo,
+							  .hi = s->hi,
+							  .version = version };
+	}
+	oracle_settle_block(sh->img, sh->block, span, n);
+}
+
+static bool check_sizes(struct recovery *r, const struct oracle_recovered *rec, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		if (oracle_size_is_possible(rec[i].img, rec[i].size, r->judge.before, true))
+			continue;
+		snprintf(r->o->text, sizeof(r->o->text),
+			 "image %u: size %" PRIu64
+			 " after recovery, nothing explains it (cut at %" PRIu64 ")",
+			 rec[i].img->index, rec[i].size, r->judge.before);
+		return false;
+	}
+	return true;
+}
+
+bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec, uint32_t nr,
+			    enum oracle_loss loss, bool settle)
+{
+	struct recovery r = { .o = o };
+	bool is_good = true;
+
+	begin_recovery(&r, loss);
+	for (uint32_t i = 0; is_good && i < nr; i++)
+		is_good = match_image(&r, &rec[i]);
+	is_good = is_good && judge_all(&r) && check_sizes(&r, rec, nr);
+	if (is_good && settle) {
+		for (uint32_t i = 0; i < r.nr; i++)
+			settle_block(&r.shown[i]);
+		for (uint32_t i = 0; i < nr; i++)
+			oracle_settle_image(rec[i].img, rec[i].size);
+	}
+	free(r.shown);
+	return is_good;
+}

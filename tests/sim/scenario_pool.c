@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Named scenarios of RULES C: the shared RAM buffers are a second log. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/scenario.h"
+
+static uint8_t *copy_pool(const struct sim_world *w)
+{
+	uint8_t *copy = malloc(w->pool_bytes);
+
+	ck_assert_ptr_nonnull(copy);
+	memcpy(copy, w->pool, w->pool_bytes);
+	return copy;
+}
+
+/* C1. Power cut; a pool of the boot before is still there: it is set aside, never replayed. */
+START_TEST(test_c1_pool_of_another_boot_is_not_replayed)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	scenario_write_block(w, &w->image[0], 0);
+	w->pool_fate = SIM_POOL_STALE;
+	sim_power_cut(w, CUT_DROP_ALL);
+	sim_mount(w);
+	ck_assert_uint_eq(w->report.drained_records, 0);
+	scenario_end(w);
+}
+END_TEST
+
+/* C1. A pool of this boot but of an earlier mount of the cache holds older data: never replayed
+ * over newer. */
+START_TEST(test_c1_pool_of_another_mount_is_not_replayed)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	uint8_t *old;
+	int err;
+
+	scenario_write_block(w, x, 0);
+	sim_daemon_death(w, true);
+	old = copy_pool(w);
+	scenario_mount(w);
+	scenario_write_block(w, x, 0);
+	sim_do_sync(w, x);
+	scenario_write_block(w, x, 1);
+	sim_daemon_death(w, true);
+	memcpy(w->pool, old, w->pool_bytes);
+	free(old);
+	/* The right pool is lost: that is refused (C3), unless the admin says so. */
+	err = sim_open(w, 0);
+	ck_assert_int_ne(err, 0);
+	w->conf.cache.ignore_lost_buffers = true;
+	w->loss = ORACLE_LOSS_UNSYNCED;
+	sim_mount(w);
+	ck_assert_uint_eq(w->report.drained_records, 0);
+	scenario_end(w);
+}
+END_TEST
+
+/* C2. Buffers half filled, sealed, in flight, written and not flushed; slots handed out and not
+ * published. */
+static void fill_pool(struct sim_world *w)
+{
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+	struct sim_request *r;
+
+	scenario_hold(w, ACTION_FLUSH);
+	for (uint64_t b = 0; b < 8; b++)
+		scenario_write_block(w, x, b);
+	scenario_run(w, SIM_MS);
+	scenario_hold(w, ACTION_LOG_WRITE);
+	for (uint64_t b = 4; b < 12; b++)
+		scenario_write_block(w, y, b);
+	sim_do_write(w, y, 100, 300);
+	/* Reserved, half way through: it must not be there after the death. */
+	r = sim_start_write(w, x, 2 * BLOCK, 2 * BLOCK, false);
+	scenario_take_to(w, r, SIM_COPY);
+	r = sim_start_write(w, y, 2 * BLOCK, BLOCK, false);
+	scenario_take_to(w, r, SIM_COPIED);
+	scenario_write_block(w, x, 12);
+}
+
+START_TEST(test_c2_death_loses_nothing_that_was_answered)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	fill_pool(w);
+	sim_daemon_death(w, false);
+	scenario_release(w, ACTION_LOG_WRITE);
+	scenario_release(w, ACTION_FLUSH);
+	scenario_mount(w);
+	ck_assert_uint_gt(w->report.drained_records, 0);
+	scenario_end(w);
+}
+END_TEST
+
+/* C2. Recovery can be killed and repeated at every point: the buffers are there until all is
+ * durable elsewhere. */
+START_TEST(test_c2_recovery_can_be_killed_at_every_point)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	fill_pool(w);
+	sim_daemon_death(w, false);
+	scenario_release(w, ACTION_LOG_WRITE);
+	scenario_release(w, ACTION_FLUSH);
+	ck_assert_uint_ge(sim_mount_everywhere(w, SIM_DAEMON_DEATH, true), 4);
+	scenario_quiet(w);
+	scenario_end(w);
+}
+END_TEST
+
+START_TEST(test_c2_power_can_fail_at_every_point_of_recovery)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	fill_pool(w);
+	sim_daemon_death(w, false);
+	scenario_release(w, ACTION_LOG_WRITE);
+	scenario_release(w, ACTION_FLUSH);
+	ck_assert_uint_ge(sim_mount_everywhere(w, SIM_POWER_CUT, false), 4);
+	scenario_quiet(w);
+	scenario_end(w);
+}
+END_TEST
+
+/* C2. Killed twice in a row, with writes in between: the second pool is the newer one. */
+START_TEST(test_c2_death_after_death)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	for (int i = 0; i < 5; i++) {
+		sim_do_clean(w, &w->image[0]);
+		sim_do_clean(w, &w->image[1]);
+		fill_pool(w);
+		sim_daemon_death(w, i % 2);
+		scenario_release(w, ACTION_LOG_WRITE);
+		scenario_release(w, ACTION_FLUSH);
+		scenario_mount(w);
+	}
+	scenario_end(w);
+}
+END_TEST
+
+/* C3. The daemon died and its buffers are gone, same boot: refused, unless the admin says that they
+ * are lost. */
+START_TEST(test_c3_lost_pool_is_refused)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	scenario_write_block(w, &w->image[0], 0);
+	sim_daemon_death(w, true);
+	memset(w->pool, 0, w->pool_bytes);
+	ck_assert_int_ne(sim_open(w, 0), 0);
+	ck_assert_str_ne(w->report.error, "");
+	w->conf.cache.ignore_lost_buffers = true;
+	w->loss = ORACLE_LOSS_UNSYNCED;
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
+/* C3. After an orderly end there is nothing to be lost. */
+START_TEST(test_c3_pool_is_not_needed_after_shutdown)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	scenario_write_block(w, &w->image[0], 0);
+	sim_shutdown(w);
+	memset(w->pool, 0, w->pool_bytes);
+	scenario_mount(w);
+	ck_assert(w->report.was_clean);
+	scenario_end(w);
+}
+END_TEST
+
+/* C5. Writes of the dead daemon land in part before recovery reads: the same records are drained
+ * over them. */
+START_TEST(test_c5_writes_of_a_dead_daemon_land_in_part)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct sim_conf conf = scenario_conf();
+		struct sim_world *w;
+
+		conf.seed = seed;
+		w = scenario_begin(&conf);
+		scenario_hold(w, ACTION_LOG_WRITE);
+		for (uint64_t b = 0; b < 16; b++)
+			scenario_write_block(w, &w->image[0], b);
+		sim_daemon_death(w, false);
+		scenario_release(w, ACTION_LOG_WRITE);
+		scenario_mount(w);
+		scenario_end(w);
+	}
+}
+END_TEST
+
+SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
+	       test_c1_pool_of_another_mount_is_not_replayed,
+	       test_c2_death_loses_nothing_that_was_answered,
+	       test_c2_recovery_can_be_killed_at_every_point,
+	       test_c2_power_can_fail_at_every_point_of_recovery, test_c2_death_after_death,
+	       test_c3_lost_pool_is_refused, test_c3_pool_is_not_needed_after_shutdown,
+	       test_c5_writes_of_a_dead_daemon_land_in_part)
