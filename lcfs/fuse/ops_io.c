@@ -14,6 +14,18 @@
 #include "lcfs/fuse/meta.h"
 #include "lcfs/fuse/ops.h"
 
+/* The most frequent of all: in one piece. */
+static void answer_write(struct request *rq, uint32_t size)
+{
+	const size_t len = sizeof(rq->out) + sizeof(rq->written);
+
+	build_assert(offsetof(struct request, written) ==
+		     offsetof(struct request, out) + sizeof(rq->out));
+	rq->out = (struct fuse_out_header){ .len = (uint32_t)len, .unique = rq->unique };
+	rq->written = (struct fuse_write_out){ .size = size };
+	request_reply_packed(rq, (char *)rq + offsetof(struct request, out), len);
+}
+
 static void answer(struct request *rq)
 {
 	int result = rq->io.result;
@@ -29,9 +41,7 @@ static void answer(struct request *rq)
 		request_reply(rq, 0, &iov, result > 0);
 		break;
 	case IMAGE_WRITE:
-		rq->written = (struct fuse_write_out){ .size = (uint32_t)result };
-		iov = (struct iovec){ &rq->written, sizeof(rq->written) };
-		request_reply(rq, 0, &iov, 1);
+		answer_write(rq, (uint32_t)result);
 		break;
 	case IMAGE_SYNC:
 		request_reply(rq, 0, NULL, 0);

@@ -46,7 +46,7 @@ struct request {
 	bool is_sync, is_datasync, kill_suid;
 
 	struct fuse_out_header out;
-	struct fuse_write_out written;
+	struct fuse_write_out written; /* right behind it: one reply */
 	struct image_io io;
 	struct cache_read read;
 };
