@@ -438,7 +438,7 @@ struct cache_op {
 		struct action effect;
 		struct cache_sync sync;
 		int phase;
-		bool has_effect, is_effective;
+		bool has_effect, is_effective, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
 		struct {
 			uint64_t block;

@@ -192,6 +192,8 @@ struct cache_image {
 	bool is_bound;	  /* BIND is in the log or the table */
 	bool is_unbound;  /* UNBIND was logged: the id waits for the log to forget it */
 	bool is_touching; /* the backing file may be changed by us */
+	bool is_touch_wanted;  /* the next image table is to say so: the log has no room */
+	bool is_unbind_wanted; /* likewise that it is unbound */
 	bool has_intent;
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;
@@ -224,6 +226,7 @@ struct cache_image {
 	struct list ops;	   /* cache_op_state.node: in phases that concern migration */
 	uint64_t retry_ns;	   /* migration waits until then after an error */
 	uint32_t retries;
+	bool is_paused; /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
 	uint32_t batch_items, batch_failed;
@@ -449,7 +452,8 @@ static inline void imgtab_grow_size(struct cache_image *img, uint64_t size)
 }
 /* After log_prepare with those bytes. */
 void imgtab_bind(struct cache *c, struct cache_image *img);
-void imgtab_entry(const struct cache_image *img, struct table_entry *e,
+/* As of lsn, the head of the log. */
+void imgtab_entry(const struct cache_image *img, uint64_t lsn, struct table_entry *e,
 		  struct table_punch_disk *punches);
 /* Of img alone, or of all at or below old when img is NULL. */
 void imgtab_rename(struct cache *c, struct cache_image *img, const char *old, size_t old_bytes,
@@ -516,6 +520,11 @@ bool super_is_stale(struct cache *c);
 int migrate_init(struct cache *c) must_check;
 void migrate_free(struct cache *c);
 void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob);
+/* What kept the image from being migrated "now" (-EAGAIN) may be over. Kicks. */
+void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t now,
+			   struct outbox *ob);
+/* The same for all, after segments became free. */
+void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob);
 /* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
 bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_is_busy(const struct cache *c);

@@ -50,8 +50,9 @@ struct migrate {
 	struct list images; /* cache_image.batch_node */
 	uint32_t nr_images;
 	struct action work;
-	struct cache_sync sync;
+	struct cache_sync sync, table_sync;
 	uint64_t last_close_ns, started_ns;
+	uint64_t tried_ns; /* when it was last looked for something to migrate */
 	uint32_t limit; /* items of a batch, by what the store can do */
 };
 
@@ -62,7 +63,9 @@ void migrate_add_image(struct migrate *m, struct cache_image *img);
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now);
-/* Each: true when actions were issued. */
+void migrate_all_failed(struct cache *c, int error, uint64_t now);
+/* Each: true when actions were issued, or something is waited for. */
+bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_start_read(struct cache *c, struct outbox *ob);
 bool migrate_start_verify(struct cache *c, struct outbox *ob);
 bool migrate_start_write(struct cache *c, struct outbox *ob);

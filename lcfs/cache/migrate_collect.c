@@ -129,7 +129,8 @@ static void collect_neighbours(struct cache *c, uint64_t now)
 	}
 }
 
-/* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. */
+/* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. Those
+ * that are being changed past the log cannot be settled now. */
 static void collect_images(struct cache *c, uint64_t now)
 {
 	struct migrate *m = c->migrate;
@@ -137,8 +138,8 @@ static void collect_images(struct cache *c, uint64_t now)
 
 	list_for_each_entry(img, &c->images, node)
 		if (img->is_bound && !img->dirty && !imgtab_is_settled(img) &&
-		    image_may(m, img, now) && m->nr_images < MIGRATE_IMAGES_MAX &&
-		    list_is_empty(&img->ranges))
+		    (!img->touchers || imgtab_has_pending(img)) && image_may(m, img, now) &&
+		    m->nr_images < MIGRATE_IMAGES_MAX && list_is_empty(&img->ranges))
 			migrate_add_image(m, img);
 }
 

@@ -75,12 +75,12 @@ void cache_image_touched(struct cache *c, struct cache_image *img, const struct 
 
 	assert(img->touchers > 0);
 	img->touchers--;
-	if (!after)
-		return;
-	if (!img->is_bound)
+	if (after && !img->is_bound)
 		img->stamp = *after;
-	else if (img->is_touching && is_quiet(img) && !c->failed)
+	else if (after && img->is_touching && is_quiet(img) && !c->failed)
 		log_stamp(c, img, after, now, ob);
+	if (!img->touchers)
+		migrate_image_changed(c, img, now, ob);
 }
 
 /* What the log has of the image is older than its file. */

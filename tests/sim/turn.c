@@ -138,15 +138,18 @@ static void refresh(struct sim_world *w, struct sim_image *img)
 	}
 }
 
-/* Somebody changes the plain file of a clean image. */
+/* Somebody changes the plain file of an image that is clean, durably so (E5). */
 static void edit_file(struct sim_world *w, struct sim_image *img)
 {
 	struct cache_image_info info;
+	struct cache_status st;
 	uint64_t size = img->file->view.stamp.size, off, len;
 	uint8_t *data;
 
 	cache_image_info(w->cache, img->cached, &info);
-	if (img->nr_requests || info.is_touching || info.dirty_blocks || info.state > IMAGE_CLEAN ||
+	cache_status(w->cache, &st);
+	if (img->nr_requests || info.is_touching || info.dirty_blocks ||
+	    info.last_lsn > st.durable_lsn || info.state > IMAGE_CLEAN ||
 	    !list_is_empty(&img->file->changes) || !size || info.size != size)
 		return;
 	off = rng_below(&w->rng, size);

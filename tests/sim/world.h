@@ -54,6 +54,8 @@ struct sim_image {
 	bool may_fail;		      /* errors are excused */
 	bool had_conflict;	      /* its state may be found in the log again */
 	bool is_edited;		      /* by somebody else, while it was clean */
+	uint64_t checked, checked_ns; /* monitor: what its last ACTION_BACK_CHECK found, and when */
+	uint32_t nr_checks;	      /* since anything happened */
 };
 
 enum sim_kind {
