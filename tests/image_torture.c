@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,7 +320,7 @@ static void step(struct worker *w)
 		check(w, slot, "sync directory", imagedir_sync_dir(w->b->dir, w->dir), 0);
 }
 
-static volatile bool is_ending;
+static atomic_bool is_ending;
 
 static void *work(void *arg)
 {
