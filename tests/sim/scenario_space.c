@@ -12,16 +12,6 @@ static uint64_t free_segments(struct sim_world *w)
 	return st.free_segments;
 }
 
-/* Images that are larger than the log. */
-static struct sim_world *begin(void)
-{
-	struct sim_conf conf = scenario_conf();
-
-	conf.image_blocks = 128;
-	conf.image_bytes = 128 * BLOCK;
-	return scenario_begin(&conf);
-}
-
 /* Writes blocks of the image, with nothing migrated, until one has to wait: that one. */
 static struct sim_request *fill_log(struct sim_world *w, struct sim_image *img)
 {
@@ -61,7 +51,7 @@ static void touch(struct sim_world *w, struct sim_image *img, bool is_end)
  */
 START_TEST(test_h1_not_now_is_asked_again_with_pauses)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 	struct sim_request *waiting;
 	uint64_t checks, before;
@@ -91,7 +81,7 @@ END_TEST
  * in the pause ends. */
 START_TEST(test_h1_a_drain_ends_the_pause)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 
 	scenario_write_block(w, x, 3);
@@ -111,7 +101,7 @@ END_TEST
  * meanwhile. */
 START_TEST(test_a_file_that_is_being_changed_is_left_alone)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 	uint64_t syncs;
 
@@ -133,7 +123,7 @@ END_TEST
 /* All that is dirty is of an image in conflict: nothing can be done, and little is tried. */
 START_TEST(test_h2_an_image_in_conflict_does_not_keep_the_core_busy)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 	struct outbox ob;
 	uint32_t ticks = 0;
@@ -172,7 +162,7 @@ static void log_a_state(struct sim_world *w, struct sim_image *img, int error)
 /* A log that is full of x, which is not touching, and whose reserve is eaten up by crashes. */
 static struct sim_world *full_to_the_last_segment(bool is_power)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 
 	scenario_write_block(w, x, 1);
@@ -242,7 +232,7 @@ END_TEST
 START_TEST(test_h1_unbind_without_room_in_the_log)
 {
 	for (int is_power = 0; is_power < 2; is_power++) {
-		struct sim_world *w = begin();
+		struct sim_world *w = scenario_begin_large();
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 		struct sim_request *r;
 
