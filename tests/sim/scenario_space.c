@@ -227,6 +227,32 @@ START_TEST(test_h1_mark_in_the_table_survives)
 }
 END_TEST
 
+/* E5, H1. Somebody edits a clean file while the log has no room to say that its cached blocks are
+ * old: the core says so, changes nothing, and does it when there is room. */
+START_TEST(test_e5_an_edit_is_taken_over_when_there_is_room)
+{
+	struct sim_world *w = full_to_the_last_segment(false);
+	struct sim_image *y = &w->image[1];
+	struct cache_image_info before, info;
+	uint8_t data[5000];
+
+	cache_image_info(w->cache, y->cached, &before);
+	oracle_edit(y->model, BLOCK - 100, sizeof(data), data);
+	w->store->now_ns += 1000;
+	simfile_edit(y->file, data, sizeof(data), BLOCK - 100);
+	y->is_edited = true;
+	ck_assert_int_eq(sim_try_refresh(w, y), -EAGAIN);
+	cache_image_info(w->cache, y->cached, &info);
+	ck_assert_int_eq(info.stamp.ctime_ns, before.stamp.ctime_ns);
+	scenario_release(w, ACTION_BACK_CHECK);
+	sim_refresh(w, y);
+	sim_do_read(w, y);
+	sim_daemon_death(w, true);
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
 /* H1. All that is in the full log is of a file that is gone: only its unbind makes room, and the
  * log has none for that. */
 START_TEST(test_h1_unbind_without_room_in_the_log)
@@ -264,4 +290,5 @@ SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_dr
 	       test_a_file_that_is_being_changed_is_left_alone,
 	       test_h2_an_image_in_conflict_does_not_keep_the_core_busy,
 	       test_h1_crashes_do_not_eat_the_way_out, test_h1_mark_in_the_table_survives,
+	       test_e5_an_edit_is_taken_over_when_there_is_room,
 	       test_h1_unbind_without_room_in_the_log)
