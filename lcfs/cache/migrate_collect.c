@@ -83,6 +83,7 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 	it->img = img;
 	it->cbn = cbn;
 	it->mask = mask;
+	it->sum = c->index.sum[cbn];
 	it->segment_id = log_segment_of(c, cbn)->id;
 	it->page = m->memory + (uint64_t)m->pages_used++ * BLOCK_BYTES;
 	if (twice)
