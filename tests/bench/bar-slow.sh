@@ -8,7 +8,7 @@ slow_lcfs()
 {
 	fresh_back "$tmp/slow/back"
 	sync -f "$tmp/slow"
-	"$MKFS" -q --force "$cache"
+	format_cache
 	start_lcfs "$tmp/slow/back" "$tmp/in-group"
 	# shellcheck disable=SC2046
 	measure "$lcfs_pid" "$tmp/mnt/image" $(load qd32)
@@ -23,7 +23,8 @@ slow_raw()
 	kept_ms=$ms
 	[ "$ms" -ge 1000 ] || ms=1000
 	# shellcheck disable=SC2046
-	measure - "$loop" --allow_mounted_write=1 --offset="$((image_mb + 256))m" --size=64m $(load qd32)
+	measure - "$loop" --allow_mounted_write=1 --offset="$((image_mb + 256))m" --size=64m \
+		$(load qd32)
 	in_group=
 	ms=$kept_ms
 	sample slow "$1" ref "$iops" - "$cpu_client"
@@ -32,7 +33,7 @@ slow_raw()
 bar_slow()
 {
 	row slow IOPS more 300 "4 KiB random write QD32 / the backing disk of 150 IOPS"
-	has_disk || { note slow "no loop devices, or no mkfs.ext4 (package e2fsprogs)"; return; }
+	has_disk || { note slow "$no_disk"; return; }
 	make_disk $((image_mb + 256)) 64
 	slow_group "$loop" 150 ||
 		{ note slow "no cgroup controller can throttle a block device here"; return; }

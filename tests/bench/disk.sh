@@ -30,6 +30,8 @@ make_disk()
 	mkdir "$tmp/slow/back"
 }
 
+no_disk="no loop devices, or no mkfs.ext4 (package e2fsprogs)"
+
 has_disk()
 {
 	command -v losetup >/dev/null && command -v mkfs.ext4 >/dev/null &&

@@ -105,10 +105,16 @@ find_build()
 set_sizes()
 {
 	case $size in
-	full) : "${pairs:=11}"; ms=2000; cache_mb=6400; image_mb=1024 engine_mb=1024 dirty_mb=4096 ;;
-	short) : "${pairs:=5}"; ms=1000; cache_mb=6400; image_mb=1024 engine_mb=512 dirty_mb=4096 ;;
-	tiny) : "${pairs:=1}"; ms=200; cache_mb=256; image_mb=64 engine_mb=64 dirty_mb=32 ;;
+	full) set -- 11 2000 6400 1024 1024 4096 ;;
+	short) set -- 5 1000 6400 1024 512 4096 ;;
+	tiny) set -- 1 200 256 64 64 32 ;;
 	esac
+	pairs=${pairs:-$1}
+	ms=$2
+	cache_mb=$3
+	image_mb=$4
+	engine_mb=$5
+	dirty_mb=$6
 }
 
 # The file is written once, so that no allocation disturbs afterwards.
@@ -217,11 +223,16 @@ fresh_back()
 	truncate -s "${2:-$image_mb}M" "$1/image"
 }
 
+format_cache()
+{
+	"$MKFS" -q --force "$cache" || die "mkfs.lcfs failed"
+}
+
 # fresh_lcfs [MIB]: on an empty cache, with an image of so many MiB; migration waits. $lcfs_pid
 fresh_lcfs()
 {
 	fresh_back "$tmp/back" "${1:-}"
-	"$MKFS" -q --force "$cache" || die "mkfs.lcfs failed"
+	format_cache
 	start_lcfs "$tmp/back"
 }
 
@@ -233,7 +244,8 @@ start_lcfs()
 	serve "$tmp/mnt" "$@" "$LCFS" -f -o "cache=$cache,allow_migrate=0" "$lcfs_back" "$tmp/mnt"
 	lcfs_pid=$server
 	# The first write binds the image: not what is measured.
-	dd if=/dev/zero of="$tmp/mnt/image" bs=4k count=1 oflag=direct conv=notrunc,fsync 2>/dev/null
+	dd if=/dev/zero of="$tmp/mnt/image" bs=4k count=1 oflag=direct conv=notrunc,fsync \
+		2>/dev/null
 }
 
 start_null()
@@ -300,17 +312,25 @@ measure()
 	shift 2
 	before=0
 	[ "$served_by" = - ] || before=$(cpu_ms "$served_by")
-	# shellcheck disable=SC2068
+	[ -n "${fio_amount:-}" ] || set -- --time_based --runtime="${ms}ms" "$@"
+	# shellcheck disable=SC2086
 	client timeout --foreground 300 ${in_group:-} fio --name=bench --filename="$file" \
 		--allow_file_create=0 --size="${fio_size:-${image_mb}m}" --minimal \
-		--terse-version=3 ${fio_amount:---time_based --runtime="${ms}ms"} $@ \
-		>"$tmp/fio.out" 2>"$tmp/fio.err" || { cat "$tmp/fio.err" >&2; die "fio failed: $*"; }
-	terse "$tmp/fio.out" >"$tmp/fio.result" || { cat "$tmp/fio.err" >&2; die "fio has written nothing"; }
+		--terse-version=3 ${fio_amount:-} "$@" >"$tmp/fio.out" 2>"$tmp/fio.err" ||
+		fio_failed "$*"
+	terse "$tmp/fio.out" >"$tmp/fio.result" || fio_failed "no result: $*"
 	read -r iops cpu_client <"$tmp/fio.result"
 	us=$(calc "1e6 / $iops")
 	cpu_server=-
-	[ "$served_by" = - ] ||
-		cpu_server=$(calc "($(cpu_ms "$served_by") - $before) * 1000 / ($iops * $(fio_seconds))")
+	[ "$served_by" = - ] && return
+	used=$(calc "($(cpu_ms "$served_by") - $before) * 1000")
+	cpu_server=$(calc "$used / ($iops * $(fio_seconds))")
+}
+
+fio_failed()
+{
+	cat "$tmp/fio.err" >&2
+	die "fio failed: $*"
 }
 
 fio_seconds()
@@ -360,7 +380,7 @@ machine()
 	model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 	memory=$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
 	where=$(findmnt -no FSTYPE -T "$tmp")
-	printf 'machine\t%s x %s, %s GiB, Linux %s, cache: %s, fio %s, load %s at the start, %s at the end\n' \
+	printf 'machine\t%s x %s, %s GiB, Linux %s, cache: %s, fio %s, load %s to %s\n' \
 		"$(nproc)" "${model:-unknown processor}" "$memory" "$(uname -r | cut -d- -f1)" \
 		"${cache_device:+a block device}${cache_device:-a file on $where}" \
 		"$(fio --version | sed 's/fio-//')" "$load_at_start" "$(cut -d' ' -f1 /proc/loadavg)"

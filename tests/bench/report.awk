@@ -68,6 +68,11 @@ function ratios(row,    pair, n, a, b)
 	return n + 0
 }
 
+function span(n, a, b)
+{
+	return n ? sprintf(b >= 100 ? "%.0f..%.0f" : "%.2f..%.2f", a, b) : "-"
+}
+
 function verdict(row, mid)
 {
 	if (needs[row] == "-" || mid == "-")
@@ -144,8 +149,8 @@ END {
 		n = ratios(row)
 		mid = n ? quantile(ratio, n, 0.5) : "-"
 		said = verdict(row, mid)
-		quartiles = n ? sprintf("%.2f..%.2f", quantile(ratio, n, 0.25), quantile(ratio, n, 0.75)) : "-"
-		range = n ? sprintf("%.2f..%.2f", ratio[1], ratio[n]) : "-"
+		quartiles = span(n, quantile(ratio, n, 0.25), quantile(ratio, n, 0.75))
+		range = span(n, ratio[1], ratio[n])
 		sign = better[row] == "more" ? ">=" : "<="
 		printf format, row, number(median_of(row, "lcfs", "value")), \
 			number(median_of(row, "ref", "value")), unit[row], \
@@ -156,7 +161,7 @@ END {
 	}
 	for (i = 1; i <= nr_notes; i++)
 		print "  " notes[i]
-	printf "{\"machine\": %s, \"size\": %s,\n \"rows\": [\n%s\n ]}\n", quoted(machine), quoted(size), \
-		text >json
+	printf "{\"machine\": %s, \"size\": %s,\n \"rows\": [\n%s\n ]}\n", quoted(machine), \
+		quoted(size), text >json
 	exit missed > 0
 }
