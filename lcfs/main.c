@@ -200,7 +200,10 @@ static int mount_lcfs(const struct options *o)
 
 	if (o->is_debug)
 		msg_set_level(MSG_DEBUG);
-	err = find_places(&places, o);
+	places = (struct places){ .dirfd = -1 };
+	err = process_raise_fd_limit();
+	if (!err)
+		err = find_places(&places, o);
 	if (!err) {
 		fill_mount(&mount, o, &places);
 		err = check_fuse(&mount);

@@ -136,13 +136,14 @@ static int word_place(const char *words, const char *word)
 static must_check int set_number(const struct option_row *row, struct option_value *v,
 				 const char *value, char *text, size_t size)
 {
-	const char *gap = row->unit[0] ? " " : "";
+	bool has_unit = row->unit[0] && strcmp(row->unit, "0/1") != 0;
 	int err = parse_u64(value, row->min, row->max, &v->number);
 
 	if (err)
 		return complain(text, size,
 				"%s=%s: give a number from %" PRIu64 " to %" PRIu64 "%s%s",
-				row->name, value, row->min, row->max, gap, row->unit);
+				row->name, value, row->min, row->max, has_unit ? " " : "",
+				has_unit ? row->unit : "");
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "lcfs/process.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -20,6 +21,9 @@
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
 #endif
+
+/* Without images and open files: threads, rings, device, directories. Twice of what it takes. */
+#define FEWEST_FDS 128u
 
 static void become_io_flusher(void)
 {
@@ -40,6 +44,22 @@ static void raise_memlock_limit(void)
 	limit.rlim_cur = limit.rlim_max;
 	/* If it stays too low, whoever locks memory says so. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+int process_raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FEWEST_FDS)
+		return 0;
+	msg_err("only %ju open files are allowed, and %u are needed at least: raise the limit "
+		"(ulimit -n; LimitNOFILE= of systemd)",
+		(uintmax_t)limit.rlim_cur, FEWEST_FDS);
+	return -EMFILE;
 }
 
 void process_prepare(void)

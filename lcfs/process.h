@@ -3,10 +3,14 @@
 #ifndef LCFS_PROCESS_H
 #define LCFS_PROCESS_H
 
+#include "common/compiler.h"
+
 /*
  * Before there are threads. What is not granted is warned of once: lcfs works all the same, but is
  * less safe when memory runs short.
  */
 void process_prepare(void);
+/* As many descriptors as are allowed, before anything is opened; -EMFILE, said, for too few. */
+int process_raise_fd_limit(void) must_check;
 
 #endif

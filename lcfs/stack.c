@@ -168,7 +168,8 @@ static must_check int drop_stale_pool(struct stack *s, const uint8_t *boot_id)
 }
 
 /* Those of a dead daemon, or new ones. */
-static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct cache_conf *conf)
+static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct cache_conf *conf,
+				bool *is_new)
 {
 	struct cache_pool_layout layout;
 	char text[TEXT_MAX];
@@ -182,7 +183,8 @@ static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct 
 	if (err)
 		return err;
 	cache_pool_layout(&s->sb, conf->pool_buffers, &layout);
-	if (!s->pool) {
+	*is_new = !s->pool;
+	if (*is_new) {
 		err = poolfile_create(&s->pool, NULL, s->sb.cache_uuid, layout.bytes, text,
 				      sizeof(text));
 		if (err)
@@ -193,6 +195,23 @@ static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct 
 	while (conf->pool_buffers > 2 && layout.bytes > poolfile_bytes(s->pool))
 		cache_pool_layout(&s->sb, --conf->pool_buffers, &layout);
 	return 0;
+}
+
+/*
+ * A start that failed leaves no new buffers behind that the next one would have to set aside. Those
+ * that the newest super block knows stay: they are part of the log.
+ */
+static void drop_new_pool(struct stack *s, const uint8_t *boot_id)
+{
+	struct superblock sb;
+	char text[TEXT_MAX];
+
+	if (cache_superblock_read(cachedev_blkdev(s->dev), &sb, text, sizeof(text)) < 0 ||
+	    cache_pool_is_valid(poolfile_memory(s->pool), poolfile_bytes(s->pool), &sb, boot_id))
+		return;
+	if (poolfile_remove(s->pool) < 0)
+		msg_debug("new RAM buffers are left behind");
+	s->pool = NULL;
 }
 
 /* ------------------------------------------------------------------ cache */
@@ -214,6 +233,7 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 	struct cache_mount_info info = { 0 };
 	struct cache_recovery_report report = { 0 };
 	struct cache_conf conf;
+	bool is_new_pool = false;
 	int err = uuid_random(info.mount_id);
 
 	if (!err)
@@ -228,16 +248,19 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 	conf.pool_buffers = (uint32_t)options_number(o, OPT_RAM_BUFFERS);
 	conf.ignore_lost_buffers = options_flag(o, OPT_LOST_BUFFERS, false);
 
-	err = open_pool(s, info.boot_id, &conf);
+	err = open_pool(s, info.boot_id, &conf, &is_new_pool);
 	if (err)
 		return err;
 	warn_of_pool(s->pool);
 	err = cache_open(&s->cache, cachedev_blkdev(s->dev), poolfile_memory(s->pool),
 			 poolfile_bytes(s->pool), &conf, &info, &report);
-	if (err)
-		msg_err("%s: %s", p->cache, report.error);
-	else
+	if (!err) {
 		tell_recovery(p, &report);
+		return 0;
+	}
+	msg_err("%s: %s", p->cache, report.error);
+	if (is_new_pool)
+		drop_new_pool(s, info.boot_id);
 	return err;
 }
 
@@ -319,7 +342,8 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 
 int stack_close(struct stack *s)
 {
-	bool was_attached = s->dir && imagedir_cache(s->dir);
+	/* without an engine nothing marks the cache clean */
+	bool had_engine = s->dir && imagedir_engine(s->dir);
 	int err = 0;
 
 	ctlfs_free(s->ctl);
@@ -332,7 +356,7 @@ int stack_close(struct stack *s)
 	if (s->cache)
 		cache_free(s->cache);
 	/* The buffers are part of the log until the cache is marked clean. */
-	if (s->pool && was_attached && !err)
+	if (s->pool && had_engine && !err)
 		err = poolfile_remove(s->pool);
 	else
 		poolfile_close(s->pool);

@@ -26,3 +26,4 @@ for word in --force --label --segment-order --size --uuid --quiet --version; do
 done
 works "$MKFS" --version
 grep -q '^mkfs.lcfs ' "$tmp/out" || fail "--version says: $(cat "$tmp/out")"
+refused 2 'give a number from 5 to 13' "$MKFS" --segment-order=3 --size=64M "$tmp/new"

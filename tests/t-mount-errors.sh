@@ -19,6 +19,8 @@ refused 2 'backing directory and the mount point' "$LCFS" -o "cache=$cache" "$di
 refused 2 'mkfs.lcfs' "$LCFS" "$dir" "$mnt"
 refused 2 "'frobnicate'" "$LCFS" -o "cache=$cache,frobnicate" "$dir" "$mnt"
 refused 2 'from 0 to 100' "$LCFS" -o "cache=$cache,migrate_threshold=200" "$dir" "$mnt"
+refused 2 'give a number from 0 to 1' "$LCFS" -o "cache=$cache,allow_migrate=2" "$dir" "$mnt"
+! grep -q '0/1' "$tmp/err" || fail "a unit that is none"
 
 # The directories.
 refused 1 "backing directory '$tmp/no' does not exist" "$LCFS" -o "cache=$cache" "$tmp/no" "$mnt"

@@ -86,6 +86,7 @@ static const struct option options[] = {
 
 static void parse_option(struct mkfs_options *o, int option)
 {
+	char wanted[48];
 	uint64_t order;
 
 	switch (option) {
@@ -103,9 +104,11 @@ static void parse_option(struct mkfs_options *o, int option)
 		o->quiet = true;
 		break;
 	case OPTION_SEGMENT_ORDER:
+		snprintf(wanted, sizeof(wanted), "a number from %u to %u",
+			 (unsigned int)SEGMENT_ORDER_MIN, (unsigned int)SEGMENT_ORDER_MAX);
 		parse_number("--segment-order",
 			     parse_u64(optarg, SEGMENT_ORDER_MIN, SEGMENT_ORDER_MAX, &order),
-			     optarg, "one that --help allows");
+			     optarg, wanted);
 		o->segment_order = (uint32_t)order;
 		break;
 	case OPTION_UUID:
