@@ -26,6 +26,7 @@
 #include "lcfs/image/image_private.h"
 
 #define PASS_NS NSEC_PER_SEC
+#define ROOM_PASS_NS (100 * NSEC_PER_MSEC)
 #define PASS_IMAGES 4096u
 #define IDLE_PASSES 5u
 #define REAP_PASSES 30u
@@ -177,6 +178,7 @@ void maintain_want_room(struct imagedir *d)
 
 	mutex_lock(&m->lock);
 	m->is_room_wanted = true;
+	cond_signal(&m->wakeup);
 	mutex_unlock(&m->lock);
 }
 
@@ -298,11 +300,12 @@ static void maintain_images(struct maintain *m)
 
 struct reap {
 	bool is_all; /* clean ones, too: room is wanted */
+	size_t nr;   /* how many were unbound */
 };
 
 static int reap_image(struct image *img, void *arg)
 {
-	const struct reap *reap = arg;
+	struct reap *reap = arg;
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
@@ -314,14 +317,30 @@ static int reap_image(struct image *img, void *arg)
 		return 0;
 	if (!reap->is_all && info.cached_blocks)
 		return 0;
-	if (image_unprepare(img) && !unbind(img))
+	if (!image_unprepare(img))
+		return 0;
+	if (unbind(img))
+		reap->nr++;
+	else
 		msg_debug("cache: an unused image cannot be unbound");
 	return 0;
 }
 
+/* Ids and entries of the table are free once both super block copies have passed the unbinds: that
+ * need not wait for their turn. */
+static void commit_super_block(struct imagedir *d)
+{
+	struct outbox ob;
+
+	outbox_init(&ob);
+	if (cache_knob_set(d->cache, KNOB_COMMIT_SUPER_BLOCK, 1, engine_now(d->engine), &ob) < 0)
+		msg_debug("cache: no super block is written for the sake of room");
+	engine_carry(d->engine, &ob);
+}
+
 static void reap(struct maintain *m)
 {
-	struct reap reap;
+	struct reap reap = { .nr = 0 };
 
 	mutex_lock(&m->lock);
 	reap.is_all = m->is_room_wanted;
@@ -329,6 +348,8 @@ static void reap(struct maintain *m)
 	mutex_unlock(&m->lock);
 	if (reap.is_all || m->passes % REAP_PASSES == 0)
 		imagedir_for_each(m->d, reap_image, &reap);
+	if (reap.is_all && reap.nr)
+		commit_super_block(m->d);
 }
 
 /* ---- the thread ---- */
@@ -342,15 +363,21 @@ static void pass(struct maintain *m)
 	reap(m);
 }
 
-/* False: stop. */
+/*
+ * False: stop. Where room is wanted the next pass comes early, but what was unbound needs a moment
+ * to be out of the log.
+ */
 static bool wait_for_pass(struct maintain *m)
 {
-	uint64_t deadline = clock_mono_ns() + PASS_NS;
+	uint64_t start = clock_mono_ns();
 
 	LOCK_SCOPE(&m->lock);
-	while (!m->is_stopping)
+	while (!m->is_stopping) {
+		uint64_t deadline = start + (m->is_room_wanted ? ROOM_PASS_NS : PASS_NS);
+
 		if (cond_timedwait_ns(&m->wakeup, &m->lock, deadline) == -ETIMEDOUT)
 			break;
+	}
 	return !m->is_stopping;
 }
 
