@@ -32,7 +32,7 @@
 #define AGAIN_NS (NSEC_PER_SEC / 32)
 #define CLOSE_NS NSEC_PER_SEC
 #define BATCH_NS (NSEC_PER_SEC / 2)
-#define BATCH_ITEMS_MIN 64u
+#define BATCH_REQUESTS_MIN 64u
 
 /* ---------------------------------------------------------------- life */
 
@@ -292,7 +292,7 @@ static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
 
 /* ---------------------------------------------------------------- sync and finish */
 
-static bool item_is_current(struct cache *c, const struct migrate_item *it)
+bool migrate_item_is_current(struct cache *c, const struct migrate_item *it)
 {
 	return (c->index.flags[it->cbn] & INDEX_BATCH) && c->index.key[it->cbn] == it->key &&
 	       log_segment_of(c, it->cbn)->id == it->segment_id;
@@ -306,7 +306,7 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 	list_for_each_entry(img, &m->images, batch_node)
 		img->batch_items = 0;
 	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (!m->item[i].is_failed && item_is_current(c, &m->item[i]))
+		if (!m->item[i].is_failed && migrate_item_is_current(c, &m->item[i]))
 			m->item[i].img->batch_items++;
 	list_for_each_entry(img, &m->images, batch_node) {
 		waiters_wake(&img->range_waiters, ob);
@@ -380,7 +380,7 @@ static void finish_items(struct cache *c)
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = &m->item[i];
 
-		if (!item_is_current(c, it))
+		if (!migrate_item_is_current(c, it))
 			continue;
 		c->index.flags[it->cbn] &= (uint8_t)~INDEX_BATCH;
 		if (it->is_failed || it->img->batch_failed)
@@ -401,9 +401,9 @@ static void adapt(struct migrate *m, uint64_t now)
 
 	if (took > BATCH_NS)
 		limit = limit * BATCH_NS / took;
-	else if (m->nr_items >= m->limit)
+	else if (m->cost >= (uint64_t)m->limit * MIGRATE_REQUEST_COST)
 		limit *= 2;
-	m->limit = (uint32_t)min(max(limit, (uint64_t)BATCH_ITEMS_MIN), (uint64_t)m->nr_pages);
+	m->limit = (uint32_t)min(max(limit, (uint64_t)BATCH_REQUESTS_MIN), (uint64_t)m->nr_pages);
 }
 
 static void finish(struct cache *c, uint64_t now, struct outbox *ob)
@@ -517,12 +517,14 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	struct migrate *m = c->migrate;
 	bool draining, is_short, run;
 
-	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
+	if (c->failed || c->is_stopping)
 		return;
-	draining = any_draining(c);
 	is_short = log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
+	if (m->phase != MIGRATE_IDLE)
+		return;
+	draining = any_draining(c);
 	run = may_run(c);
 	if (!run && !draining)
 		return;

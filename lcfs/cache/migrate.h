@@ -6,6 +6,8 @@
 #include "lcfs/cache/core.h"
 
 #define MIGRATE_RUN_BLOCKS 256u /* of one request: 1 MiB */
+/* One request costs what so many more blocks in a request cost. */
+#define MIGRATE_REQUEST_COST 16u
 #define MIGRATE_IMAGES_MAX 32u	/* whose touching marks fit one block of operations */
 
 enum migrate_phase {
@@ -26,7 +28,8 @@ struct migrate_item {
 	uint8_t *backing; /* and from the backing file, where the mask has gaps; or NULL */
 	uint32_t cbn, sum;
 	uint8_t mask;
-	bool is_failed, is_rotten;
+	bool is_failed; /* it stays as it is */
+	bool is_rotten;
 };
 
 struct migrate_run {
@@ -53,7 +56,8 @@ struct migrate {
 	struct cache_sync sync, table_sync;
 	uint64_t last_close_ns, started_ns;
 	uint64_t tried_ns; /* when it was last looked for something to migrate */
-	uint32_t limit; /* items of a batch, by what the store can do */
+	uint64_t cost;	/* of what was collected, in blocks */
+	uint32_t limit; /* requests of one block in a batch, by what the store can do */
 };
 
 /* Fills the batch; empty when m->images is. */
@@ -61,6 +65,8 @@ void migrate_collect(struct cache *c, uint64_t now);
 void migrate_add_image(struct migrate *m, struct cache_image *img);
 /* All actions of the phase have ended: on to the next one that has any. */
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
+/* Does the index still point at it? */
+bool migrate_item_is_current(struct cache *c, const struct migrate_item *it);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now);
 void migrate_all_failed(struct cache *c, int error, uint64_t now);

@@ -12,16 +12,6 @@ static uint64_t free_segments(struct sim_world *w)
 	return st.free_segments;
 }
 
-/* Images that are larger than the log. */
-static struct sim_world *begin(void)
-{
-	struct sim_conf conf = scenario_conf();
-
-	conf.image_blocks = 128;
-	conf.image_bytes = 128 * BLOCK;
-	return scenario_begin(&conf);
-}
-
 /* Writes blocks of the image, with nothing migrated, until one has to wait: that one. */
 static struct sim_request *fill_log(struct sim_world *w, struct sim_image *img)
 {
@@ -61,7 +51,7 @@ static void touch(struct sim_world *w, struct sim_image *img, bool is_end)
  */
 START_TEST(test_h1_not_now_is_asked_again_with_pauses)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 	struct sim_request *waiting;
 	uint64_t checks, before;
@@ -91,7 +81,7 @@ END_TEST
  * in the pause ends. */
 START_TEST(test_h1_a_drain_ends_the_pause)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 
 	scenario_write_block(w, x, 3);
@@ -111,7 +101,7 @@ END_TEST
  * meanwhile. */
 START_TEST(test_a_file_that_is_being_changed_is_left_alone)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 	uint64_t syncs;
 
@@ -133,7 +123,7 @@ END_TEST
 /* All that is dirty is of an image in conflict: nothing can be done, and little is tried. */
 START_TEST(test_h2_an_image_in_conflict_does_not_keep_the_core_busy)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0];
 	struct outbox ob;
 	uint32_t ticks = 0;
@@ -172,7 +162,7 @@ static void log_a_state(struct sim_world *w, struct sim_image *img, int error)
 /* A log that is full of x, which is not touching, and whose reserve is eaten up by crashes. */
 static struct sim_world *full_to_the_last_segment(bool is_power)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_large();
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 
 	scenario_write_block(w, x, 1);
@@ -237,12 +227,38 @@ START_TEST(test_h1_mark_in_the_table_survives)
 }
 END_TEST
 
+/* E5, H1. Somebody edits a clean file while the log has no room to say that its cached blocks are
+ * old: the core says so, changes nothing, and does it when there is room. */
+START_TEST(test_e5_an_edit_is_taken_over_when_there_is_room)
+{
+	struct sim_world *w = full_to_the_last_segment(false);
+	struct sim_image *y = &w->image[1];
+	struct cache_image_info before, info;
+	uint8_t data[5000];
+
+	cache_image_info(w->cache, y->cached, &before);
+	oracle_edit(y->model, BLOCK - 100, sizeof(data), data);
+	w->store->now_ns += 1000;
+	simfile_edit(y->file, data, sizeof(data), BLOCK - 100);
+	y->is_edited = true;
+	ck_assert_int_eq(sim_try_refresh(w, y), -EAGAIN);
+	cache_image_info(w->cache, y->cached, &info);
+	ck_assert_int_eq(info.stamp.ctime_ns, before.stamp.ctime_ns);
+	scenario_release(w, ACTION_BACK_CHECK);
+	sim_refresh(w, y);
+	sim_do_read(w, y);
+	sim_daemon_death(w, true);
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
 /* H1. All that is in the full log is of a file that is gone: only its unbind makes room, and the
  * log has none for that. */
 START_TEST(test_h1_unbind_without_room_in_the_log)
 {
 	for (int is_power = 0; is_power < 2; is_power++) {
-		struct sim_world *w = begin();
+		struct sim_world *w = scenario_begin_large();
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 		struct sim_request *r;
 
@@ -274,4 +290,5 @@ SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_dr
 	       test_a_file_that_is_being_changed_is_left_alone,
 	       test_h2_an_image_in_conflict_does_not_keep_the_core_busy,
 	       test_h1_crashes_do_not_eat_the_way_out, test_h1_mark_in_the_table_survives,
+	       test_e5_an_edit_is_taken_over_when_there_is_room,
 	       test_h1_unbind_without_room_in_the_log)
