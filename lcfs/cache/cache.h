@@ -199,10 +199,14 @@ int cache_image_new(struct cache *c, const struct op_identity *identity,
 struct cache_image *cache_image_next(struct cache *c, struct cache_image *prev);
 /* An image that is not bound (never written, or unbound) goes away. */
 void cache_image_free(struct cache *c, struct cache_image *img);
-/* The recorded stamp of an image that is not touching and not dirty is the file's present one (it
- * was opened, found changed while clean, and its clean blocks must not be used any more). */
-void cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
-			 uint64_t now, struct outbox *ob);
+/*
+ * The file of an image that is not touching and not dirty was found changed: its clean blocks are
+ * forgotten, its size and stamp are those of the file. -EAGAIN: not now, nothing has changed
+ * (something of the image is under way, or the log has no space): the clean blocks must not be
+ * shown as the file's content until a call has succeeded. -EIO: the cache device has failed.
+ */
+int cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
+			uint64_t now, struct outbox *ob) must_check;
 /* State found by the layer above (IMAGE_CONFLICT, IMAGE_MISSING, IMAGE_ERROR, or IMAGE_CLEAN to
  * lift them). Sticky, logged. */
 void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
@@ -314,6 +318,8 @@ struct cache_write {
 		uint64_t block; /* first block of the chunk */
 		uint32_t blocks;
 		bool is_partial, has_waited, is_syncing, is_ready;
+		bool is_admitted;  /* the chunk has had its delay (pace.h) */
+		uint64_t admit_ns; /* when that ends */
 		bool base_is_clean, base_is_rotten;
 		uint8_t base_mask;    /* sectors to take from the older cached version */
 		uint8_t backing_mask; /* sectors to take from the backing file */
@@ -438,7 +444,7 @@ struct cache_op {
 		struct action effect;
 		struct cache_sync sync;
 		int phase;
-		bool has_effect, is_effective;
+		bool has_effect, is_effective, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
 		struct {
 			uint64_t block;

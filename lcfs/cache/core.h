@@ -19,6 +19,7 @@
 #include "common/mutex.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/cache/index.h"
+#include "lcfs/cache/pace.h"
 
 #define CACHE_LOCK_RANK 200
 
@@ -152,6 +153,7 @@ struct log {
 	struct list free_records;
 	struct list free_bufs;	   /* may be taken; oldest first; still readable */
 	struct list space_waiters; /* cache_waiter: no space */
+	struct pace pace;	   /* and those that are slowed down before that */
 	uint64_t free_segments;
 	uint32_t writing;   /* records in state WRITING */
 	uint32_t busy_bufs; /* not in free_bufs */
@@ -192,6 +194,8 @@ struct cache_image {
 	bool is_bound;	  /* BIND is in the log or the table */
 	bool is_unbound;  /* UNBIND was logged: the id waits for the log to forget it */
 	bool is_touching; /* the backing file may be changed by us */
+	bool is_touch_wanted;  /* the next image table is to say so: the log has no room */
+	bool is_unbind_wanted; /* likewise that it is unbound */
 	bool has_intent;
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;
@@ -224,6 +228,7 @@ struct cache_image {
 	struct list ops;	   /* cache_op_state.node: in phases that concern migration */
 	uint64_t retry_ns;	   /* migration waits until then after an error */
 	uint32_t retries;
+	bool is_paused; /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
 	uint32_t batch_items, batch_failed;
@@ -382,6 +387,16 @@ bool log_is_short(const struct cache *c);
 uint64_t log_finish_record(struct cache *c, struct record_disk *h, uint64_t link, uint64_t durable,
 			   uint64_t time_ns);
 
+/* Free segments below which migration runs whatever the load is, and writers are paced. */
+uint64_t log_short_below(const struct cache *c);
+
+/* ---------------------------------------------------------------- write.c */
+
+/* Resumes the writes whose delay is over (or all of them); when the next one's is. */
+void write_end_delays(struct cache *c, uint64_t now, struct outbox *ob);
+void write_end_all_delays(struct cache *c, struct outbox *ob);
+uint64_t write_next_delay(const struct cache *c);
+
 /* ---------------------------------------------------------------- pool.c */
 
 void pool_init(struct cache *c, void *pool); /* structs over the memory, contents untouched */
@@ -431,6 +446,8 @@ void blocks_drop_sectors(struct cache *c, struct cache_image *img, uint64_t bloc
 /* ---------------------------------------------------------------- imgtab.c */
 
 struct cache_image *imgtab_find(struct cache *c, uint32_t id);
+/* Where the search for a free id goes on after this one. */
+uint32_t imgtab_next_id(uint32_t id);
 struct cache_image *imgtab_add(struct cache *c, uint32_t id);
 void imgtab_remove(struct cache *c, struct cache_image *img);
 int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes) must_check;
@@ -449,7 +466,8 @@ static inline void imgtab_grow_size(struct cache_image *img, uint64_t size)
 }
 /* After log_prepare with those bytes. */
 void imgtab_bind(struct cache *c, struct cache_image *img);
-void imgtab_entry(const struct cache_image *img, struct table_entry *e,
+/* As of lsn, the head of the log. */
+void imgtab_entry(const struct cache_image *img, uint64_t lsn, struct table_entry *e,
 		  struct table_punch_disk *punches);
 /* Of img alone, or of all at or below old when img is NULL. */
 void imgtab_rename(struct cache *c, struct cache_image *img, const char *old, size_t old_bytes,
@@ -516,6 +534,11 @@ bool super_is_stale(struct cache *c);
 int migrate_init(struct cache *c) must_check;
 void migrate_free(struct cache *c);
 void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob);
+/* What kept the image from being migrated "now" (-EAGAIN) may be over. Kicks. */
+void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t now,
+			   struct outbox *ob);
+/* The same for all, after segments became free. */
+void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob);
 /* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
 bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_is_busy(const struct cache *c);

@@ -283,18 +283,20 @@ const char *image_state_text(enum image_state s)
 
 static uint8_t entry_flags(const struct cache_image *img)
 {
-	return (uint8_t)((img->is_touching ? TABLE_TOUCHING : 0) |
+	return (uint8_t)((img->is_touching || img->is_touch_wanted ? TABLE_TOUCHING : 0) |
 			 (img->has_intent ? TABLE_INTENT : 0) |
-			 (img->is_unbound ? TABLE_UNBOUND : 0));
+			 (img->is_unbound || img->is_unbind_wanted ? TABLE_UNBOUND : 0));
 }
 
-void imgtab_entry(const struct cache_image *img, struct table_entry *e,
+void imgtab_entry(const struct cache_image *img, uint64_t lsn, struct table_entry *e,
 		  struct table_punch_disk *punches)
 {
 	memset(e, 0, sizeof(*e));
 	e->image = img->id;
 	e->bind_lsn = img->bind_lsn;
-	e->clean_lsn = img->is_unbound ? img->unbind_lsn : img->clean_lsn;
+	e->clean_lsn = img->is_unbound	     ? img->unbind_lsn :
+		       img->is_unbind_wanted ? lsn :
+					       img->clean_lsn;
 	e->applied_lsn = img->applied_lsn;
 	e->size = img->logged_size;
 	e->backing_valid = img->backing_valid;
@@ -405,15 +407,18 @@ void cache_image_path(struct cache *c, struct cache_image *img, char *path)
 	memcpy(path, img->path, strlen(img->path) + 1);
 }
 
+uint32_t imgtab_next_id(uint32_t id)
+{
+	return id < IMAGE_ID_MAX ? id + 1 : 1;
+}
+
 static uint32_t free_id(struct cache *c)
 {
-	uint32_t id = c->super.next_image_id;
+	uint32_t id = max(c->super.next_image_id, 1u);
 
-	for (uint32_t tries = 0; tries < IMAGE_ID_MAX; tries++, id++) {
-		if (id == 0 || id > IMAGE_ID_MAX)
-			id = 1;
+	for (uint32_t tries = 0; tries < IMAGE_ID_MAX; tries++, id = imgtab_next_id(id)) {
 		if (!imgtab_find(c, id)) {
-			c->super.next_image_id = id + 1;
+			c->super.next_image_id = imgtab_next_id(id);
 			return id;
 		}
 	}
@@ -469,9 +474,13 @@ void cache_image_free(struct cache *c, struct cache_image *img)
 	LOCK_SCOPE(&c->lock);
 
 	img->owner = NULL;
-	if (!img->is_bound && !img->cached && list_is_empty(&img->ranges) &&
-	    list_is_empty(&img->ops))
-		imgtab_remove(c, img);
+	if (img->is_bound || img->cached || !list_is_empty(&img->ranges) ||
+	    !list_is_empty(&img->ops))
+		return;
+	/* the log never heard of it: files that are only looked at use up no ids */
+	if (c->super.next_image_id == imgtab_next_id(img->id))
+		c->super.next_image_id = img->id;
+	imgtab_remove(c, img);
 }
 
 static uint8_t sticky_of(enum image_state s)
@@ -497,7 +506,7 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 	if (img->is_bound && log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) == 0)
 		img->last_lsn = log_op(c, &op);
 	waiters_wake(&img->range_waiters, ob);
-	migrate_kick(c, now, ob);
+	migrate_image_changed(c, img, now, ob);
 }
 
 void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,

@@ -29,6 +29,7 @@
 
 #define RETRY_NS NSEC_PER_SEC
 #define RETRIES_SHIFT_MAX 5
+#define AGAIN_NS (NSEC_PER_SEC / 32)
 #define CLOSE_NS NSEC_PER_SEC
 #define BATCH_NS (NSEC_PER_SEC / 2)
 #define BATCH_REQUESTS_MIN 64u
@@ -102,19 +103,54 @@ bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint
 
 /* ---------------------------------------------------------------- failures */
 
+static void retry_in(struct cache *c, struct cache_image *img, uint64_t least, uint64_t now)
+{
+	img->retry_ns = now + (least << min(img->retries, (uint32_t)RETRIES_SHIFT_MAX));
+	img->retries++;
+	deadline_lower(c, img->retry_ns);
+}
+
+/* Not now: no error, and whatever changes ends it. */
+static void pause_image(struct cache *c, struct cache_image *img, uint64_t now)
+{
+	img->is_paused = true;
+	retry_in(c, img, AGAIN_NS, now);
+}
+
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
 {
 	img->batch_failed = true;
-	if (error == -EAGAIN) { /* not now: no error, no growing pause */
-		img->retry_ns = now + RETRY_NS;
-		img->retries = max(img->retries, 1u);
-	} else {
-		img->retry_ns = now + (RETRY_NS << min(img->retries, (uint32_t)RETRIES_SHIFT_MAX));
-		img->retries++;
-		if (img->state == TABLE_STATE_OK)
-			img->error = -error;
+	if (error == -EAGAIN) {
+		pause_image(c, img, now);
+		return;
 	}
-	deadline_lower(c, img->retry_ns);
+	img->is_paused = false;
+	retry_in(c, img, RETRY_NS, now);
+	if (img->state == TABLE_STATE_OK)
+		img->error = -error;
+}
+
+static void end_pause(struct cache_image *img)
+{
+	if (img->is_paused)
+		img->retries = 0;
+	img->is_paused = false;
+}
+
+void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t now,
+			   struct outbox *ob)
+{
+	end_pause(img);
+	migrate_kick(c, now, ob);
+}
+
+void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->images, node)
+		end_pause(img);
+	migrate_kick(c, now, ob);
 }
 
 /* ---------------------------------------------------------------- phases with one action an image
@@ -163,55 +199,6 @@ static bool start_check(struct cache *c, struct outbox *ob)
 	list_for_each_entry(img, &c->migrate->images, batch_node)
 		issue_image(c, img, ACTION_BACK_CHECK, ob);
 	return c->migrate->pending > 0;
-}
-
-static void all_failed(struct cache *c, uint64_t now)
-{
-	struct cache_image *img;
-
-	list_for_each_entry(img, &c->migrate->images, batch_node)
-		migrate_image_failed(c, img, -EIO, now);
-}
-
-static void touched(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
-{
-	c->migrate->pending--;
-	if (s->result < 0)
-		all_failed(c, now);
-	migrate_next_phase(c, now, ob);
-}
-
-/* The touching marks go to the log, durably. */
-static bool start_touch(struct cache *c, uint64_t now, struct outbox *ob)
-{
-	struct migrate *m = c->migrate;
-	struct cache_image *img;
-	uint64_t lsn = 0;
-
-	list_for_each_entry(img, &m->images, batch_node) {
-		uint32_t bytes = imgtab_touch_bytes(img);
-
-		if (img->batch_failed)
-			continue;
-		if (bytes && log_prepare(c, bytes, 0, PURPOSE_CLEANER, now, ob) < 0) {
-			migrate_image_failed(c, img, -EAGAIN, now);
-			continue;
-		}
-		imgtab_touch(c, img);
-		lsn = max(lsn, img->last_lsn);
-	}
-	m->sync.image = NULL;
-	m->sync.lsn = lsn;
-	m->sync.fn = touched;
-	if (!lsn)
-		return false;
-	if (commit_wait(c, &m->sync, now, ob)) {
-		if (m->sync.result < 0)
-			all_failed(c, now);
-		return false;
-	}
-	m->pending++;
-	return true;
 }
 
 /* ---------------------------------------------------------------- pending effects */
@@ -305,7 +292,7 @@ static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
 
 /* ---------------------------------------------------------------- sync and finish */
 
-static bool item_is_current(struct cache *c, const struct migrate_item *it)
+bool migrate_item_is_current(struct cache *c, const struct migrate_item *it)
 {
 	return (c->index.flags[it->cbn] & INDEX_BATCH) && c->index.key[it->cbn] == it->key &&
 	       log_segment_of(c, it->cbn)->id == it->segment_id;
@@ -319,7 +306,7 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 	list_for_each_entry(img, &m->images, batch_node)
 		img->batch_items = 0;
 	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (!m->item[i].is_failed && item_is_current(c, &m->item[i]))
+		if (!m->item[i].is_failed && migrate_item_is_current(c, &m->item[i]))
 			m->item[i].img->batch_items++;
 	list_for_each_entry(img, &m->images, batch_node) {
 		waiters_wake(&img->range_waiters, ob);
@@ -348,8 +335,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 		return;
 	op.stamp = img->stamp;
 	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
-		img->retries = 1;
-		img->retry_ns = now + RETRY_NS;
+		pause_image(c, img, now);
 		return;
 	}
 	img->last_lsn = log_op(c, &op);
@@ -394,7 +380,7 @@ static void finish_items(struct cache *c)
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = &m->item[i];
 
-		if (!item_is_current(c, it))
+		if (!migrate_item_is_current(c, it))
 			continue;
 		c->index.flags[it->cbn] &= (uint8_t)~INDEX_BATCH;
 		if (it->is_failed || it->img->batch_failed)
@@ -462,7 +448,7 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_CHECK:
 		return start_check(c, ob);
 	case MIGRATE_TOUCH:
-		return start_touch(c, now, ob);
+		return migrate_start_touch(c, now, ob);
 	case MIGRATE_EFFECTS:
 		return start_effects(c, now, ob);
 	case MIGRATE_READ:
@@ -519,28 +505,38 @@ static void free_the_rest(struct cache *c, bool is_urgent, uint64_t now, struct 
 	}
 }
 
+/* The store has time, or the log has none to lose; else only what is drained is migrated. */
+static bool may_run(const struct cache *c)
+{
+	return log_is_short(c) || c->knob[KNOB_FORCE_MIGRATE] ||
+	       (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
+}
+
 void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 	bool draining, is_short, run;
 
-	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
+	if (c->failed || c->is_stopping)
 		return;
-	draining = any_draining(c);
 	is_short = log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
-	run = is_short || c->knob[KNOB_FORCE_MIGRATE] ||
-	      (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
+	if (m->phase != MIGRATE_IDLE)
+		return;
+	draining = any_draining(c);
+	run = may_run(c);
 	if (!run && !draining)
 		return;
 	m->only_draining = !run;
+	m->tried_ns = now;
 	migrate_collect(c, now);
 	if (list_is_empty(&m->images)) {
 		bool is_urgent = draining || is_short || c->knob[KNOB_FORCE_MIGRATE];
 
 		if (c->dirty_blocks || is_short)
 			free_the_rest(c, is_urgent, now, ob);
+		deadline_lower(c, migrate_deadline(c));
 		return;
 	}
 	m->phase = MIGRATE_CHECK;
@@ -549,18 +545,25 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 		migrate_next_phase(c, now, ob);
 }
 
+/*
+ * When to try again without anything having happened. What was due at the last try was in vain
+ * then: it has some other reason to wait, whose end kicks; to be safe it is looked at now and then.
+ */
 uint64_t migrate_deadline(const struct cache *c)
 {
+	const struct migrate *m = c->migrate;
 	const struct cache_image *img;
 	uint64_t at = UINT64_MAX;
+	bool run = may_run(c);
 
-	if (c->migrate->phase != MIGRATE_IDLE)
+	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
 		return at;
 	list_for_each_entry(img, &c->images, node)
-		if (img->retries && !img->is_stopped)
-			at = min(at, img->retry_ns);
-	if (c->dirty_blocks && c->knob[KNOB_ALLOW_MIGRATE] &&
-	    (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]))
-		at = min(at, c->migrate->last_close_ns + CLOSE_NS);
+		if (img->retries && !img->is_stopped && !img->is_unbound &&
+		    (run || img->is_draining))
+			at = min(at, max(img->retry_ns,
+					 img->retry_ns > m->tried_ns ? 0 : m->tried_ns + RETRY_NS));
+	if (c->dirty_blocks && run)
+		at = min(at, max(m->last_close_ns, m->tried_ns) + CLOSE_NS);
 	return at;
 }

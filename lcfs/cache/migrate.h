@@ -28,7 +28,8 @@ struct migrate_item {
 	uint8_t *backing; /* and from the backing file, where the mask has gaps; or NULL */
 	uint32_t cbn, sum;
 	uint8_t mask;
-	bool is_failed, is_rotten;
+	bool is_failed; /* it stays as it is */
+	bool is_rotten;
 };
 
 struct migrate_run {
@@ -52,8 +53,9 @@ struct migrate {
 	struct list images; /* cache_image.batch_node */
 	uint32_t nr_images;
 	struct action work;
-	struct cache_sync sync;
+	struct cache_sync sync, table_sync;
 	uint64_t last_close_ns, started_ns;
+	uint64_t tried_ns; /* when it was last looked for something to migrate */
 	uint64_t cost;	/* of what was collected, in blocks */
 	uint32_t limit; /* requests of one block in a batch, by what the store can do */
 };
@@ -63,9 +65,13 @@ void migrate_collect(struct cache *c, uint64_t now);
 void migrate_add_image(struct migrate *m, struct cache_image *img);
 /* All actions of the phase have ended: on to the next one that has any. */
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
+/* Does the index still point at it? */
+bool migrate_item_is_current(struct cache *c, const struct migrate_item *it);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now);
-/* Each: true when actions were issued. */
+void migrate_all_failed(struct cache *c, int error, uint64_t now);
+/* Each: true when actions were issued, or something is waited for. */
+bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_start_read(struct cache *c, struct outbox *ob);
 bool migrate_start_verify(struct cache *c, struct outbox *ob);
 bool migrate_start_write(struct cache *c, struct outbox *ob);

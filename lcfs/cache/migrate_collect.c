@@ -88,6 +88,7 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 	it->img = img;
 	it->cbn = cbn;
 	it->mask = mask;
+	it->sum = c->index.sum[cbn];
 	it->segment_id = log_segment_of(c, cbn)->id;
 	it->page = m->memory + (uint64_t)m->pages_used++ * BLOCK_BYTES;
 	if (twice)
@@ -152,7 +153,8 @@ static void collect_segments(struct cache *c, uint64_t now)
 	}
 }
 
-/* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. */
+/* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. Those
+ * that are being changed past the log cannot be settled now. */
 static void collect_images(struct cache *c, uint64_t now)
 {
 	struct migrate *m = c->migrate;
@@ -160,8 +162,8 @@ static void collect_images(struct cache *c, uint64_t now)
 
 	list_for_each_entry(img, &c->images, node)
 		if (img->is_bound && !img->dirty && !imgtab_is_settled(img) &&
-		    image_may(m, img, now) && m->nr_images < MIGRATE_IMAGES_MAX &&
-		    list_is_empty(&img->ranges))
+		    (!img->touchers || imgtab_has_pending(img)) && image_may(m, img, now) &&
+		    m->nr_images < MIGRATE_IMAGES_MAX && list_is_empty(&img->ranges))
 			migrate_add_image(m, img);
 }
 

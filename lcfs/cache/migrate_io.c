@@ -87,7 +87,9 @@ bool migrate_start_read(struct cache *c, struct outbox *ob)
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = placed(m, i);
 
-		if (it->img->batch_failed) {
+		/* Overwritten since: its segment may hold something else by now. */
+		it->is_failed = it->img->batch_failed || !migrate_item_is_current(c, it);
+		if (it->is_failed) {
 			r = NULL;
 			continue;
 		}
@@ -105,7 +107,7 @@ bool migrate_start_read(struct cache *c, struct outbox *ob)
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = &m->item[i];
 
-		if (!it->backing || it->img->batch_failed)
+		if (!it->backing || it->is_failed)
 			continue;
 		r = new_run(m, ACTION_BACK_READ, i);
 		r->act.image = it->img;
@@ -134,7 +136,7 @@ static void verify_done(struct cache *c, struct action *a, int result, uint64_t 
 	migrate_next_phase(c, now, ob);
 }
 
-/* Off the lock: the slots' sums do not change while they are dirty and in the batch. */
+/* Off the lock: the sums are those of when the batch was collected. */
 int cache_work(struct cache *c, struct action *a)
 {
 	struct migrate *m = c->migrate;
@@ -161,8 +163,6 @@ bool migrate_start_verify(struct cache *c, struct outbox *ob)
 
 	if (!m->nr_items)
 		return false;
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		m->item[i].sum = c->index.sum[m->item[i].cbn];
 	m->work.type = ACTION_WORK;
 	m->work.complete = verify_done;
 	list_init(&m->work.node);

@@ -18,6 +18,7 @@ enum op_phase {
 	PHASE_CLAIM,
 	PHASE_EDGES,
 	PHASE_LOG,
+	PHASE_TABLE,
 	PHASE_DURABLE,
 	PHASE_EFFECT,
 	PHASE_DROP,
@@ -195,7 +196,7 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 		break;
 	}
 	op_resume(op, ob);
-	migrate_kick(c, now, ob);
+	migrate_image_changed(c, img, now, ob);
 }
 
 static void issue_effect(struct cache_op *op, struct outbox *ob)
@@ -305,6 +306,50 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 		step(c, op, now, ob);
 }
 
+static void in_table(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
+{
+	struct cache_op *op = container_of(s, struct cache_op, s.sync);
+	const struct op unbind = { .type = OP_UNBIND };
+
+	op->image->is_unbind_wanted = false;
+	if (s->result == 0 && c->super.with_table) {
+		op->s.lsn = c->super.head_lsn;
+		(void)apply_in_memory(c, op, &unbind, now);
+		op->s.phase = PHASE_DROP;
+	} else {
+		op->s.table_is_full = true;
+		op->s.phase = PHASE_LOG;
+	}
+	op_resume(op, ob);
+}
+
+/* The log has no room for it, and gets none while the image's blocks stand in the way (H1). */
+static void unbind_in_table(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	op->image->is_unbind_wanted = true;
+	op->s.phase = PHASE_TABLE;
+	op->s.sync.fn = in_table;
+	c->super.want_table = true;
+	super_wait(c, &op->s.sync, now, ob);
+}
+
+static void wait_for_space(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	op_release_edges(c, op, ob);
+	if (op->type == CACHE_OP_UNBIND && !op->s.table_is_full) {
+		unbind_in_table(c, op, now, ob);
+		return;
+	}
+	op->s.table_is_full = false;
+	if (op->s.range.is_linked) {
+		op->s.range.is_pending = true;
+		op->s.phase = PHASE_CLAIM;
+	}
+	op_wait_in(op, &c->log.space_waiters);
+	commit_kick(c, now, ob);
+	migrate_kick(c, now, ob);
+}
+
 static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	int ret = op->image && needs_range(op) ? imgtab_error(c, op->image) : 0;
@@ -323,14 +368,7 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 	if (!ret)
 		ret = log_it(c, op, now, ob);
 	if (ret == -EAGAIN) {
-		op_release_edges(c, op, ob);
-		if (op->s.range.is_linked) {
-			op->s.range.is_pending = true;
-			op->s.phase = PHASE_CLAIM;
-		}
-		op_wait_in(op, &c->log.space_waiters);
-		commit_kick(c, now, ob);
-		migrate_kick(c, now, ob);
+		wait_for_space(c, op, now, ob);
 		return;
 	}
 	if (ret < 0) {
@@ -388,7 +426,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
 	else {
 		done(c, op, 0, ob);
-		migrate_kick(c, now, ob);
+		migrate_image_changed(c, op->image, now, ob);
 	}
 }
 
@@ -444,7 +482,7 @@ static void start_drain(struct cache *c, struct cache_op *op, uint64_t now, stru
 		return;
 	}
 	op->image->is_draining = true;
-	migrate_kick(c, now, ob);
+	migrate_image_changed(c, op->image, now, ob);
 }
 
 void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)

@@ -109,7 +109,7 @@ static int make_table(struct cache *c, uint64_t lsn, uint32_t area)
 			continue;
 		if (img->nr_punches > TABLE_PUNCHES_MAX)
 			return -ENOSPC;
-		imgtab_entry(img, &e, punches);
+		imgtab_entry(img, lsn, &e, punches);
 		if (table_entry_append(payload, room, &pos, &e) < 0)
 			return -ENOSPC;
 		pending |= imgtab_has_pending(img);
@@ -268,7 +268,10 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		tell(c, w, 0, now, ob);
 	}
 	kick(c, now, ob);
-	migrate_kick(c, now, ob);
+	if (s->is_stuck)
+		migrate_kick(c, now, ob);
+	else
+		migrate_log_has_space(c, now, ob);
 }
 
 static void give_up(struct cache *c, int error, uint64_t now, struct outbox *ob)

@@ -75,12 +75,12 @@ void cache_image_touched(struct cache *c, struct cache_image *img, const struct 
 
 	assert(img->touchers > 0);
 	img->touchers--;
-	if (!after)
-		return;
-	if (!img->is_bound)
+	if (after && !img->is_bound)
 		img->stamp = *after;
-	else if (img->is_touching && is_quiet(img) && !c->failed)
+	else if (after && img->is_touching && is_quiet(img) && !c->failed)
 		log_stamp(c, img, after, now, ob);
+	if (!img->touchers)
+		migrate_image_changed(c, img, now, ob);
 }
 
 /* What the log has of the image is older than its file. */
@@ -110,22 +110,28 @@ static int log_refresh(struct cache *c, struct cache_image *img, const struct op
 	return 0;
 }
 
-void cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
-			 uint64_t now, struct outbox *ob)
+int cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
+			uint64_t now, struct outbox *ob)
 {
 	LOCK_SCOPE(&c->lock);
 	uint64_t cursor = 0;
+	int ret = 0;
 
+	if (img->is_bound && c->failed)
+		return -EIO;
 	if (img->is_bound && (!imgtab_is_settled(img) || !is_quiet(img)))
-		return;
+		return -EAGAIN;
 	/* In one record, or not at all: new data must not be logged over the old stamp. */
-	if (img->is_bound && log_refresh(c, img, stamp, now, ob) < 0)
-		return;
+	if (img->is_bound)
+		ret = log_refresh(c, img, stamp, now, ob);
+	if (ret < 0)
+		return ret;
 	while (!blocks_drop_range(c, img, 0, IMAGE_BLOCK_MAX, UINT64_MAX, &cursor, UINT32_MAX))
 		;
 	imgtab_set_size(img, stamp->size);
 	img->mtime_ns = 0;
 	img->stamp = *stamp;
+	return 0;
 }
 
 void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mtime_ns, uint64_t now,

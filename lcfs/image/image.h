@@ -90,7 +90,8 @@ void image_created(struct image *img);
 /*
  * An open handle on it. For writing: prepares what the first cached write needs (identity, path,
  * id, backing descriptors). -EIO with a message for images in conflict, missing or error; -EBUSY
- * for a file that another program has locked for writing (qemu).
+ * for a file that another program has locked for writing (qemu), or has changed while migration is
+ * at work on it without end.
  */
 int image_open(struct image *img, bool for_write) must_check;
 void image_release(struct image *img, bool for_write);

@@ -13,6 +13,8 @@
 #include "common/messages.h"
 #include "lcfs/image/image_private.h"
 
+#define OPEN_TRIES 5000 /* with image_pause() each: 10 s */
+
 /* A mark of another cache: that one has dirty data of this file, so what stands here is old. */
 static int refuse_foreign_mark(struct image *img)
 {
@@ -106,7 +108,7 @@ static int open_locked(struct image *img, bool for_write)
 	return r;
 }
 
-int image_open(struct image *img, bool for_write)
+static int try_open(struct image *img, bool for_write)
 {
 	int r;
 
@@ -120,6 +122,20 @@ int image_open(struct image *img, bool for_write)
 	img->openers++;
 	img->writers += for_write;
 	return 0;
+}
+
+/* A change of the file by others may be found that cannot be taken over while migration is at work
+ * on the file, or while the log is full: that passes. */
+int image_open(struct image *img, bool for_write)
+{
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		int r = try_open(img, for_write);
+
+		if (r != -EAGAIN)
+			return r;
+		image_pause();
+	}
+	return -EBUSY;
 }
 
 void image_release(struct image *img, bool for_write)

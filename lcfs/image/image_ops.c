@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/messages.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
@@ -28,7 +29,9 @@ static void tell_size(struct image *img)
 	if (!img->cached || !img->is_stamp_known)
 		return;
 	outbox_init(&ob);
-	cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob);
+	/* of an image that is not bound it is in memory only */
+	if (cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob) < 0)
+		msg_debug("cache: the new size of a file is not taken over");
 	engine_carry(d->engine, &ob);
 }
 

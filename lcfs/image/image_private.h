@@ -166,7 +166,8 @@ void image_fds_close(struct image *img);
 
 /* ---- image_state.c: image->lock held ---- */
 
-/* Did somebody else change the file? 0 (clean blocks dropped where need be), -EIO: conflict now. */
+/* Did somebody else change the file? 0 (clean blocks dropped where need be), -EIO: conflict now,
+ * -EAGAIN: they cannot be dropped now. */
 int image_check(struct image *img) must_check;
 /* As the file is now; after an own change. */
 void image_restamp(struct image *img);
@@ -175,7 +176,7 @@ bool image_is_bound(struct image *img);
  * cache_image_touched() wants it. */
 int image_touch(struct image *img) must_check;
 void image_touch_end(struct image *img, const struct op_stamp *after);
-/* The log has no space (-EAGAIN of the functions here): with no lock held, for a moment. */
+/* After -EAGAIN of the functions here (the log has no space): with no lock held, for a moment. */
 void image_pause(void);
 /* Own change past the core: as image_touching() and image_touched(). */
 int image_change_begin(struct image *img) must_check;

@@ -61,20 +61,21 @@ void image_restamp(struct image *img)
 }
 
 /*
- * The file changed while nothing in the log is newer than it: forget what is cached. The core
- * refuses while anything of the image is under way; then the change is found again at the next
+ * The file changed while nothing in the log is newer than it: forget what is cached. -EAGAIN:
+ * something of the image is under way, or the log is full; the change is found again at the next
  * look.
  */
-static void refresh(struct image *img, const struct op_stamp *now)
+static int refresh(struct image *img, const struct op_stamp *now)
 {
 	struct imagedir *d = img->dir;
 	struct cache_image_info info;
 	struct outbox ob;
+	int r;
 
 	atomic_fetch_add(&img->version, 1);
 	if (!img->cached) {
 		img->stamp = *now;
-		return;
+		return 0;
 	}
 	outbox_init(&ob);
 	cache_image_info(d->cache, img->cached, &info);
@@ -83,11 +84,11 @@ static void refresh(struct image *img, const struct op_stamp *now)
 	    cache_image_touch(d->cache, img->cached, now, NULL, engine_now(d->engine), &ob) ==
 		    CACHE_DONE)
 		cache_image_touched(d->cache, img->cached, now, engine_now(d->engine), &ob);
-	cache_image_refresh(d->cache, img->cached, now, engine_now(d->engine), &ob);
+	r = cache_image_refresh(d->cache, img->cached, now, engine_now(d->engine), &ob);
 	engine_carry(d->engine, &ob);
-	cache_image_info(d->cache, img->cached, &info);
-	if (memcmp(&info.stamp, now, sizeof(*now)) == 0)
+	if (r == 0)
 		img->stamp = *now;
+	return r;
 }
 
 bool image_is_bound(struct image *img)
@@ -149,8 +150,7 @@ int image_check(struct image *img)
 		image_set_conflict(img, IMAGE_CONFLICT, what, true);
 		return -EIO;
 	}
-	refresh(img, &now);
-	return 0;
+	return refresh(img, &now);
 }
 
 /* Tells the core that the file is about to be changed. Waits until that is durable if dirty data

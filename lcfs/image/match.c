@@ -81,14 +81,16 @@ static void set_state(struct image *img, enum image_state state)
 	engine_carry(d->engine, &ob);
 }
 
-/* Nothing in the log is newer than the file: its cached blocks are dropped. */
-static void refresh(struct image *img)
+/* Nothing in the log is newer than the file: its cached blocks are dropped; if not now, then when
+ * it is next looked at and differs from what was recorded. */
+static void refresh(struct image *img, const struct op_stamp *recorded)
 {
 	struct imagedir *d = img->dir;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob);
+	if (cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob) < 0)
+		img->stamp = *recorded;
 	engine_carry(d->engine, &ob);
 }
 
@@ -113,7 +115,7 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		image_set_conflict(img, IMAGE_CONFLICT, what, true);
 		return;
 	case IDENTITY_REFRESH:
-		refresh(img);
+		refresh(img, &info->stamp);
 		break;
 	case IDENTITY_UNCHANGED:
 		break;

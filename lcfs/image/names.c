@@ -65,6 +65,8 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 		return -EIO;
 	}
 	r = image_check(img);
+	if (r == -EAGAIN) /* stale clean blocks: they go with it */
+		r = 0;
 	if (r == 0)
 		keep_reachable(img);
 	if (r == 0 && image_is_bound(img) && !img->has_intent) {

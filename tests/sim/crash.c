@@ -188,8 +188,6 @@ static void lift_state(struct sim_world *w, struct sim_image *img)
 static void guard(struct sim_world *w, struct sim_image *img, const struct cache_image_info *info)
 {
 	const struct simstamp *st = &img->file->view.stamp;
-	struct op_stamp now = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
-	struct outbox ob;
 
 	if (info->state >= IMAGE_CONFLICT) {
 		if (!img->had_conflict)
@@ -206,9 +204,7 @@ static void guard(struct sim_world *w, struct sim_image *img, const struct cache
 			"/%" PRIu64 " mtime %" PRId64 "/%" PRId64 " ctime %" PRId64 "/%" PRId64,
 			img->index, info->dirty_blocks, info->stamp.size, st->size,
 			info->stamp.mtime_ns, st->mtime, info->stamp.ctime_ns, st->ctime);
-	outbox_init(&ob);
-	cache_image_refresh(w->cache, img->cached, &now, w->now, &ob);
-	sim_take(w, &ob);
+	img->is_stale = sim_try_refresh(w, img) != 0;
 }
 
 /* A crash between logging and doing leaves the two apart: the log follows the file. */
@@ -267,6 +263,9 @@ static void attach_image(struct sim_world *w, struct cache_image *ci)
 	if (img->cached)
 		sim_fail(w, "two images for file %" PRIu64, info.identity.ino);
 	img->cached = ci;
+	if (img->is_stale)
+		sim_refresh(w, img);
+	img->is_stale = false;
 	check_path(w, img);
 	if (info.has_intent && rng_chance(&w->rng, 1, 2))
 		intent_is_off(w, img);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Letting the world run on without new requests: what scenarios and recoveries need. */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "tests/sim/world.h"
@@ -167,4 +168,35 @@ void sim_knob(struct sim_world *w, enum cache_knob k, uint64_t value)
 	if (cache_knob_set(w->cache, k, value, w->now, &ob))
 		sim_fail(w, "knob %d cannot be set to %" PRIu64, (int)k, value);
 	sim_take(w, &ob);
+}
+
+int sim_try_refresh(struct sim_world *w, struct sim_image *img)
+{
+	const struct simstamp *st = &img->file->view.stamp;
+	struct op_stamp stamp = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
+	struct cache_image_info info;
+	struct outbox ob;
+	int ret;
+
+	outbox_init(&ob);
+	ret = cache_image_refresh(w->cache, img->cached, &stamp, w->now, &ob);
+	TRACE(w, "refresh image %: %", img->index, (uint64_t)(int64_t)ret);
+	sim_take(w, &ob);
+	cache_image_info(w->cache, img->cached, &info);
+	if (ret == 0 &&
+	    (info.stamp.ctime_ns != st->ctime || info.size != st->size || info.cached_blocks))
+		sim_fail(w, "image %u was refreshed, and is not as its file", img->index);
+	if (ret && ret != -EAGAIN)
+		sim_fail(w, "image %u cannot be refreshed: %d", img->index, ret);
+	return ret;
+}
+
+void sim_refresh(struct sim_world *w, struct sim_image *img)
+{
+	struct limit l = limit_from(w);
+
+	while (sim_try_refresh(w, img)) {
+		sim_calm_turn_or_tick(w); /* not now: something is under way */
+		check_limit(w, &l);
+	}
 }

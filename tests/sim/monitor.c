@@ -8,12 +8,17 @@
  *   - of the super block copies the newest one is never overwritten, and the other one is stable
  * before (A6);
  *   - an image table area is overwritten only when neither stable super block names it (A6);
- *   - the backing store is changed only within the lease that is stable (G2).
+ *   - the backing store is changed only within the lease that is stable (G2);
+ *   - what is written to a backing file is of some version of that very place;
+ *   - migration does not try the same again and again without pause.
  */
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/checksum.h"
 #include "tests/sim/world.h"
+
+#define CHECKS_MAX 8u
 
 /* Newest state of both copies on stable storage; false where one is not readable. */
 static bool read_stable(const struct sim_world *w, struct superblock sb[SUPERBLOCK_COPIES])
@@ -170,9 +175,84 @@ void sim_monitor_change(struct sim_world *w, const struct sim_action *sa)
 			 (uint64_t)w->store->now_ns - lease);
 }
 
+/* What a batch can change, and what can give it something to do. */
+static uint64_t progress_of(struct sim_world *w, struct cache_image *ci)
+{
+	struct cache_image_info info;
+	struct cache_status st;
+	uint64_t sum = w->next_id; /* requests, and actions but these: */
+
+	cache_image_info(w->cache, ci, &info);
+	cache_status(w->cache, &st);
+	sum -= w->counts[ACTION_BACK_CHECK] + w->counts[ACTION_BACK_SYNC] + w->counts[ACTION_WORK];
+	return checksum64(&info, sizeof(info), sum + st.migrate_blocks);
+}
+
+/* The same image looked at again and again, without anything having happened or time to pass. */
+static void monitor_check(struct sim_world *w, const struct sim_action *sa)
+{
+	struct sim_image *img = cache_image_owner(sa->action->image);
+	uint64_t progress;
+
+	if (!img)
+		return;
+	progress = progress_of(w, sa->action->image);
+	if (img->checked != progress || w->now - img->checked_ns > SIM_MS)
+		img->nr_checks = 0;
+	img->checked = progress;
+	img->checked_ns = w->now;
+	if (++img->nr_checks > CHECKS_MAX)
+		sim_fail(w, "image %u is looked at %u times, and nothing comes of it", img->index,
+			 img->nr_checks);
+}
+
+/* Is each byte that of some version of this very place? */
+static bool is_known(const struct oracle_image *model, uint64_t block, uint32_t lo, uint32_t hi,
+		     const uint8_t *data)
+{
+	const struct oracle_block *b = &model->block[block];
+	bool known[ORACLE_BLOCK] = { false };
+	uint8_t version[ORACLE_BLOCK];
+
+	for (uint32_t i = 0; i <= b->nr; i++) {
+		oracle_content(model, block, lo, hi, i ? b->piece[i - 1]->version : 0, version);
+		for (uint32_t k = 0; k < hi - lo; k++)
+			known[k] |= data[k] == version[k];
+	}
+	return !memchr(known, false, hi - lo);
+}
+
+/* What goes to a backing file is data of that file. */
+static void monitor_backing_write(struct sim_world *w, const struct sim_action *sa)
+{
+	const struct sim_image *img = cache_image_owner(sa->action->image);
+	uint64_t off = sa->action->off;
+
+	if (!img)
+		return;
+	for (int i = 0; i < sa->action->nr_iov; i++) {
+		const struct iovec *v = &sa->action->iov[i];
+		uint32_t lo = (uint32_t)(off % ORACLE_BLOCK);
+
+		if (!is_known(img->model, off / ORACLE_BLOCK, lo, lo + (uint32_t)v->iov_len,
+			      v->iov_base))
+			sim_fail(w,
+				 "backing write #%" PRIu64 " to image %u block %" PRIu64
+				 " has what is of no version of it",
+				 sa->id, img->index, off / ORACLE_BLOCK);
+		off += v->iov_len;
+	}
+}
+
 void sim_monitor(struct sim_world *w, const struct sim_action *sa)
 {
 	switch (sa->action->type) {
+	case ACTION_BACK_CHECK:
+		monitor_check(w, sa);
+		break;
+	case ACTION_BACK_WRITE:
+		monitor_backing_write(w, sa);
+		break;
 	case ACTION_LOG_WRITE:
 		monitor_log_write(w, sa);
 		break;

@@ -38,6 +38,15 @@ struct sim_world *scenario_begin(const struct sim_conf *conf)
 	return w;
 }
 
+struct sim_world *scenario_begin_large(void)
+{
+	struct sim_conf conf = scenario_conf();
+
+	conf.image_blocks = 128;
+	conf.image_bytes = 128 * BLOCK;
+	return scenario_begin(&conf);
+}
+
 void scenario_mount(struct sim_world *w)
 {
 	sim_mount(w);

@@ -16,6 +16,8 @@ struct sim_conf scenario_conf(void);
 /* A mounted world in which nothing happens by itself: no timers, no migration. NULL:
  * scenario_conf(). */
 struct sim_world *scenario_begin(const struct sim_conf *conf);
+/* With images larger than the log: what fills it is not superseded. */
+struct sim_world *scenario_begin_large(void);
 /* Mounts again what a crash left, and makes it quiet as above. */
 void scenario_mount(struct sim_world *w);
 void scenario_quiet(struct sim_world *w);

@@ -119,34 +119,18 @@ static void start_name(struct sim_world *w, struct sim_image *img, bool is_unlin
 		sim_start_rename(w, img);
 }
 
-/* The layer above finds at an open that the file is not what was recorded. */
-static void refresh(struct sim_world *w, struct sim_image *img)
-{
-	const struct simstamp *st = &img->file->view.stamp;
-	struct op_stamp stamp = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
-	struct cache_image_info info;
-	struct outbox ob;
-
-	for (;;) {
-		outbox_init(&ob);
-		cache_image_refresh(w->cache, img->cached, &stamp, w->now, &ob);
-		sim_take(w, &ob);
-		cache_image_info(w->cache, img->cached, &info);
-		if (info.stamp.ctime_ns == stamp.ctime_ns)
-			break;
-		sim_calm_turn_or_tick(w); /* not now: something is under way */
-	}
-}
-
-/* Somebody changes the plain file of a clean image. */
+/* Somebody changes the plain file of an image that is clean, durably so (E5). */
 static void edit_file(struct sim_world *w, struct sim_image *img)
 {
 	struct cache_image_info info;
+	struct cache_status st;
 	uint64_t size = img->file->view.stamp.size, off, len;
 	uint8_t *data;
 
 	cache_image_info(w->cache, img->cached, &info);
-	if (img->nr_requests || info.is_touching || info.dirty_blocks || info.state > IMAGE_CLEAN ||
+	cache_status(w->cache, &st);
+	if (img->nr_requests || info.is_touching || info.dirty_blocks ||
+	    info.last_lsn > st.durable_lsn || info.state > IMAGE_CLEAN ||
 	    !list_is_empty(&img->file->changes) || !size || info.size != size)
 		return;
 	off = rng_below(&w->rng, size);
@@ -162,7 +146,7 @@ static void edit_file(struct sim_world *w, struct sim_image *img)
 	simfile_edit(img->file, data, len, off);
 	free(data);
 	img->is_edited = true;
-	refresh(w, img);
+	sim_refresh(w, img);
 }
 
 static void lift(struct sim_world *w, struct sim_image *img)

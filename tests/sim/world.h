@@ -54,6 +54,9 @@ struct sim_image {
 	bool may_fail;		      /* errors are excused */
 	bool had_conflict;	      /* its state may be found in the log again */
 	bool is_edited;		      /* by somebody else, while it was clean */
+	bool is_stale;		      /* the core could not take over the edit yet */
+	uint64_t checked, checked_ns; /* monitor: what its last ACTION_BACK_CHECK found, and when */
+	uint32_t nr_checks;	      /* since anything happened */
 };
 
 enum sim_kind {
@@ -243,6 +246,9 @@ void sim_do_write(struct sim_world *w, struct sim_image *img, uint64_t off, uint
 void sim_do_sync(struct sim_world *w, struct sim_image *img);
 void sim_do_read(struct sim_world *w, struct sim_image *img);
 void sim_do_clean(struct sim_world *w, struct sim_image *img);
+/* The layer above finds that the file is not what was recorded. */
+int sim_try_refresh(struct sim_world *w, struct sim_image *img) must_check;
+void sim_refresh(struct sim_world *w, struct sim_image *img); /* until it can be */
 void sim_knob(struct sim_world *w, enum cache_knob k, uint64_t value);
 
 /* ---- crash.c ---- */

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Named scenarios of RULES H: space, retries, a full log. */
+#include <errno.h>
+
+#include "common/align.h"
+#include "tests/sim/scenario.h"
+
+static uint64_t free_segments(struct sim_world *w)
+{
+	struct cache_status st;
+
+	cache_status(w->cache, &st);
+	return st.free_segments;
+}
+
+/* Writes blocks of the image, with nothing migrated, until one has to wait: that one. */
+static struct sim_request *fill_log(struct sim_world *w, struct sim_image *img)
+{
+	scenario_hold(w, ACTION_BACK_CHECK);
+	for (uint32_t i = 0; i < 400; i++) {
+		struct sim_request *r = sim_start_write(w, img, i % 128 * BLOCK, BLOCK, false);
+
+		r->is_kept = true;
+		scenario_run(w, 10 * SIM_MS);
+		if (r->phase != SIM_ENDED)
+			return r;
+		sim_free_request(w, r);
+	}
+	sim_fail(w, "the log is never full");
+}
+
+static void touch(struct sim_world *w, struct sim_image *img, bool is_end)
+{
+	const struct simstamp *st = &img->file->view.stamp;
+	struct op_stamp now = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
+	struct outbox ob;
+
+	outbox_init(&ob);
+	if (is_end)
+		cache_image_touched(w->cache, img->cached, NULL, w->now, &ob);
+	else
+		ck_assert_int_eq((int)cache_image_touch(w->cache, img->cached, &now, NULL, w->now,
+							&ob),
+				 (int)CACHE_DONE);
+	sim_take(w, &ob);
+}
+
+/*
+ * The log is full, writers wait, and of the only image that could migrate the layer above says "not
+ * now", for ten seconds: it is asked a few times and not all the time. When something of the image
+ * changes, it is asked at once.
+ */
+START_TEST(test_h1_not_now_is_asked_again_with_pauses)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *waiting;
+	uint64_t checks, before;
+
+	waiting = fill_log(w, x);
+	x->file->is_gone = true; /* as if about to be unlinked */
+	scenario_release(w, ACTION_BACK_CHECK);
+	checks = w->counts[ACTION_BACK_CHECK];
+	scenario_run(w, 10000 * SIM_MS);
+	ck_assert_uint_ge(w->counts[ACTION_BACK_CHECK], checks + 5);
+	ck_assert_uint_le(w->counts[ACTION_BACK_CHECK], checks + 30);
+	ck_assert_int_ne((int)waiting->phase, (int)SIM_ENDED);
+
+	x->file->is_gone = false;
+	before = w->now;
+	touch(w, x, false);
+	touch(w, x, true);
+	scenario_run(w, 0);
+	ck_assert_int_eq((int)waiting->phase, (int)SIM_ENDED);
+	ck_assert_uint_lt(w->now - before, SIM_MS);
+	sim_free_request(w, waiting);
+	scenario_end(w);
+}
+END_TEST
+
+/* The same, nobody waits for the log, and migration is switched off meanwhile: a drain that begins
+ * in the pause ends. */
+START_TEST(test_h1_a_drain_ends_the_pause)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0];
+
+	scenario_write_block(w, x, 3);
+	sim_do_sync(w, x);
+	x->file->is_gone = true;
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 100 * SIM_MS);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
+	sim_pass_time(w, SIM_MS);
+	x->file->is_gone = false;
+	sim_do_clean(w, x);
+	scenario_end(w);
+}
+END_TEST
+
+static void end_one(struct sim_world *w, enum action_type held)
+{
+	scenario_release(w, held);
+	for (uint32_t i = 0; i < w->nr_actions; i++) {
+		struct sim_action *sa = w->action[i];
+
+		if (sa->action->type != held || !sim_may_carry(w, sa))
+			continue;
+		sim_carry(w, sa, NULL);
+		sim_return(w, sa);
+		break;
+	}
+	scenario_hold(w, held);
+}
+
+/* The store ends a batch each 50 ms. */
+static void pass_with_slow_store(struct sim_world *w, uint64_t ns, uint64_t *next)
+{
+	sim_pass_time(w, ns);
+	if (w->now >= *next) {
+		*next = w->now + 50 * SIM_MS;
+		end_one(w, ACTION_BACK_SYNC);
+	}
+	scenario_run(w, 0);
+}
+
+/*
+ * Backpressure. One writer fills the log faster than a slow store empties it: it is slowed down to
+ * the store's pace, a little with each write, and does not run into a wall to wait there for a
+ * whole batch.
+ */
+START_TEST(test_h1_writers_are_slowed_down_smoothly)
+{
+	struct sim_conf conf = scenario_conf();
+	struct sim_world *w;
+	struct sim_image *x;
+	uint64_t next = 0, longest = 0, delayed = 0;
+
+	conf.nr_segments = 128;
+	conf.image_blocks = 1500;
+	conf.image_bytes = 1500 * BLOCK;
+	w = scenario_begin(&conf);
+	x = &w->image[0];
+	scenario_hold(w, ACTION_BACK_SYNC);
+	for (uint64_t i = 0; i < 3000; i++) {
+		struct sim_request *r = sim_start_write(w, x, i % 1500 * BLOCK, BLOCK, false);
+		uint64_t begin = w->now;
+
+		r->is_kept = true;
+		for (scenario_run(w, 0); r->phase != SIM_ENDED;)
+			pass_with_slow_store(w, SIM_MS / 10, &next);
+		if (i > 1500) {
+			longest = max(longest, w->now - begin);
+			delayed += w->now > begin + SIM_MS;
+		}
+		sim_free_request(w, r);
+		pass_with_slow_store(w, SIM_MS / 10, &next);
+	}
+	ck_assert_uint_lt(longest, 10 * SIM_MS);
+	ck_assert_uint_gt(delayed, 1000);
+	scenario_release(w, ACTION_BACK_SYNC);
+	scenario_end(w);
+}
+END_TEST
+
+/* Nothing is dirty, but a file is being changed past the log: it is not synced over and over
+ * meanwhile. */
+START_TEST(test_a_file_that_is_being_changed_is_left_alone)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0];
+	uint64_t syncs;
+
+	scenario_write_block(w, x, 3);
+	sim_do_sync(w, x);
+	touch(w, x, false);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 1000 * SIM_MS);
+	syncs = w->counts[ACTION_BACK_SYNC];
+	scenario_run(w, 10000 * SIM_MS);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_SYNC], syncs);
+	touch(w, x, true);
+	scenario_run(w, 0);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_SYNC], syncs + 1);
+	scenario_end(w);
+}
+END_TEST
+
+/* All that is dirty is of an image in conflict: nothing can be done, and little is tried. */
+START_TEST(test_h2_an_image_in_conflict_does_not_keep_the_core_busy)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0];
+	struct outbox ob;
+	uint32_t ticks = 0;
+
+	scenario_write_block(w, x, 3);
+	sim_do_sync(w, x);
+	x->is_conflict = x->may_fail = true;
+	sim_knob(w, KNOB_ALLOW_MIGRATE, 1);
+	scenario_run(w, 3000 * SIM_MS);
+	for (uint64_t end = w->now + 60000 * SIM_MS; w->now < end; ticks++) {
+		uint64_t at = cache_deadline(w->cache);
+
+		ck_assert(!sim_calm_turn(w));
+		sim_pass_time(w, at < end ? at - w->now : end - w->now);
+	}
+	ck_assert_uint_le(ticks, 62);
+	x->is_conflict = x->may_fail = false;
+	outbox_init(&ob);
+	cache_image_set_state(w->cache, x->cached, IMAGE_CLEAN, 0, w->now, &ob);
+	sim_take(w, &ob);
+	scenario_end(w);
+}
+END_TEST
+
+/* What only the reserve may hold: a state that is found at each mount. */
+static void log_a_state(struct sim_world *w, struct sim_image *img, int error)
+{
+	struct outbox ob;
+
+	outbox_init(&ob);
+	cache_image_set_state(w->cache, img->cached, IMAGE_ERROR, error, w->now, &ob);
+	sim_take(w, &ob);
+	sim_do_sync(w, NULL);
+}
+
+/* A log that is full of x, which is not touching, and whose reserve is eaten up by crashes. */
+static struct sim_world *full_to_the_last_segment(bool is_power)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+
+	scenario_write_block(w, x, 1);
+	scenario_write_block(w, y, 1);
+	sim_do_clean(w, x);
+	sim_do_clean(w, y);
+	fill_log(w, x);
+	for (int i = 0; i < 8; i++) {
+		if (is_power)
+			sim_power_cut(w, CUT_KEEP_ALL);
+		else
+			sim_daemon_death(w, true);
+		y->had_conflict = true;
+		scenario_mount(w);
+		log_a_state(w, y, EIO + i);
+	}
+	ck_assert_uint_eq(free_segments(w), 1);
+	sim_knob(w, KNOB_FLUSH_CURRENT_BUFFER, 1); /* and nothing is open */
+	return w;
+}
+
+/*
+ * H1. The log is full; each mount logs one thing of the cleaner's and dies, until nothing can be
+ * logged any more. Migration must mark the image as touching before it changes its file: the image
+ * table takes the mark.
+ */
+START_TEST(test_h1_crashes_do_not_eat_the_way_out)
+{
+	for (int is_power = 0; is_power < 2; is_power++) {
+		struct sim_world *w = full_to_the_last_segment(is_power);
+		struct sim_image *x = &w->image[0];
+
+		scenario_release(w, ACTION_BACK_CHECK);
+		for (uint64_t b = 0; b < 16; b++)
+			scenario_write_block(w, x, b);
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* H1, G1. The same with a crash while the file is being changed: it counts as touching then. */
+START_TEST(test_h1_mark_in_the_table_survives)
+{
+	for (int is_power = 0; is_power < 2; is_power++) {
+		struct sim_world *w = full_to_the_last_segment(is_power);
+		struct cache_image_info info;
+
+		scenario_release(w, ACTION_BACK_CHECK);
+		scenario_hold(w, ACTION_BACK_SYNC);
+		scenario_run(w, 5000 * SIM_MS);
+		ck_assert(scenario_is_out(w, ACTION_BACK_SYNC));
+		sim_power_cut(w, CUT_KEEP_ALL);
+		ck_assert_int_eq(sim_open(w, 0), 0);
+		cache_image_info(w->cache, cache_image_next(w->cache, NULL), &info);
+		ck_assert(info.is_touching);
+		scenario_release(w, ACTION_BACK_SYNC);
+		w->image[1].had_conflict = true;
+		sim_attach(w);
+		sim_judge(w, true);
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* E5, H1. Somebody edits a clean file while the log has no room to say that its cached blocks are
+ * old: the core says so, changes nothing, and does it when there is room. */
+START_TEST(test_e5_an_edit_is_taken_over_when_there_is_room)
+{
+	struct sim_world *w = full_to_the_last_segment(false);
+	struct sim_image *y = &w->image[1];
+	struct cache_image_info before, info;
+	uint8_t data[5000];
+
+	cache_image_info(w->cache, y->cached, &before);
+	oracle_edit(y->model, BLOCK - 100, sizeof(data), data);
+	w->store->now_ns += 1000;
+	simfile_edit(y->file, data, sizeof(data), BLOCK - 100);
+	y->is_edited = true;
+	ck_assert_int_eq(sim_try_refresh(w, y), -EAGAIN);
+	cache_image_info(w->cache, y->cached, &info);
+	ck_assert_int_eq(info.stamp.ctime_ns, before.stamp.ctime_ns);
+	scenario_release(w, ACTION_BACK_CHECK);
+	sim_refresh(w, y);
+	sim_do_read(w, y);
+	sim_daemon_death(w, true);
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
+/* H1. All that is in the full log is of a file that is gone: only its unbind makes room, and the
+ * log has none for that. */
+START_TEST(test_h1_unbind_without_room_in_the_log)
+{
+	for (int is_power = 0; is_power < 2; is_power++) {
+		struct sim_world *w = scenario_begin_large();
+		struct sim_image *x = &w->image[0], *y = &w->image[1];
+		struct sim_request *r;
+
+		scenario_write_block(w, x, 1);
+		r = sim_start_unlink(w, x);
+		r->then = NULL;
+		ck_assert_int_eq(sim_wait(w, r), 0);
+		fill_log(w, x);
+		x->file->is_gone = true;
+		for (int i = 0; i < 8 && free_segments(w) > 1; i++)
+			log_a_state(w, x, EIO + i), sim_knob(w, KNOB_FLUSH_CURRENT_BUFFER, 1);
+		ck_assert_uint_eq(free_segments(w), 1);
+		if (is_power)
+			sim_power_cut(w, CUT_KEEP_ALL);
+		else
+			sim_daemon_death(w, true);
+		scenario_release(w, ACTION_BACK_CHECK);
+		scenario_mount(w);
+		sim_daemon_death(w, true);
+		scenario_mount(w);
+		for (uint64_t b = 0; b < 16; b++)
+			scenario_write_block(w, y, b);
+		scenario_end(w);
+	}
+}
+END_TEST
+
+SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_drain_ends_the_pause,
+	       test_h1_writers_are_slowed_down_smoothly,
+	       test_a_file_that_is_being_changed_is_left_alone,
+	       test_h2_an_image_in_conflict_does_not_keep_the_core_busy,
+	       test_h1_crashes_do_not_eat_the_way_out, test_h1_mark_in_the_table_survives,
+	       test_e5_an_edit_is_taken_over_when_there_is_room,
+	       test_h1_unbind_without_room_in_the_log)
