@@ -36,13 +36,8 @@ struct model {
 extern struct model *models;
 extern uint64_t seed;
 
-#define fail(...)                                                         \
-	do {                                                              \
-		fprintf(stderr, "seed %llu: ", (unsigned long long)seed); \
-		fprintf(stderr, __VA_ARGS__);                             \
-		fprintf(stderr, "\n");                                    \
-		_exit(1);                                                 \
-	} while (0)
+/* Says what went wrong, and what lcfs said so far; ends the process. */
+void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 static inline uint32_t below(uint64_t *random, uint32_t n)
 {

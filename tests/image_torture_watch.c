@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -21,6 +22,20 @@
 
 static struct bed *bed;
 static const char *main_doing = "start";
+
+void fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "seed %llu: ", (unsigned long long)seed);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	if (bed && bed->said[0])
+		fprintf(stderr, "lcfs said:\n%s", bed->said);
+	_exit(1);
+}
 
 void doing(struct model *m, int slot, const char *what)
 {
@@ -68,8 +83,9 @@ static void describe_images(struct cache *c)
 		cache_image_info(c, ci, &i);
 		cache_image_path(c, ci, path);
 		fprintf(stderr,
-			"image %u %s: %s%s%s%s, size %" PRIu64 ", dirty %" PRIu64 ", cached %" PRIu64
-			", LSNs bind %" PRIu64 " clean %" PRIu64 " last %" PRIu64 "\n",
+			"image %u %s: %s%s%s%s, size %" PRIu64 ", dirty %" PRIu64
+			", cached %" PRIu64 ", LSNs bind %" PRIu64 " clean %" PRIu64
+			" last %" PRIu64 "\n",
 			i.id, path, image_state_text(i.state), i.is_bound ? ", bound" : "",
 			i.is_touching ? ", touching" : "", i.has_intent ? ", intent" : "", i.size,
 			i.dirty_blocks, i.cached_blocks, i.bind_lsn, i.clean_lsn, i.last_lsn);

@@ -11,7 +11,7 @@ requires fio
 
 left_behind()
 {
-	find "$tmp" -maxdepth 1 -name 'lcfs-bench.*' | grep -q . || findmnt -rno TARGET |
+	find "$tmp" -maxdepth 1 -name 'lcfs-bench.*' | grep -q . || losetup -nO BACK-FILE |
 		grep -qF "$tmp/lcfs-bench"
 }
 
@@ -20,7 +20,7 @@ status=0
 	--json "$tmp/bench.json" >"$tmp/table" 2>"$tmp/err" </dev/null || status=$?
 [ "$status" != 77 ] || skip "$(cat "$tmp/table")"
 [ "$status" -le 1 ] || { cat "$tmp/table" "$tmp/err"; fail "exit status $status"; }
-! left_behind || fail "files or mounts are left"
+! left_behind || fail "files or loop devices are left"
 for row in engine fsync memory merge migrate recovery slow write-qd1 write-qd32; do
 	grep -q "^$row  *" "$tmp/table" || { cat "$tmp/table" "$tmp/err"; fail "no row $row"; }
 	grep -q "\"name\": \"$row\"" "$tmp/bench.json" || fail "$row is not in the JSON"
@@ -31,13 +31,13 @@ done
 	--json "$tmp/bench.json" >"$tmp/table" 2>"$tmp/err" </dev/null &
 bench=$!
 cleanup_fn end_process "$bench"
-has_mount()
+has_results()
 {
-	findmnt -rno TARGET | grep -qF "$tmp/lcfs-bench"
+	find "$tmp" -name fio.result | grep -q .
 }
-eventually 60 has_mount || fail "nothing is mounted"
+eventually 60 has_results || fail "nothing is measured"
 kill "$bench"
 status=0
 wait "$bench" || status=$?
 [ "$status" = 143 ] || fail "exit status $status, not 143"
-! left_behind || fail "files or mounts are left after a signal"
+! left_behind || fail "files or loop devices are left after a signal"

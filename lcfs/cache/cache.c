@@ -124,7 +124,8 @@ void deadline_lower(struct cache *c, uint64_t at)
 
 static uint64_t next_deadline(struct cache *c)
 {
-	return min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c)));
+	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
+		   write_next_delay(c));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -138,6 +139,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (now >= super_due(c))
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
+	write_end_delays(c, now, ob);
 	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
 
@@ -210,6 +212,7 @@ void cache_shutdown(struct cache *c, struct action *act, uint64_t now, struct ou
 	c->stop_act = act;
 	list_init(&act->node);
 	c->stop_sync.fn = stop_step;
+	write_end_all_delays(c, ob);
 	log_space_changed(c, ob);
 	stop_step(c, &c->stop_sync, now, ob);
 }

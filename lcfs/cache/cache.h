@@ -318,6 +318,8 @@ struct cache_write {
 		uint64_t block; /* first block of the chunk */
 		uint32_t blocks;
 		bool is_partial, has_waited, is_syncing, is_ready;
+		bool is_admitted;  /* the chunk has had its delay (pace.h) */
+		uint64_t admit_ns; /* when that ends */
 		bool base_is_clean, base_is_rotten;
 		uint8_t base_mask;    /* sectors to take from the older cached version */
 		uint8_t backing_mask; /* sectors to take from the backing file */

@@ -199,6 +199,7 @@ void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob)
 	tell_all(c, &m->waiters, -EIO, now, ob);
 	tell_all(c, &m->dev_waiters, -EIO, now, ob);
 	tell_all(c, &m->dev_inflight, -EIO, now, ob);
+	write_end_all_delays(c, ob);
 	log_space_changed(c, ob);
 }
 

@@ -19,6 +19,7 @@
 #include "common/mutex.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/cache/index.h"
+#include "lcfs/cache/pace.h"
 
 #define CACHE_LOCK_RANK 200
 
@@ -152,6 +153,7 @@ struct log {
 	struct list free_records;
 	struct list free_bufs;	   /* may be taken; oldest first; still readable */
 	struct list space_waiters; /* cache_waiter: no space */
+	struct pace pace;	   /* and those that are slowed down before that */
 	uint64_t free_segments;
 	uint32_t writing;   /* records in state WRITING */
 	uint32_t busy_bufs; /* not in free_bufs */
@@ -385,6 +387,16 @@ bool log_is_short(const struct cache *c);
 uint64_t log_finish_record(struct cache *c, struct record_disk *h, uint64_t link, uint64_t durable,
 			   uint64_t time_ns);
 
+/* Free segments below which migration runs whatever the load is, and writers are paced. */
+uint64_t log_short_below(const struct cache *c);
+
+/* ---------------------------------------------------------------- write.c */
+
+/* Resumes the writes whose delay is over (or all of them); when the next one's is. */
+void write_end_delays(struct cache *c, uint64_t now, struct outbox *ob);
+void write_end_all_delays(struct cache *c, struct outbox *ob);
+uint64_t write_next_delay(const struct cache *c);
+
 /* ---------------------------------------------------------------- pool.c */
 
 void pool_init(struct cache *c, void *pool); /* structs over the memory, contents untouched */
@@ -434,6 +446,8 @@ void blocks_drop_sectors(struct cache *c, struct cache_image *img, uint64_t bloc
 /* ---------------------------------------------------------------- imgtab.c */
 
 struct cache_image *imgtab_find(struct cache *c, uint32_t id);
+/* Where the search for a free id goes on after this one. */
+uint32_t imgtab_next_id(uint32_t id);
 struct cache_image *imgtab_add(struct cache *c, uint32_t id);
 void imgtab_remove(struct cache *c, struct cache_image *img);
 int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes) must_check;

@@ -99,9 +99,12 @@ void log_read_done(struct cache *c, uint32_t cbn, struct outbox *ob)
 		log_space_changed(c, ob);
 }
 
+uint64_t log_short_below(const struct cache *c)
+{
+	return max((uint64_t)PURPOSE_USER + 2, c->nr_segments / 8);
+}
+
 bool log_is_short(const struct cache *c)
 {
-	uint64_t low = max((uint64_t)PURPOSE_USER + 2, c->nr_segments / 8);
-
-	return c->log.free_segments < low;
+	return c->log.free_segments < c->log.pace.start;
 }

@@ -46,7 +46,7 @@ static struct wbuf *next_buffer(struct cache *c, enum log_purpose p)
 	return free_buffer(c);
 }
 
-static int open_segment(struct cache *c, enum log_purpose p)
+static int open_segment(struct cache *c, enum log_purpose p, uint64_t now)
 {
 	struct log *l = &c->log;
 	struct segment *seg = log_segment(c, l->next_segment_id);
@@ -71,6 +71,7 @@ static int open_segment(struct cache *c, enum log_purpose p)
 	seg->last_lsn = l->next_lsn - 1;
 	seg->buf = b;
 	l->free_segments--;
+	pace_taken(&l->pace, l->free_segments, now);
 	b->segment = seg;
 	b->segment_id = seg->id;
 	b->used = 0;
@@ -202,7 +203,7 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 		    c->segment_blocks - l->open_buf->used < 1 + blocks + (ops ? 1 : 0))
 			close_buffer(c);
 		if (!l->open_buf) {
-			ret = open_segment(c, p);
+			ret = open_segment(c, p, now);
 			if (ret < 0)
 				return ret;
 		}
@@ -480,7 +481,8 @@ void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob)
 
 void log_reclaim(struct cache *c, uint64_t tail, uint64_t now, struct outbox *ob)
 {
-	(void)now;
+	uint64_t blocks = (tail - min(c->tail, tail)) * (c->segment_blocks - 1);
+
 	if (c->tail >= tail)
 		return;
 	for (; c->tail < tail; c->tail++) {
@@ -490,6 +492,8 @@ void log_reclaim(struct cache *c, uint64_t tail, uint64_t now, struct outbox *ob
 		seg->state = SEGMENT_FREE;
 		c->log.free_segments++;
 	}
+	if (pace_freed(&c->log.pace, c->log.free_segments, blocks, now))
+		write_end_all_delays(c, ob);
 	log_space_changed(c, ob);
 }
 
@@ -501,6 +505,7 @@ int log_init(struct cache *c)
 	list_init(&l->free_records);
 	list_init(&l->free_bufs);
 	list_init(&l->space_waiters);
+	pace_init(&l->pace, PURPOSE_USER, log_short_below(c));
 	c->nr_records = c->nr_bufs * (c->segment_blocks / 2);
 	c->records = calloc(c->nr_records, sizeof(*c->records));
 	c->bufs = calloc(c->nr_bufs, sizeof(*c->bufs));

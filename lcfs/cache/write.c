@@ -371,9 +371,10 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	log_writer_done(c, rec, now, ob);
 	range_release(c, w->image, &w->s.range, ob);
 	w->s.bytes = 0;
+	w->s.is_admitted = false;
 }
 
-/* ---------------------------------------------------------------- the steps */
+/* ---------------------------------------------------------------- ending and parking */
 
 static enum cache_step finish(struct cache_write *w)
 {
@@ -425,6 +426,58 @@ static enum cache_step park(struct cache *c, struct cache_write *w, struct list 
 	return CACHE_WAIT;
 }
 
+/* ---------------------------------------------------------------- delays near the full log */
+
+static struct cache_write *first_delayed(const struct cache *c)
+{
+	return container_of(c->log.pace.waiters.next, struct cache_write, s.wait.node);
+}
+
+uint64_t write_next_delay(const struct cache *c)
+{
+	return list_is_empty(&c->log.pace.waiters) ? UINT64_MAX : first_delayed(c)->s.admit_ns;
+}
+
+void write_end_delays(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	while (write_next_delay(c) <= now) {
+		struct cache_write *w = first_delayed(c);
+
+		list_del(&w->s.wait.node);
+		outbox_add(ob, &w->act);
+	}
+}
+
+void write_end_all_delays(struct cache *c, struct outbox *ob)
+{
+	waiters_wake(&c->log.pace.waiters, ob);
+}
+
+/* Delays the chunk if it must be: true, and *step is what to return. Holds nothing. */
+static bool delay(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
+		  struct outbox *ob, enum cache_step *step)
+{
+	struct pace *p = &c->log.pace;
+	uint64_t blocks = align_up(w->len - w->s.done, BLOCK_BYTES) / BLOCK_BYTES;
+
+	if (!may_wait) {
+		*step = CACHE_AGAIN;
+		return pace_is_due(p, c->log.free_segments, now);
+	}
+	w->s.is_admitted = true;
+	w->s.admit_ns = pace_admit(p, c->log.free_segments,
+				   min(blocks, (uint64_t)log_most_entries(c)), now);
+	if (w->s.admit_ns <= now)
+		return false;
+	waiters_add(&p->waiters, &w->s.wait, &w->act);
+	deadline_lower(c, write_next_delay(c));
+	migrate_kick(c, now, ob);
+	*step = CACHE_WAIT;
+	return true;
+}
+
+/* ---------------------------------------------------------------- the steps */
+
 /* The range and, for a partial block, what it needs of the older version. CACHE_COPY: all is there.
  */
 static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
@@ -470,6 +523,8 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		return end_write(c, w, now, ob);
 	}
 	if (!w->s.is_ready) {
+		if (log_is_short(c) && !w->s.is_admitted && delay(c, w, may_wait, now, ob, &step))
+			return step;
 		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
 		    !log_has_space(c, PURPOSE_USER))
 			return park(c, w, &c->log.space_waiters, may_wait, now, ob);

@@ -124,8 +124,8 @@ static int try_open(struct image *img, bool for_write)
 	return 0;
 }
 
-/* A change of the file by others is found that cannot be taken over while migration is at work on the
- * file, or while the log is full: that passes, mostly. */
+/* A change of the file by others may be found that cannot be taken over while migration is at work
+ * on the file, or while the log is full: that passes. */
 int image_open(struct image *img, bool for_write)
 {
 	for (int i = 0; i < OPEN_TRIES; i++) {

@@ -81,8 +81,8 @@ static void set_state(struct image *img, enum image_state state)
 	engine_carry(d->engine, &ob);
 }
 
-/* Nothing in the log is newer than the file: its cached blocks are dropped; if not now, then when it
- * is next looked at and differs from what was recorded. */
+/* Nothing in the log is newer than the file: its cached blocks are dropped; if not now, then when
+ * it is next looked at and differs from what was recorded. */
 static void refresh(struct image *img, const struct op_stamp *recorded)
 {
 	struct imagedir *d = img->dir;

@@ -80,6 +80,20 @@ eventually()
 
 # ---------------------------------------------------------------- start
 
+# is_in_memory PATH: where it is, or would be made.
+is_in_memory()
+{
+	at=$1
+	while [ ! -e "$at" ]; do
+		at=${at%/*}
+		at=${at:-/}
+	done
+	case $(findmnt -no FSTYPE -T "$at") in
+	tmpfs | ramfs) return 0 ;;
+	esac
+	return 1
+}
+
 require()
 {
 	command -v "$1" >/dev/null || skip "$1 is not installed: install the package $2"

@@ -217,9 +217,12 @@ END_TEST
 START_TEST(test_e3_repeated_punch_spares_later_data)
 {
 	struct sim_world *w = scenario_begin(NULL);
-	struct sim_image *x = &w->image[0];
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
 	struct cache_image_info info;
 
+	/* What cannot migrate keeps the tail, and so the punch in the log. */
+	scenario_write_block(w, y, 1);
+	y->file->is_gone = true;
 	scenario_write_block(w, x, 2);
 	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, 2 * BLOCK + 100, 1500)), 0);
 	scenario_write_block(w, x, 2);
@@ -236,6 +239,7 @@ START_TEST(test_e3_repeated_punch_spares_later_data)
 	cache_image_info(w->cache, x->cached, &info);
 	ck_assert_uint_eq(info.dirty_blocks, 1);
 	sim_do_write(w, x, 2 * BLOCK + 2048, 2048);
+	y->file->is_gone = false;
 	sim_daemon_death(w, true);
 	scenario_mount(w);
 	scenario_end(w);

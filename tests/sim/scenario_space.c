@@ -2,6 +2,7 @@
 /* Named scenarios of RULES H: space, retries, a full log. */
 #include <errno.h>
 
+#include "common/align.h"
 #include "tests/sim/scenario.h"
 
 static uint64_t free_segments(struct sim_world *w)
@@ -93,6 +94,71 @@ START_TEST(test_h1_a_drain_ends_the_pause)
 	sim_pass_time(w, SIM_MS);
 	x->file->is_gone = false;
 	sim_do_clean(w, x);
+	scenario_end(w);
+}
+END_TEST
+
+static void end_one(struct sim_world *w, enum action_type held)
+{
+	scenario_release(w, held);
+	for (uint32_t i = 0; i < w->nr_actions; i++) {
+		struct sim_action *sa = w->action[i];
+
+		if (sa->action->type != held || !sim_may_carry(w, sa))
+			continue;
+		sim_carry(w, sa, NULL);
+		sim_return(w, sa);
+		break;
+	}
+	scenario_hold(w, held);
+}
+
+/* The store ends a batch each 50 ms. */
+static void pass_with_slow_store(struct sim_world *w, uint64_t ns, uint64_t *next)
+{
+	sim_pass_time(w, ns);
+	if (w->now >= *next) {
+		*next = w->now + 50 * SIM_MS;
+		end_one(w, ACTION_BACK_SYNC);
+	}
+	scenario_run(w, 0);
+}
+
+/*
+ * Backpressure. One writer fills the log faster than a slow store empties it: it is slowed down to
+ * the store's pace, a little with each write, and does not run into a wall to wait there for a
+ * whole batch.
+ */
+START_TEST(test_h1_writers_are_slowed_down_smoothly)
+{
+	struct sim_conf conf = scenario_conf();
+	struct sim_world *w;
+	struct sim_image *x;
+	uint64_t next = 0, longest = 0, delayed = 0;
+
+	conf.nr_segments = 128;
+	conf.image_blocks = 1500;
+	conf.image_bytes = 1500 * BLOCK;
+	w = scenario_begin(&conf);
+	x = &w->image[0];
+	scenario_hold(w, ACTION_BACK_SYNC);
+	for (uint64_t i = 0; i < 3000; i++) {
+		struct sim_request *r = sim_start_write(w, x, i % 1500 * BLOCK, BLOCK, false);
+		uint64_t begin = w->now;
+
+		r->is_kept = true;
+		for (scenario_run(w, 0); r->phase != SIM_ENDED;)
+			pass_with_slow_store(w, SIM_MS / 10, &next);
+		if (i > 1500) {
+			longest = max(longest, w->now - begin);
+			delayed += w->now > begin + SIM_MS;
+		}
+		sim_free_request(w, r);
+		pass_with_slow_store(w, SIM_MS / 10, &next);
+	}
+	ck_assert_uint_lt(longest, 10 * SIM_MS);
+	ck_assert_uint_gt(delayed, 1000);
+	scenario_release(w, ACTION_BACK_SYNC);
 	scenario_end(w);
 }
 END_TEST
@@ -287,6 +353,7 @@ START_TEST(test_h1_unbind_without_room_in_the_log)
 END_TEST
 
 SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_drain_ends_the_pause,
+	       test_h1_writers_are_slowed_down_smoothly,
 	       test_a_file_that_is_being_changed_is_left_alone,
 	       test_h2_an_image_in_conflict_does_not_keep_the_core_busy,
 	       test_h1_crashes_do_not_eat_the_way_out, test_h1_mark_in_the_table_survives,
