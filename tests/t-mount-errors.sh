@@ -18,6 +18,8 @@ refused 2 'backing directory and the mount point' "$LCFS"
 refused 2 'backing directory and the mount point' "$LCFS" -o "cache=$cache" "$dir"
 refused 2 'mkfs.lcfs' "$LCFS" "$dir" "$mnt"
 refused 2 "'frobnicate'" "$LCFS" -o "cache=$cache,frobnicate" "$dir" "$mnt"
+refused 2 'cache=CACHE' "$LCFS" "$cache" "$dir" "$mnt"
+refused 2 'allow_migrate=2: give 0 or 1' "$LCFS" -o "cache=$cache,allow_migrate=2" "$dir" "$mnt"
 refused 2 'from 0 to 100' "$LCFS" -o "cache=$cache,migrate_threshold=200" "$dir" "$mnt"
 
 # The directories.
