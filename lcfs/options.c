@@ -139,6 +139,8 @@ static must_check int set_number(const struct option_row *row, struct option_val
 	bool has_unit = row->unit[0] && strcmp(row->unit, "0/1") != 0;
 	int err = parse_u64(value, row->min, row->max, &v->number);
 
+	if (err && row->min == 0 && row->max == 1)
+		return complain(text, size, "%s=%s: give 0 or 1", row->name, value);
 	if (err)
 		return complain(text, size,
 				"%s=%s: give a number from %" PRIu64 " to %" PRIu64 "%s%s",
@@ -352,8 +354,10 @@ static must_check int take_place(struct options *o, const char *arg, char *text,
 	else if (!o->mnt)
 		o->mnt = arg;
 	else
-		return complain(text, size,
-				"'%s' is one argument too many: lcfs [OPTION]... DIR MNT", arg);
+		return complain(
+			text, size,
+			"'%s' is one argument too many: lcfs -o cache=CACHE[,OPTION...] DIR MNT",
+			arg);
 	return 0;
 }
 

@@ -43,8 +43,9 @@ const uint8_t *imagedir_uuid(const struct imagedir *d);
 /* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
 /*
- * May this cache serve this directory? Before cache_open(). -EPERM with a line in text: it belongs
- * to another directory, or the directory has dirty data in another cache (conf.force overrides).
+ * May this cache serve this directory? Before cache_open(), which tells the cache whose it is: the
+ * directory notes its UUID first (synced). -EPERM with a line in text: it belongs to another
+ * directory, or the directory has dirty data in another cache (conf.force overrides).
  */
 int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text,
 		   size_t size) must_check;

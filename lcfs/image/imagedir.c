@@ -197,6 +197,30 @@ static int admit_cache(const struct imagedir *d, const struct privdir_caches *li
 	return r;
 }
 
+static int not_written(int error, char *text, size_t size)
+{
+	snprintf(text, size,
+		 PRIVDIR_NAME ": cannot be written: %s: lcfs must be able to write to the "
+			      "directory, unless it is mounted with -o ro",
+		 strerror(-error));
+	return error;
+}
+
+/*
+ * Before the cache is told whose it is: or it would belong to a directory that nobody can ever show
+ * it. One that cannot be written to stays without a name.
+ */
+static int keep_uuid(struct imagedir *d, char *text, size_t size)
+{
+	int r = privdir_keep_uuid(&d->priv, d->root_fd);
+
+	if (r == -EROFS && d->read_only) {
+		memset(d->priv.uuid, 0, UUID_BYTES);
+		r = 0;
+	}
+	return r < 0 ? not_written(r, text, size) : 0;
+}
+
 int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text, size_t size)
 {
 	struct privdir_caches list;
@@ -215,6 +239,8 @@ int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text, 
 	r = admit_directory(d, sb, text, size);
 	if (r == 0)
 		r = admit_cache(d, &list, sb, text, size);
+	if (r == 0)
+		r = keep_uuid(d, text, size);
 	return r;
 }
 
@@ -222,15 +248,11 @@ int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text, 
 
 static int list_cache(struct imagedir *d, char *text, size_t size)
 {
-	int r = privdir_keep_uuid(&d->priv, d->root_fd);
+	int r = privdir_caches_set(&d->priv, d->cache_uuid, true);
 
-	if (r == 0)
-		r = privdir_caches_set(&d->priv, d->cache_uuid, true);
 	if (r == -EROFS && d->read_only)
 		r = 0;
-	if (r < 0)
-		snprintf(text, size, PRIVDIR_NAME ": cannot be written: %s", strerror(-r));
-	return r;
+	return r < 0 ? not_written(r, text, size) : 0;
 }
 
 static int start_engine(struct imagedir *d, int log_fd)
