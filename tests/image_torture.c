@@ -11,6 +11,9 @@
  * Then another child mounts, finds no complaint, and compares every file; in some cycles it drains
  * all and compares the plain files as well.
  *
+ * A child that hangs is ended by its own deadline, and says what waits for what; with
+ * IMAGE_TORTURE_STAY in the environment it stays, for a debugger.
+ *
  * After a kill each operation that was acknowledged must be there, whether it was synced or not;
  * the one under way may have happened or not, and a write byte by byte.
  */
@@ -18,6 +21,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +118,7 @@ static void do_create(struct worker *w, int slot)
 	char name[16];
 	int fd;
 
+	doing(w->m, slot, "create");
 	name_of(slot, name);
 	s->exists = true;
 	s->size = 0;
@@ -138,6 +143,7 @@ static void do_write(struct worker *w, int slot)
 	bool sync = below(&w->random, 8) == 0;
 	int r;
 
+	doing(w->m, slot, "write");
 	if (below(&w->random, 2)) {
 		off &= ~4095u;
 		len &= ~4095u;
@@ -161,6 +167,7 @@ static void do_read(struct worker *w, int slot)
 	uint32_t want = off >= s->size ? 0 : min(len, s->size - off);
 	uint8_t *buf = malloc(len);
 
+	doing(w->m, slot, "read");
 	check(w, slot, "read", bed_read(img, buf, len, off), (int)want);
 	for (uint32_t i = 0; i < want; i++)
 		if (buf[i] != s->data[off + i])
@@ -175,6 +182,7 @@ static void do_truncate(struct worker *w, int slot)
 	struct slot *s = begin(w, slot);
 	uint32_t size = below(&w->random, SIZE_MAX_);
 
+	doing(w->m, slot, "truncate");
 	if (size < s->size)
 		memset(s->data + size, 0, s->size - size);
 	s->size = size;
@@ -191,6 +199,7 @@ static void do_punch(struct worker *w, int slot)
 		 len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
 	int mode = below(&w->random, 2) ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
 
+	doing(w->m, slot, "punch");
 	memset(s->data + off, 0, len);
 	under_way(w, 1, true);
 	check(w, slot, "punch", image_fallocate(img, mode | FALLOC_FL_KEEP_SIZE, off, len), 0);
@@ -204,6 +213,7 @@ static void do_extend(struct worker *w, int slot)
 	uint32_t off = below(&w->random, SIZE_MAX_ - 1),
 		 len = 1 + below(&w->random, SIZE_MAX_ - off - 1);
 
+	doing(w->m, slot, "fallocate");
 	s->size = max(s->size, off + len);
 	under_way(w, 1, false);
 	check(w, slot, "fallocate", image_fallocate(img, 0, off, len), 0);
@@ -216,6 +226,7 @@ static void do_unlink(struct worker *w, int slot)
 	struct image *orphan = below(&w->random, 2) ? open_slot(w, slot) : NULL;
 	char name[16];
 
+	doing(w->m, slot, "unlink");
 	name_of(slot, name);
 	s->exists = false;
 	under_way(w, 1, false);
@@ -237,6 +248,7 @@ static void do_rename(struct worker *w, int slot)
 	struct image *swap = w->open[slot];
 	char a[16], b[16];
 
+	doing(w->m, slot, "rename");
 	name_of(slot, a);
 	name_of(to, b);
 	m->slot[0] = slot;
@@ -260,6 +272,7 @@ static void do_rename_dir(struct worker *w)
 {
 	char a[32], b[32];
 
+	doing(w->m, -1, "rename of the directory");
 	snprintf(a, sizeof(a), "d%d.a", w->index);
 	snprintf(b, sizeof(b), "d%d.b", w->index);
 	if (bed_exists(w->b, a))
@@ -276,12 +289,31 @@ static void do_attributes(struct worker *w, int slot)
 	struct image *img = open_slot(w, slot);
 	char name[16];
 
+	doing(w->m, slot, "utimens");
 	name_of(slot, name);
 	check(w, slot, "utimens", image_set_times(img, ts), 0);
 	check(w, slot, "touching", image_touching(img), 0);
 	if (fchmodat(w->dir, name, 0600 + below(&w->random, 2) * 044, 0) < 0)
 		fail("chmod: %s", strerror(errno));
 	image_touched(img);
+}
+
+static void do_sync(struct worker *w, int slot)
+{
+	doing(w->m, slot, "sync");
+	check(w, slot, "sync", bed_sync(open_slot(w, slot)), 0);
+}
+
+static void do_sync_dir(struct worker *w)
+{
+	doing(w->m, -1, "sync of the directory");
+	check(w, -1, "sync directory", imagedir_sync_dir(w->b->dir, w->dir), 0);
+}
+
+static void do_drain(struct worker *w, int slot)
+{
+	doing(w->m, slot, "drain");
+	check(w, slot, "drain", image_drain(open_slot(w, slot)), 0);
 }
 
 static void step(struct worker *w)
@@ -296,7 +328,7 @@ static void step(struct worker *w)
 	else if (dice < 60)
 		do_read(w, slot);
 	else if (dice < 66)
-		check(w, slot, "sync", bed_sync(open_slot(w, slot)), 0);
+		do_sync(w, slot);
 	else if (dice < 71)
 		do_truncate(w, slot);
 	else if (dice < 76)
@@ -314,12 +346,12 @@ static void step(struct worker *w)
 	else if (dice < 97)
 		do_attributes(w, slot);
 	else if (dice < 98)
-		check(w, slot, "drain", image_drain(open_slot(w, slot)), 0);
+		do_drain(w, slot);
 	else
-		check(w, slot, "sync directory", imagedir_sync_dir(w->b->dir, w->dir), 0);
+		do_sync_dir(w);
 }
 
-static volatile bool is_ending;
+static atomic_bool is_ending;
 
 static void *work(void *arg)
 {
@@ -327,8 +359,10 @@ static void *work(void *arg)
 
 	while (!is_ending)
 		step(w);
+	doing(w->m, -1, "close");
 	for (int i = 0; i < SLOTS; i++)
 		close_slot(w, i);
+	doing(w->m, -1, "nothing");
 	return NULL;
 }
 
@@ -341,7 +375,10 @@ static void run_daemon(struct bed *b, uint64_t random)
 	uint64_t end;
 	bool is_orderly = below(&random, 4) == 0;
 
+	watch_start(b);
+	main_does("mount");
 	must_mount(b);
+	main_does("random knobs");
 	for (int i = 0; i < THREADS; i++) {
 		w[i] = (struct worker){ .b = b,
 					.m = &models[i],
@@ -361,11 +398,13 @@ static void run_daemon(struct bed *b, uint64_t random)
 	}
 	if (!is_orderly)
 		kill(getpid(), SIGKILL);
+	main_does("wait for the threads");
 	is_ending = true;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	if (is_complaint(b))
 		fail("while mounted: %s", b->said);
+	main_does("unmount");
 	bed_unmount(b);
 	_exit(0);
 }
@@ -377,8 +416,9 @@ static void in_child(struct bed *b, void (*fn)(struct bed *b, uint64_t random), 
 
 	if (pid == 0)
 		fn(b, random);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+	if (pid < 0)
 		fail("fork");
+	status = watch_child(pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)

@@ -179,10 +179,14 @@ void run_verifier(struct bed *b, uint64_t random)
 {
 	bool must_drain = below(&random, 3) == 0;
 
+	watch_start(b);
+	main_does("mount");
 	must_mount(b);
+	main_does("verify");
 	for (int i = 0; i < THREADS; i++)
 		verify(b, i);
 	if (must_drain) {
+		main_does("drain");
 		imagedir_for_each(b->dir, drain, NULL);
 		for (int i = 0; i < THREADS; i++)
 			verify_plain(b, i);
@@ -191,6 +195,7 @@ void run_verifier(struct bed *b, uint64_t random)
 		fail("verifier: %s", b->said);
 	if (below(&random, 2))
 		kill(getpid(), SIGKILL);
+	main_does("unmount");
 	bed_unmount(b);
 	_exit(0);
 }

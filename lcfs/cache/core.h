@@ -446,6 +446,8 @@ void blocks_drop_sectors(struct cache *c, struct cache_image *img, uint64_t bloc
 /* ---------------------------------------------------------------- imgtab.c */
 
 struct cache_image *imgtab_find(struct cache *c, uint32_t id);
+/* Where the search for a free id goes on after this one. */
+uint32_t imgtab_next_id(uint32_t id);
 struct cache_image *imgtab_add(struct cache *c, uint32_t id);
 void imgtab_remove(struct cache *c, struct cache_image *img);
 int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes) must_check;

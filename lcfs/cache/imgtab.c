@@ -407,15 +407,18 @@ void cache_image_path(struct cache *c, struct cache_image *img, char *path)
 	memcpy(path, img->path, strlen(img->path) + 1);
 }
 
+uint32_t imgtab_next_id(uint32_t id)
+{
+	return id < IMAGE_ID_MAX ? id + 1 : 1;
+}
+
 static uint32_t free_id(struct cache *c)
 {
-	uint32_t id = c->super.next_image_id;
+	uint32_t id = max(c->super.next_image_id, 1u);
 
-	for (uint32_t tries = 0; tries < IMAGE_ID_MAX; tries++, id++) {
-		if (id == 0 || id > IMAGE_ID_MAX)
-			id = 1;
+	for (uint32_t tries = 0; tries < IMAGE_ID_MAX; tries++, id = imgtab_next_id(id)) {
 		if (!imgtab_find(c, id)) {
-			c->super.next_image_id = id + 1;
+			c->super.next_image_id = imgtab_next_id(id);
 			return id;
 		}
 	}
@@ -471,9 +474,13 @@ void cache_image_free(struct cache *c, struct cache_image *img)
 	LOCK_SCOPE(&c->lock);
 
 	img->owner = NULL;
-	if (!img->is_bound && !img->cached && list_is_empty(&img->ranges) &&
-	    list_is_empty(&img->ops))
-		imgtab_remove(c, img);
+	if (img->is_bound || img->cached || !list_is_empty(&img->ranges) ||
+	    !list_is_empty(&img->ops))
+		return;
+	/* the log never heard of it: files that are only looked at use up no ids */
+	if (c->super.next_image_id == imgtab_next_id(img->id))
+		c->super.next_image_id = img->id;
+	imgtab_remove(c, img);
 }
 
 static uint8_t sticky_of(enum image_state s)

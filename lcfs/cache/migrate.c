@@ -32,7 +32,7 @@
 #define AGAIN_NS (NSEC_PER_SEC / 32)
 #define CLOSE_NS NSEC_PER_SEC
 #define BATCH_NS (NSEC_PER_SEC / 2)
-#define BATCH_ITEMS_MIN 64u
+#define BATCH_REQUESTS_MIN 64u
 
 /* ---------------------------------------------------------------- life */
 
@@ -401,9 +401,9 @@ static void adapt(struct migrate *m, uint64_t now)
 
 	if (took > BATCH_NS)
 		limit = limit * BATCH_NS / took;
-	else if (m->nr_items >= m->limit)
+	else if (m->cost >= (uint64_t)m->limit * MIGRATE_REQUEST_COST)
 		limit *= 2;
-	m->limit = (uint32_t)min(max(limit, (uint64_t)BATCH_ITEMS_MIN), (uint64_t)m->nr_pages);
+	m->limit = (uint32_t)min(max(limit, (uint64_t)BATCH_REQUESTS_MIN), (uint64_t)m->nr_pages);
 }
 
 static void finish(struct cache *c, uint64_t now, struct outbox *ob)

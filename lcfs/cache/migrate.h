@@ -6,6 +6,8 @@
 #include "lcfs/cache/core.h"
 
 #define MIGRATE_RUN_BLOCKS 256u /* of one request: 1 MiB */
+/* One request costs what so many more blocks in a request cost. */
+#define MIGRATE_REQUEST_COST 16u
 #define MIGRATE_IMAGES_MAX 32u	/* whose touching marks fit one block of operations */
 
 enum migrate_phase {
@@ -54,7 +56,8 @@ struct migrate {
 	struct cache_sync sync, table_sync;
 	uint64_t last_close_ns, started_ns;
 	uint64_t tried_ns; /* when it was last looked for something to migrate */
-	uint32_t limit;	   /* items of a batch, by what the store can do */
+	uint64_t cost;	/* of what was collected, in blocks */
+	uint32_t limit; /* requests of one block in a batch, by what the store can do */
 };
 
 /* Fills the batch; empty when m->images is. */

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a migration batch consists of: dirty blocks from the tail, their neighbours, their images.
+/*
+ * What a migration batch consists of: dirty blocks from the tail, each with the dirty blocks before
+ * and behind it, whatever segment they are in, up to what one request takes; and their images.
+ *
+ * A request costs a store far more than the bytes of one block more in it: so a batch is limited by
+ * what it costs, not by its number of blocks.
  */
 #include "lcfs/cache/migrate.h"
 
@@ -74,7 +79,7 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 		return true;
 	if (!img->in_batch && m->nr_images == MIGRATE_IMAGES_MAX)
 		return true;
-	if (m->nr_items == m->limit || m->pages_used + (twice ? 2 : 1) > m->nr_pages)
+	if (m->pages_used + (twice ? 2 : 1) > m->nr_pages)
 		return false;
 	migrate_add_image(m, img);
 	it = &m->item[m->nr_items++];
@@ -93,6 +98,43 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 	return true;
 }
 
+/* Adds the dirty blocks next to that of key, one by one on one side; false: no memory left. */
+static bool add_neighbours(struct cache *c, uint64_t key, uint64_t step, uint32_t *room,
+			   uint64_t now)
+{
+	const uint32_t image = entry_key_image(key);
+
+	for (key += step; *room && entry_key_image(key) == image; key += step, --*room) {
+		uint32_t cbn = index_find(&c->index, key), before = c->migrate->nr_items;
+
+		if (cbn == CBN_NONE || !slot_may(c, cbn))
+			return true;
+		if (!add_block(c, cbn, now))
+			return false;
+		if (c->migrate->nr_items == before)
+			return true;
+	}
+	return true;
+}
+
+/* Adds the block and what one request can take with it; false: the batch is full. */
+static bool add_request(struct cache *c, uint32_t cbn, uint64_t now)
+{
+	struct migrate *m = c->migrate;
+	uint64_t key = c->index.key[cbn];
+	uint32_t before = m->nr_items, room = MIGRATE_RUN_BLOCKS - 1;
+	bool has_memory;
+
+	if (m->cost >= (uint64_t)m->limit * MIGRATE_REQUEST_COST || !add_block(c, cbn, now))
+		return false;
+	if (m->nr_items == before)
+		return true;
+	has_memory = add_neighbours(c, key, 1, &room, now) &&
+		     add_neighbours(c, key, (uint64_t)-1, &room, now);
+	m->cost += MIGRATE_REQUEST_COST + (m->nr_items - before - 1);
+	return has_memory;
+}
+
 static void collect_segments(struct cache *c, uint64_t now)
 {
 	uint64_t segments = c->knob[KNOB_NR_MAX_BATCHED_MIGRATION], id;
@@ -105,28 +147,9 @@ static void collect_segments(struct cache *c, uint64_t now)
 		    seg->last_lsn > c->log.durable_lsn)
 			continue;
 		for (uint32_t i = 1; i < c->segment_blocks; i++)
-			if (slot_may(c, first + i) && !add_block(c, first + i, now))
+			if (slot_may(c, first + i) && !add_request(c, first + i, now))
 				return;
 		segments -= c->migrate->nr_items != before;
-	}
-}
-
-/* The dirty neighbours of what is in the batch, from any segment. */
-static void collect_neighbours(struct cache *c, uint64_t now)
-{
-	struct migrate *m = c->migrate;
-
-	for (uint32_t i = 0; i < m->nr_items; i++) {
-		for (int d = -1; d <= 1; d += 2) {
-			uint64_t block = entry_key_block(m->item[i].key);
-			uint32_t cbn;
-
-			if ((d < 0 && block == 0) || (d > 0 && block == IMAGE_BLOCK_MAX))
-				continue;
-			cbn = index_find(&c->index, m->item[i].key + (uint64_t)d);
-			if (cbn != CBN_NONE && slot_may(c, cbn) && !add_block(c, cbn, now))
-				return;
-		}
 	}
 }
 
@@ -154,8 +177,8 @@ void migrate_collect(struct cache *c, uint64_t now)
 	m->pages_used = 0;
 	m->nr_iov = 0;
 	list_init(&m->images);
+	m->cost = 0;
 	collect_segments(c, now);
-	collect_neighbours(c, now);
 	collect_images(c, now);
 	qsort(m->item, m->nr_items, sizeof(*m->item), compare_key);
 }

@@ -37,6 +37,12 @@ int recovery_say(struct recovery *r, int error, const char *fmt, ...)
 
 /* ---------------------------------------------------------------- image table */
 
+/* Unbound before the tail: nothing in the log is of it; its id may be used again by now. */
+static bool is_forgotten(const struct recovery *r, const struct table_entry *e)
+{
+	return e->flags & TABLE_UNBOUND && e->clean_lsn < r->c->sb.tail_lsn;
+}
+
 static int load_entries(struct recovery *r, const struct table_header *h, const uint8_t *payload)
 {
 	enum format_reason why = table_payload_verify(h, payload);
@@ -48,6 +54,8 @@ static int load_entries(struct recovery *r, const struct table_header *h, const 
 		return recovery_say(r, -EUCLEAN, "the image table is damaged: %s",
 				    format_reason_text(why));
 	while ((ret = table_entry_next(payload, h->payload_bytes, &pos, &e, &why)) > 0) {
+		if (is_forgotten(r, &e))
+			continue;
 		ret = imgtab_load(r->c, &e);
 		if (ret < 0)
 			return recovery_say(r, ret, "the image table cannot be loaded: image %u",

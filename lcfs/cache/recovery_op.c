@@ -53,7 +53,9 @@ static int bind_image(struct recovery *r, const struct op *op, uint64_t lsn)
 	img->stamp = op->stamp;
 	imgtab_set_size(img, op->arg0);
 	img->size_pending = op->arg0 != op->stamp.size;
-	r->c->super.next_image_id = op->image + 1;
+	/* images are bound in another order than they got their ids */
+	if (op->image >= r->c->super.next_image_id)
+		r->c->super.next_image_id = imgtab_next_id(op->image);
 	return imgtab_set_path(img, op->path, op->path_bytes);
 }
 
@@ -156,18 +158,19 @@ int recovery_apply_op(struct recovery *r, const struct op *op, uint64_t lsn, uin
 
 	if (!is_supported(op->type))
 		return -EOPNOTSUPP;
-	if (op->type == OP_RENAME || op->type == OP_EXCHANGE) {
-		if (lsn > r->table_lsn)
-			imgtab_rename(r->c, op->image ? imgtab_find(r->c, op->image) : NULL,
-				      op->path, op->path_bytes, op->path2, op->path2_bytes,
-				      op->type == OP_EXCHANGE);
-		return 0;
-	}
 	if (op->type == OP_BIND)
 		return lsn > r->table_lsn ? bind_image(r, op, lsn) : 0;
 	img = imgtab_find(r->c, op->image);
+	if (!img && op->image)
+		return -EUCLEAN;
+	if (op->type == OP_RENAME || op->type == OP_EXCHANGE) {
+		if (lsn > r->table_lsn)
+			imgtab_rename(r->c, img, op->path, op->path_bytes, op->path2,
+				      op->path2_bytes, op->type == OP_EXCHANGE);
+		return 0;
+	}
 	if (!img)
-		return op->image ? -EUCLEAN : 0;
+		return 0;
 	if (lsn < img->bind_lsn)
 		return 0;
 	apply_to_index(r->c, img, op, position);

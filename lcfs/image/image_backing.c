@@ -99,8 +99,8 @@ static int open_for_core(struct image *img)
 {
 	int r;
 
-	/* Its last name went, and its descriptors with it: it is about to be unbound. One that has them may
-	 * well be migrated until then: the log may need the space to log that. */
+	/* Its last name went, and its descriptors with it: it is about to be unbound. One that has
+	 * them may well be migrated until then: the log may need the space to log that. */
 	if (img->is_unlinked && atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
 		return -EAGAIN;
 	r = image_fds_open(img, true, false);

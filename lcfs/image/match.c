@@ -321,7 +321,7 @@ static int search_tree(struct match *m)
 
 /* ---- what was found nowhere ---- */
 
-/* To be unbound by maintenance: that may have to wait for space in the log, which the mount must not. */
+/* Maintenance unbinds it: that may have to wait for space in the log, which the mount must not. */
 static void forget(struct image *img)
 {
 	img->is_unlinked = true;

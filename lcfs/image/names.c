@@ -33,8 +33,8 @@
 /* ---- the last name of an image ---- */
 
 /*
- * Until it is unbound it must be possible to migrate what is dirty, or a full log might not find the
- * space to unbind it; and without a name it cannot be opened any more.
+ * Until it is unbound it must be possible to migrate what is dirty, or a full log might not find
+ * the space to unbind it; and without a name it cannot be opened any more.
  */
 static void keep_reachable(struct image *img)
 {

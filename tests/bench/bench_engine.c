@@ -39,7 +39,7 @@ static struct {
 	const char *path;
 	uint64_t bytes; /* of log writing in a round */
 	unsigned int threads, rounds, buffers;
-	bool has_fio;
+	bool has_fio, has_samples;
 	const char *only; /* letters of the comparisons to make */
 } opt = { .bytes = 1ull << 30,
 	  .threads = 4,
@@ -88,6 +88,13 @@ static void print_series(const char *name, struct series s, const char *unit)
 
 	qsort(s.value, s.nr, sizeof(s.value[0]), compare);
 	printf("  %-34s %9.1f %s (%.1f .. %.1f)\n", name, mid, unit, s.value[0], s.value[s.nr - 1]);
+}
+
+/* A line for scripts/bench. */
+static void print_samples(const char *side, struct series s, const struct series *cpu)
+{
+	for (unsigned int i = 0; opt.has_samples && i < s.nr; i++)
+		printf("sample %s %u %.3f %.3f\n", side, i, s.value[i], cpu ? cpu->value[i] : 0);
 }
 
 static double seconds_since(uint64_t start)
@@ -318,6 +325,8 @@ static void compare_streams(uint64_t start)
 			cacherig_cut(&rig);
 		}
 	}
+	print_samples("lcfs", engine, &cpu);
+	print_samples("ref", opt.has_fio ? fio : raw, NULL);
 	print_series("device, 1 MiB sequential, depth 8", raw, "MB/s");
 	if (opt.has_fio && median(fio) > 0)
 		print_series("the same by fio", fio, "MB/s");
@@ -372,10 +381,11 @@ static void measure_recovery(uint64_t segments_bytes)
 static void usage(void)
 {
 	fprintf(stderr,
-		"usage: bench_engine [-s SIZE] [-t THREADS] [-r ROUNDS] [-b BUFFERS] [-n] [-o spr] "
-		"CACHE\n"
+		"usage: bench_engine [-s SIZE] [-t THREADS] [-r ROUNDS] [-b BUFFERS] [-n] [-j] "
+		"[-o spr] CACHE\n"
 		"  Writes SIZE a round to the device or file CACHE, whose contents are lost.\n"
-		"  -n: without fio; -o: only streams (s), syncs (p), recovery (r)\n");
+		"  -n: without fio; -j: a line for each sample of the streams, too;\n"
+		"  -o: only streams (s), syncs (p), recovery (r)\n");
 	exit(EXIT_FAILURE);
 }
 
@@ -390,7 +400,7 @@ static unsigned int number(const char *text, unsigned int most)
 
 static void parse_command_line(int argc, char **argv)
 {
-	for (int c; (c = getopt(argc, argv, "s:t:r:b:no:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "s:t:r:b:njo:")) != -1;) {
 		if (c == 's' && !parse_size(optarg, 64 * MIB, 1ull << 40, &opt.bytes))
 			opt.bytes = align_up(opt.bytes, MIB);
 		else if (c == 't')
@@ -401,6 +411,8 @@ static void parse_command_line(int argc, char **argv)
 			opt.buffers = number(optarg, 4096);
 		else if (c == 'n')
 			opt.has_fio = false;
+		else if (c == 'j')
+			opt.has_samples = true;
 		else if (c == 'o')
 			opt.only = optarg;
 		else

@@ -430,6 +430,7 @@ void sim_request_ended(struct sim_world *w, struct sim_request *r)
 	      w->oracle->clock + 1);
 	r->phase = SIM_ENDED;
 	list_del(&r->node);
+	list_add_tail(&w->ended, &r->node);
 	w->nr_requests--;
 	if (r->img)
 		r->img->nr_requests--;
@@ -457,6 +458,7 @@ void sim_free_request(struct sim_world *w, struct sim_request *r)
 {
 	if (r->phase != SIM_ENDED)
 		sim_fail(w, "request %" PRIu64 " is freed before its end", r->id);
+	list_del(&r->node);
 	free(r->data);
 	free(r);
 }

@@ -448,6 +448,32 @@ START_TEST(test_superseded_versions_are_skipped)
 }
 END_TEST
 
+/*
+ * Blocks that lie side by side in the image and far apart in the log go together, although a batch
+ * has room for half of them only.
+ */
+START_TEST(test_neighbours_go_together_wherever_they_are_in_the_log)
+{
+	struct sim_conf conf = scenario_conf();
+	struct sim_world *w;
+	struct sim_image *x;
+
+	conf.nr_segments = 32;
+	conf.image_blocks = 64;
+	conf.image_bytes = 64 * BLOCK;
+	conf.cache.migrate_bytes = 32 * BLOCK;
+	w = scenario_begin(&conf);
+	x = &w->image[0];
+	for (uint64_t i = 0; i < 64; i++)
+		scenario_write_block(w, x, i * 2 % 64 + i / 32);
+	sim_do_sync(w, x);
+	sim_do_clean(w, x);
+	ck_assert_uint_ge(w->counts[ACTION_BACK_WRITE], 2);
+	ck_assert_uint_le(w->counts[ACTION_BACK_WRITE], 8);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated,
 	       test_f1_clean_only_after_the_sync, test_f1_segment_reused_before_it_is_read,
 	       test_f1_failed_sync_makes_dirty_again, test_f1_failed_backing_write_is_repeated,
@@ -456,4 +482,5 @@ SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated,
 	       test_g1_mark_is_durable_before_the_first_change, test_g4_conflict_is_sticky,
 	       test_h1_answered_means_placed, test_h1_crash_with_a_full_log,
 	       test_h1_truncate_with_a_full_log, test_h3_sync_does_not_wait_for_the_backing_store,
-	       test_superseded_versions_are_skipped)
+	       test_superseded_versions_are_skipped,
+	       test_neighbours_go_together_wherever_they_are_in_the_log)

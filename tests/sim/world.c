@@ -181,6 +181,7 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 	w->next_uid = rng_next(&w->rng) >> 32;
 	rng_fill(&w->rng, w->boot_id, sizeof(w->boot_id));
 	list_init(&w->requests);
+	list_init(&w->ended);
 	TRACE(w, "segment order %, % segments, % images of % blocks, pool %, log depth %",
 	      conf->segment_order, conf->nr_segments, conf->nr_images, conf->image_blocks,
 	      conf->cache.pool_buffers, conf->cache.log_depth);
@@ -201,8 +202,12 @@ struct sim_world *sim_new(const struct sim_conf *conf)
 
 void sim_free(struct sim_world *w)
 {
+	struct sim_request *r, *next;
+
 	sim_forget_actions(w);
 	sim_forget_requests(w);
+	list_for_each_entry_safe(r, next, &w->ended, node)
+		sim_free_request(w, r);
 	if (w->cache)
 		cache_free(w->cache);
 	simdev_free(w->dev);

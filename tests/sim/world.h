@@ -74,7 +74,7 @@ enum sim_phase {
 };
 
 struct sim_request {
-	struct list node; /* sim_world.requests */
+	struct list node; /* sim_world.requests, then ended */
 	enum sim_kind kind;
 	enum sim_phase phase;
 	struct sim_image *img; /* NULL: sync of all, names */
@@ -143,6 +143,7 @@ struct sim_world {
 	struct sim_image image[SIM_IMAGES_MAX];
 	uint64_t next_uid;
 	struct list requests;
+	struct list ended; /* and kept, until they are freed */
 	uint32_t nr_requests;
 	struct sim_action **action; /* in order of issue */
 	uint32_t nr_actions, room_actions;

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154
+# A backing disk of one's own: a loop device with ext4, that a cgroup can make slow.
+
+# detach DEVICE: if it is still our file that is behind it.
+detach()
+{
+	case $(losetup -nO BACK-FILE "$1" 2>/dev/null) in
+	"$tmp"/*) losetup -d "$1" ;;
+	esac
+}
+
+unmount()
+{
+	! is_mounted "$1" || umount "$1" || umount -l "$1"
+}
+
+# make_disk FS_MIB MORE_MIB: $loop, mounted at $tmp/slow, with so much behind the filesystem. No
+# journal: what is written is data, but for an inode now and then.
+make_disk()
+{
+	truncate -s "$(($1 + $2))M" "$tmp/disk"
+	loop=$(losetup -f --show --direct-io=on "$tmp/disk") || die "losetup failed"
+	undo detach "$loop"
+	mkfs.ext4 -qF -b 4096 -O ^has_journal -E lazy_itable_init=0 "$loop" "$(($1 * 256))" ||
+		die "mkfs.ext4 failed"
+	mkdir -p "$tmp/slow"
+	mount -o noatime "$loop" "$tmp/slow" || die "$loop cannot be mounted"
+	undo unmount "$tmp/slow"
+	mkdir "$tmp/slow/back"
+}
+
+no_disk="no loop devices, or no mkfs.ext4 (package e2fsprogs)"
+
+has_disk()
+{
+	command -v losetup >/dev/null && command -v mkfs.ext4 >/dev/null &&
+		losetup -f >/dev/null 2>&1
+}
+
+# written_to DEVICE: requests of writing that it has completed.
+written_to()
+{
+	awk '{ print $5 }' "/sys/block/${1#/dev/}/stat"
+}
+
+# ---------------------------------------------------------------- the cgroup
+
+end_group()
+{
+	while read -r process; do
+		echo "$process" >"${1%/*}/cgroup.procs"
+	done <"$1/cgroup.procs"
+	eventually 10 rmdir "$1"
+}
+
+# Version 1, where the controller is mounted alone; else version 2.
+group_v1()
+{
+	[ -w /sys/fs/cgroup/blkio/blkio.throttle.write_iops_device ] || return 1
+	group=/sys/fs/cgroup/blkio/lcfs-bench-$$
+	mkdir "$group" && undo end_group "$group"
+	echo "$1 $2" >"$group/blkio.throttle.write_iops_device"
+	echo "$1 $2" >"$group/blkio.throttle.read_iops_device"
+}
+
+group_v2()
+{
+	grep -qw io /sys/fs/cgroup/cgroup.controllers 2>/dev/null || return 1
+	echo +io >/sys/fs/cgroup/cgroup.subtree_control || return 1
+	group=/sys/fs/cgroup/lcfs-bench-$$
+	mkdir "$group" && undo end_group "$group"
+	echo "$1 riops=$2 wiops=$2" >"$group/io.max"
+}
+
+# slow_group DEVICE IOPS: what $tmp/in-group runs gets so many requests a second from it.
+slow_group()
+{
+	number=$(lsblk -dno MAJ:MIN "$1" | tr -d ' ')
+	group_v1 "$number" "$2" || group_v2 "$number" "$2" || return 1
+	cat >"$tmp/in-group" <<-END
+		#!/bin/sh
+		echo \$\$ >"$group/cgroup.procs"
+		exec "\$@"
+	END
+	chmod +x "$tmp/in-group"
+}

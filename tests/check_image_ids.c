@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The numbers of images and their room in the image table, which both come back. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "lcfs/cache/core.h"
+#include "tests/check_main.h"
+#include "tests/fake/imagebed.h"
+
+#define WAIT_NS (20 * NSEC_PER_SEC)
+
+static void pause_a_little(void)
+{
+	usleep(5000);
+}
+
+static void wait_until_unbound(struct bed *b, uint32_t id)
+{
+	uint64_t end = clock_mono_ns() + WAIT_NS;
+	struct image *img;
+
+	while ((img = imagedir_by_id(b->dir, id)) != NULL) {
+		image_put(img);
+		ck_assert_msg(clock_mono_ns() < end, "image %u is not unbound", id);
+		pause_a_little();
+	}
+}
+
+static bool is_known(struct bed *b, uint32_t id)
+{
+	bool is_there;
+
+	mutex_lock(&b->cache->lock);
+	is_there = imgtab_find(b->cache, id);
+	mutex_unlock(&b->cache->lock);
+	return is_there;
+}
+
+static void write_superblock(struct bed *b)
+{
+	struct engine *e = imagedir_engine(b->dir);
+	struct outbox ob;
+
+	outbox_init(&ob);
+	mutex_lock(&b->cache->lock);
+	super_request(b->cache, engine_now(e), &ob);
+	mutex_unlock(&b->cache->lock);
+	engine_carry(e, &ob);
+}
+
+/* Moves the log on, by a file that has been opened, until the core has forgotten image id. */
+static void push_out(struct bed *b, struct image *mover, uint32_t id)
+{
+	uint64_t end = clock_mono_ns() + WAIT_NS;
+
+	while (is_known(b, id)) {
+		ck_assert_int_eq(bed_fill(mover, 'm', 1u << 16, 0), 1 << 16);
+		bed_drain(b, mover);
+		write_superblock(b);
+		ck_assert_msg(clock_mono_ns() < end, "image %u is not forgotten", id);
+	}
+}
+
+static struct image *create(struct bed *b, const char *name)
+{
+	struct image *img = bed_create(b, name);
+
+	ck_assert_int_eq(image_open(img, true), 0);
+	return img;
+}
+
+/* Image 1 is opened first and written last; image 2 has come and gone meanwhile. */
+static void bind_late(struct bed *b)
+{
+	struct image *early = create(b, "early"), *gone = create(b, "gone");
+	struct image *mover = create(b, "mover");
+
+	ck_assert_int_eq(bed_fill(gone, 'g', 9000, 0), 9000);
+	ck_assert_int_eq(image_id(gone), 2);
+	bed_close(gone);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "gone"), 0);
+	wait_until_unbound(b, 2);
+	push_out(b, mover, 2); /* by a super block with a table that still has it */
+	ck_assert_int_eq(bed_fill(early, 'e', 5000, 0), 5000);
+	ck_assert_int_eq(image_id(early), 1);
+	ck_assert_int_eq(bed_sync(early), 0);
+}
+
+static void make_another(struct bed *b)
+{
+	uint64_t end = clock_mono_ns() + WAIT_NS;
+	struct image *img;
+
+	while (is_known(b, 2) && clock_mono_ns() < end) {
+		write_superblock(b);
+		pause_a_little();
+	}
+	img = create(b, "another");
+	ck_assert_int_eq(bed_fill(img, 'a', 7000, 0), 7000);
+	ck_assert_int_eq(bed_sync(img), 0);
+}
+
+START_TEST(an_id_that_the_table_still_lists_as_unbound_can_be_used_again)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_die(b, bind_late);
+	bed_die(b, make_another);
+	bed_must_mount(b);
+	img = bed_open(b, "another");
+	ck_assert(bed_reads(img, 'a', 7000, 0));
+	bed_close(img);
+	img = bed_open(b, "early");
+	ck_assert(bed_reads(img, 'e', 5000, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+static void use_last_ids(struct bed *b)
+{
+	struct image *mover = create(b, "mover"), *img;
+
+	b->cache->super.next_image_id = IMAGE_ID_MAX;
+	img = create(b, "last");
+	ck_assert_uint_eq(image_id(img), IMAGE_ID_MAX);
+	ck_assert_int_eq(bed_fill(img, 'l', 5000, 0), 5000);
+	bed_drain(b, img);
+	for (int i = 0; i < 40; i++) { /* a table is written right behind it */
+		ck_assert_int_eq(bed_fill(mover, 'm', 1u << 16, 0), 1 << 16);
+		bed_drain(b, mover);
+	}
+	write_superblock(b);
+	ck_assert_int_eq(bed_sync(mover), 0);
+}
+
+START_TEST(behind_the_last_id_comes_the_first)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_die(b, use_last_ids);
+	bed_must_mount(b);
+	img = bed_open(b, "last");
+	ck_assert_uint_eq(image_id(img), IMAGE_ID_MAX);
+	ck_assert(bed_reads(img, 'l', 5000, 0));
+	bed_close(img);
+	img = create(b, "next");
+	ck_assert_uint_eq(image_id(img), 2); /* 1 is the mover's */
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_file_that_is_only_read_uses_up_no_id)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_make_file(b, "a", 'o', 5000);
+	bed_must_mount(b);
+	for (int i = 0; i < 100; i++) {
+		img = bed_get(b, "a");
+		ck_assert_int_eq(image_open(img, false), 0);
+		ck_assert_uint_eq(image_id(img), 1);
+		image_release(img, false);
+		image_put(img);
+	}
+	bed_free(b);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *s = suite_create("image_ids");
+
+	CHECK_CASE(s, "ids", an_id_that_the_table_still_lists_as_unbound_can_be_used_again,
+		   behind_the_last_id_comes_the_first, a_file_that_is_only_read_uses_up_no_id);
+	return s;
+}
+
+CHECK_MAIN(make_suite)

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The benchmarks run, each with next to no I/O: a table, JSON, nothing left behind. What the
+# figures say is not judged.
+test_limit=300
+. "${top_srcdir:?}/tests/functions.sh"
+set -eu
+
+requires_fuse
+requires fio
+
+left_behind()
+{
+	find "$tmp" -maxdepth 1 -name 'lcfs-bench.*' | grep -q . || losetup -nO BACK-FILE |
+		grep -qF "$tmp/lcfs-bench"
+}
+
+status=0
+"$top_srcdir/scripts/bench" --tiny --build "$top_builddir" --dir "$tmp" \
+	--json "$tmp/bench.json" >"$tmp/table" 2>"$tmp/err" </dev/null || status=$?
+[ "$status" != 77 ] || skip "$(cat "$tmp/table")"
+[ "$status" -le 1 ] || { cat "$tmp/table" "$tmp/err"; fail "exit status $status"; }
+! left_behind || fail "files or loop devices are left"
+for row in engine fsync memory merge migrate recovery slow write-qd1 write-qd32; do
+	grep -q "^$row  *" "$tmp/table" || { cat "$tmp/table" "$tmp/err"; fail "no row $row"; }
+	grep -q "\"name\": \"$row\"" "$tmp/bench.json" || fail "$row is not in the JSON"
+done
+
+# Ended by a signal it takes away what it has made.
+"$top_srcdir/scripts/bench" --tiny --build "$top_builddir" --dir "$tmp" --only write --pairs 1000 \
+	--json "$tmp/bench.json" >"$tmp/table" 2>"$tmp/err" </dev/null &
+bench=$!
+cleanup_fn end_process "$bench"
+has_results()
+{
+	find "$tmp" -name fio.result | grep -q .
+}
+eventually 60 has_results || fail "nothing is measured"
+kill "$bench"
+status=0
+wait "$bench" || status=$?
+[ "$status" = 143 ] || fail "exit status $status, not 143"
+! left_behind || fail "files or loop devices are left after a signal"
