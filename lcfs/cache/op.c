@@ -15,6 +15,7 @@
 #include "lcfs/cache/op.h"
 
 enum op_phase {
+	PHASE_SIZE,
 	PHASE_CLAIM,
 	PHASE_EDGES,
 	PHASE_LOG,
@@ -430,9 +431,14 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 	}
 }
 
+static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+
 static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	switch (op->s.phase) {
+	case PHASE_SIZE:
+		step_size(c, op, now, ob);
+		break;
 	case PHASE_CLAIM:
 		step_claim(c, op, now, ob);
 		break;
@@ -504,6 +510,47 @@ void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struc
 	}
 }
 
+/* The size is already that of a truncate whose old blocks are still in the index. */
+static bool is_size_early(const struct cache_op *self)
+{
+	const struct cache_op *op;
+
+	list_for_each_entry(op, &self->image->ops, s.node)
+		if (op != self && op->type == CACHE_OP_TRUNCATE && op->s.has_effect)
+			return true;
+	return false;
+}
+
+/* What there is to do depends on the size. */
+static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	const struct cache_image *img = op->image;
+
+	if (is_size_early(op)) {
+		op_wait_in(op, &op->image->range_waiters);
+		return;
+	}
+	if (op->type == CACHE_OP_TRUNCATE && op->len == CACHE_ONLY_GROW && op->off <= img->size) {
+		done(c, op, imgtab_error(c, img), ob);
+		return;
+	}
+	if (op->type == CACHE_OP_TRUNCATE)
+		op->len = 0;
+	else
+		op->len = op->off >= img->size ? 0 : min(op->len, img->size - op->off);
+	if ((op->type == CACHE_OP_PUNCH && !op->len) ||
+	    (op->type == CACHE_OP_TRUNCATE && op->off == img->size)) {
+		done(c, op, imgtab_error(c, img), ob);
+		return;
+	}
+	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
+		done(c, op, -EFBIG, ob);
+		return;
+	}
+	op->s.phase = PHASE_LOG;
+	step(c, op, now, ob);
+}
+
 void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	LOCK_SCOPE(&c->lock);
@@ -525,24 +572,8 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 		done(c, op, 0, ob); /* the log knows nothing of it */
 		return;
 	}
-	if (op->type == CACHE_OP_TRUNCATE && op->len == CACHE_ONLY_GROW &&
-	    op->off <= op->image->size) {
-		done(c, op, imgtab_error(c, op->image), ob);
-		return;
-	}
-	if (op->type == CACHE_OP_TRUNCATE)
-		op->len = 0;
-	if (op->type == CACHE_OP_PUNCH)
-		op->len = op->off >= op->image->size ? 0 : min(op->len, op->image->size - op->off);
-	if (has_effect(op) && ((op->type == CACHE_OP_PUNCH && !op->len) ||
-			       (op->type == CACHE_OP_TRUNCATE && op->off == op->image->size))) {
-		done(c, op, imgtab_error(c, op->image), ob);
-		return;
-	}
-	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
-		done(c, op, -EFBIG, ob);
-		return;
-	}
+	if (has_effect(op))
+		op->s.phase = PHASE_SIZE;
 	step(c, op, now, ob);
 }
 

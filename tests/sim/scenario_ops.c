@@ -62,6 +62,44 @@ START_TEST(test_e1_write_after_truncate_is_kept)
 }
 END_TEST
 
+/* E1. The image is cut and made longer again, or punched behind the cut, before the first truncate has
+ * left the index: what was cut does not come back. */
+static void cut_twice(bool is_punch)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct sim_request *cut, *next;
+
+	scenario_write_block(w, x, 9);
+	scenario_write_block(w, x, 12);
+	sim_do_sync(w, x);
+	scenario_hold(w, ACTION_BACK_TRUNCATE);
+	cut = sim_start_truncate(w, x, 9 * BLOCK + 1000);
+	cut->is_kept = true;
+	scenario_run(w, SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_TRUNCATE));
+	next = is_punch ? sim_start_punch(w, x, 12 * BLOCK, 100) :
+			  sim_start_truncate(w, x, 16 * BLOCK);
+	next->is_kept = true;
+	scenario_run(w, SIM_MS);
+	if (!is_punch)
+		ck_assert_int_ne((int)next->phase, (int)SIM_ENDED);
+	scenario_release(w, ACTION_BACK_TRUNCATE);
+	ck_assert_int_eq(sim_wait(w, cut), 0);
+	ck_assert_int_eq(sim_wait(w, next), 0);
+	sim_do_read(w, x);
+	ck_assert_int_eq(sim_wait(w, sim_start_truncate(w, x, 16 * BLOCK)), 0);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+
+START_TEST(test_e1_size_waits_for_the_truncate_under_way)
+{
+	cut_twice(false);
+	cut_twice(true);
+}
+END_TEST
+
 /* E1, E3. Crashes while the effect on the file is not there yet, or not stable: it is done again.
  */
 static void truncate_and_crash(enum action_type held, bool is_power)
@@ -424,8 +462,9 @@ END_TEST
 
 SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes,
 	       test_e1_write_after_truncate_is_kept, test_e1_crash_before_the_effect,
-	       test_e2_unaligned_cuts, test_e2_file_has_the_exact_size,
-	       test_e3_effect_that_fails_is_pending, test_e3_repeated_punch_spares_later_data,
+	       test_e1_size_waits_for_the_truncate_under_way, test_e2_unaligned_cuts,
+	       test_e2_file_has_the_exact_size, test_e3_effect_that_fails_is_pending,
+	       test_e3_repeated_punch_spares_later_data,
 	       test_e4_tail_passes_an_operation_when_its_effect_is_stable,
 	       test_e5_old_records_do_not_overwrite_an_edit, test_e5_edit_after_drain_then_crash,
 	       test_e6_id_of_a_dead_image_is_used_again, test_e7_intent_without_unlink,

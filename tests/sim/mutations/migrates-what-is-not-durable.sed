@@ -3,5 +3,5 @@
 #@ lcfs/cache/migrate_collect.c
 s/seg->state == SEGMENT_CLOSED && seg->last_lsn <= c->log\.durable_lsn;/seg->state == SEGMENT_CLOSED;/
 s/^\t\t    seg->last_lsn > c->log\.durable_lsn\)/\t\t    seg->state == SEGMENT_FREE)/
-#@ lcfs/cache/migrate.c
-/^static bool start_touch\(/,/^}/s/m->sync\.lsn = lsn;/m->sync.lsn = 0;/
+#@ lcfs/cache/migrate_touch.c
+s/m->sync\.lsn = lsn;/m->sync.lsn = 0;/
