@@ -11,6 +11,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 phase_timeout=${CI_PHASE_TIMEOUT:-900}
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/lcfs-ci.XXXXXX")
+chmod 755 "$work" # a test runs as another user
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP

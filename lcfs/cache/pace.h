@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pacing of writers near the full log: instead of running into a wall and waiting there for a whole
- * batch of migration, they are slowed down on the way, the more the less is free, until they come in
- * as fast as space is made.
+ * Pacing of writers near the full log: instead of running into a wall and waiting there for a
+ * whole batch of migration, they are slowed down on the way, the more the less is free, until
+ * they come in as fast as space is made.
  *
- * While the log is short, the time in which segments become free gives the cost of a block, in ns. A
- * write of n blocks is admitted at the end of the queue, and moves that end by n * cost * factor. The
- * factor is 0 where the log begins to be short, 1 half way to the user's last segment, 4 there, and
- * grows with the square of the way between: an inflow that is larger than the outflow comes to rest
- * about half way, where the two are the same. Without a measured cost nobody is delayed, and nobody
- * ever for more than PACE_DELAY_MAX_NS: it only ever delays.
+ * While the log is short, the time in which segments become free gives the cost of a block, in
+ * ns. A write of n blocks is admitted at the end of the queue, and moves that end by n * cost *
+ * factor. The factor is 0 where the log begins to be short, 1 half way to the user's last
+ * segment, 4 there, and grows with the square of the way between: an inflow that is larger than
+ * the outflow comes to rest about half way, where the two are the same. Without a measured cost
+ * nobody is delayed, and nobody ever for more than PACE_DELAY_MAX_NS: it only ever delays.
  *
  * Pure, but for the queue of waiters, which write.c keeps. Times in ns.
  */

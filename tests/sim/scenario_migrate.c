@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Named scenarios of RULES F, G and H: migration, the guard, space. */
 #include <errno.h>
+#include <string.h>
 
 #include "tests/sim/scenario.h"
 
@@ -186,6 +187,101 @@ START_TEST(test_f2_conflict_holds_one_image_and_not_the_others)
 	cache_image_set_state(w->cache, x->cached, IMAGE_CLEAN, 0, w->now, &ob);
 	sim_take(w, &ob);
 	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
+/* The block's newest copy on the device goes bad. */
+static void rot(struct sim_world *w, struct sim_image *img, uint32_t block)
+{
+	struct sim_request *r = sim_start_read(w, img, block, 1);
+	struct simdev *dev = w->dev;
+	uint64_t at = 0;
+
+	r->is_kept = true;
+	scenario_run(w, 0);
+	ck_assert_int_eq(r->result, (int)BLOCK);
+	while (at < dev->blk.bytes && memcmp(dev->view + at, r->data, BLOCK) != 0)
+		at += BLOCK;
+	ck_assert_uint_lt(at, dev->blk.bytes);
+	dev->view[at + 100] ^= 1;
+	dev->stable[at + 100] ^= 1;
+	sim_free_request(w, r);
+}
+
+/* F4. A dirty block goes bad on the cache device: it is an error and never shown, nor written to
+ * the file; other images go on; it is whole again once it is overwritten. */
+START_TEST(test_f4_rot_in_a_dirty_block_is_an_error)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+	struct cache_image_info info;
+
+	scenario_write_block(w, x, 3);
+	scenario_write_block(w, y, 4);
+	sim_do_sync(w, NULL);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	scenario_mount(w);
+	rot(w, x, 3);
+	x->may_fail = true;
+	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 3, 1)), -EIO);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 10000 * SIM_MS);
+	cache_image_info(w->cache, x->cached, &info);
+	ck_assert_int_eq((int)info.state, (int)IMAGE_ERROR);
+	ck_assert_uint_eq(info.dirty_blocks, 1);
+	cache_image_info(w->cache, y->cached, &info);
+	ck_assert_uint_eq(info.dirty_blocks, 0);
+	scenario_write_block(w, x, 3);
+	x->may_fail = false;
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
+/* F4. A clean block goes bad: the file has it, too, for a read and for a write of a part of it. */
+START_TEST(test_f4_rot_in_a_clean_block_does_not_show)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct cache_image_info info;
+
+	scenario_write_block(w, x, 3);
+	sim_do_clean(w, x);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	scenario_mount(w);
+	cache_image_info(w->cache, x->cached, &info);
+	ck_assert_uint_eq(info.cached_blocks, 1);
+	rot(w, x, 3);
+	sim_do_read(w, x);
+	sim_do_write(w, x, 3 * BLOCK + 700, 1000);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
+/* G1. A file that was at rest is changed by migration; power cut in the middle: the mark is there,
+ * so that its changed times are known to be ours. */
+START_TEST(test_g1_mark_is_durable_before_the_first_change)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct cache_image_info info;
+
+	scenario_write_block(w, x, 3);
+	sim_do_clean(w, x);
+	scenario_write_block(w, x, 4);
+	sim_do_sync(w, x);
+	cache_image_info(w->cache, x->cached, &info);
+	ck_assert(!info.is_touching);
+	migrate_until(w, ACTION_BACK_WRITE);
+	sim_power_cut(w, CUT_DROP_ALL);
+	scenario_release(w, ACTION_BACK_WRITE);
+	ck_assert_int_eq(sim_open(w, 0), 0);
+	cache_image_info(w->cache, cache_image_next(w->cache, NULL), &info);
+	ck_assert(info.is_touching);
+	sim_attach(w);
+	sim_judge(w, true);
 	scenario_end(w);
 }
 END_TEST
@@ -381,7 +477,9 @@ END_TEST
 SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated,
 	       test_f1_clean_only_after_the_sync, test_f1_segment_reused_before_it_is_read,
 	       test_f1_failed_sync_makes_dirty_again, test_f1_failed_backing_write_is_repeated,
-	       test_f2_conflict_holds_one_image_and_not_the_others, test_g4_conflict_is_sticky,
+	       test_f2_conflict_holds_one_image_and_not_the_others,
+	       test_f4_rot_in_a_dirty_block_is_an_error, test_f4_rot_in_a_clean_block_does_not_show,
+	       test_g1_mark_is_durable_before_the_first_change, test_g4_conflict_is_sticky,
 	       test_h1_answered_means_placed, test_h1_crash_with_a_full_log,
 	       test_h1_truncate_with_a_full_log, test_h3_sync_does_not_wait_for_the_backing_store,
 	       test_superseded_versions_are_skipped,
