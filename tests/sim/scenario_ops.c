@@ -62,8 +62,8 @@ START_TEST(test_e1_write_after_truncate_is_kept)
 }
 END_TEST
 
-/* E1. The image is cut and made longer again, or punched behind the cut, before the first truncate has
- * left the index: what was cut does not come back. */
+/* E1. The image is cut and made longer again, or punched behind the cut, before the first truncate
+ * has left the index: what was cut does not come back. */
 static void cut_twice(bool is_punch)
 {
 	struct sim_world *w = scenario_begin(NULL);
