@@ -174,12 +174,101 @@ START_TEST(a_file_that_is_only_read_uses_up_no_id)
 }
 END_TEST
 
+#define NR_MANY 2500
+
+static void name_of(int i, char *name)
+{
+	snprintf(name, 32, "d/f%d", i);
+}
+
+/* What has been unbound gives its room back as the log moves on. */
+static void wait_for_room(struct bed *b, struct image *mover)
+{
+	uint64_t end = clock_mono_ns() + WAIT_NS;
+	struct cache_table_room room;
+
+	for (;;) {
+		cache_table_room(b->cache, &room);
+		if (room.bound + room.unbound <= room.all / 4 * 3)
+			return;
+		ck_assert_msg(clock_mono_ns() < end, "%u and %u of %u bytes", (uint32_t)room.bound,
+			      (uint32_t)room.unbound, (uint32_t)room.all);
+		ck_assert_int_eq(bed_fill(mover, 'k', 100000, 0), 100000);
+		ck_assert_int_eq(bed_sync(mover), 0);
+		pause_a_little();
+	}
+}
+
+/* Makes files, each written and closed; returns how many of them were cached. */
+static int make_many(struct bed *b, int first, int nr)
+{
+	int nr_cached = 0;
+
+	for (int i = first; i < first + nr; i++) {
+		struct image *img;
+		char name[32];
+
+		name_of(i, name);
+		img = create(b, name);
+		ck_assert_int_eq(bed_fill(img, (char)('a' + i % 26), 5000, 0), 5000);
+		nr_cached += image_id(img) != 0;
+		bed_close(img);
+	}
+	return nr_cached;
+}
+
+static void expect_many(struct bed *b, int nr)
+{
+	for (int i = 0; i < nr; i++) {
+		struct image *img;
+		char name[32];
+
+		name_of(i, name);
+		img = bed_open(b, name);
+		ck_assert_uint_eq(image_size(img), 5000);
+		ck_assert(bed_reads(img, (char)('a' + i % 26), 5000, 0));
+		bed_close(img);
+	}
+}
+
+START_TEST(clean_images_give_their_room_to_new_ones)
+{
+	struct bed *b = bed_new();
+	struct image *keep;
+	int nr_cached = 0;
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	bed_must_mount(b);
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	keep = create(b, "keep"); /* in use: it keeps its number */
+	ck_assert_int_eq(bed_fill(keep, 'k', 100000, 0), 100000);
+	for (int i = 0; i < NR_MANY; i += 100) {
+		nr_cached += make_many(b, i, 100);
+		wait_for_room(b, keep);
+	}
+	ck_assert_int_eq(nr_cached, NR_MANY);
+	ck_assert_uint_eq(image_id(keep), 1);
+	ck_assert(bed_reads(keep, 'k', 100000, 0));
+	bed_close(keep);
+	expect_many(b, NR_MANY);
+	bed_unmount(b);
+	bed_must_mount(b);
+	expect_many(b, NR_MANY);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("image_ids");
+	TCase *room = tcase_create("room");
 
 	CHECK_CASE(s, "ids", an_id_that_the_table_still_lists_as_unbound_can_be_used_again,
 		   behind_the_last_id_comes_the_first, a_file_that_is_only_read_uses_up_no_id);
+	tcase_set_timeout(room, 60);
+	tcase_add_test(room, clean_images_give_their_room_to_new_ones);
+	suite_add_tcase(s, room);
 	return s;
 }
 

@@ -195,6 +195,12 @@ bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path);
 int cache_image_new(struct cache *c, const struct op_identity *identity,
 		    const struct op_stamp *stamp, const char *path,
 		    struct cache_image **out) must_check;
+/* Bytes of the image table: all, and what images may come to need of it. What an unbound one needs
+ * is free when the tail has passed that. */
+struct cache_table_room {
+	uint64_t all, bound, unbound;
+};
+void cache_table_room(struct cache *c, struct cache_table_room *room);
 /* After cache_open: the images of the table, in order of id. NULL ends. Single threaded use. */
 struct cache_image *cache_image_next(struct cache *c, struct cache_image *prev);
 /* An image that is not bound (never written, or unbound) goes away. */

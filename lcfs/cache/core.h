@@ -191,9 +191,9 @@ struct cache_image {
 	struct list node; /* cache.images, in order of id */
 	uint32_t id;
 	void *owner;
-	bool is_bound;	  /* BIND is in the log or the table */
-	bool is_unbound;  /* UNBIND was logged: the id waits for the log to forget it */
-	bool is_touching; /* the backing file may be changed by us */
+	bool is_bound;	       /* BIND is in the log or the table */
+	bool is_unbound;       /* UNBIND was logged: the id waits for the log to forget it */
+	bool is_touching;      /* the backing file may be changed by us */
 	bool is_touch_wanted;  /* the next image table is to say so: the log has no room */
 	bool is_unbind_wanted; /* likewise that it is unbound */
 	bool has_intent;
@@ -216,7 +216,9 @@ struct cache_image {
 	int64_t mtime_ns;
 	struct op_stamp stamp;
 	struct op_identity identity;
-	char *path; /* owned, NUL terminated */
+	uint32_t table_room;  /* bytes that it may come to need in the table, */
+	bool is_room_unbound; /* counted among those of unbound images */
+	char *path;	      /* owned, NUL terminated */
 	uint32_t nr_punches, punch_room;
 	struct table_punch *punch; /* pending, oldest first; owned */
 	uint64_t max_block;	   /* no block above it was ever cached */
@@ -302,6 +304,8 @@ struct cache {
 	struct list images;
 	struct cache_image **by_id; /* sparse, by_id_size entries */
 	uint32_t by_id_size, nr_images;
+	/* bytes of the image table that they may come to need: the bound, the unbound */
+	uint64_t images_room[2];
 	uint8_t *merge_mem;
 	struct list merge_free; /* struct merge_buf in the buffers themselves */
 	struct list merge_waiters;
@@ -450,7 +454,10 @@ struct cache_image *imgtab_find(struct cache *c, uint32_t id);
 uint32_t imgtab_next_id(uint32_t id);
 struct cache_image *imgtab_add(struct cache *c, uint32_t id);
 void imgtab_remove(struct cache *c, struct cache_image *img);
-int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes) must_check;
+int imgtab_set_path(struct cache *c, struct cache_image *img, const char *path,
+		    size_t bytes) must_check;
+/* After a change of path, or after unbinding: what it may need in the table. */
+void imgtab_account(struct cache *c, struct cache_image *img);
 /* Bytes that binding the image adds to the log, 0 when it is bound. */
 uint32_t imgtab_bind_bytes(const struct cache_image *img);
 /* The only way to change it: cache_image_size() reads it without the lock. */
@@ -523,6 +530,9 @@ void super_request(struct cache *c, uint64_t now, struct outbox *ob);
 void super_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Has the image table room for one more image with such a path? */
 bool super_has_room(struct cache *c, size_t path_bytes);
+/* Bytes of the table that an image may come to need, and bytes that there are for all. */
+uint64_t super_room_of(size_t path_bytes);
+uint64_t super_room(const struct cache *c);
 /* The tail as it could be now, with a table of table_lsn in force. */
 uint64_t super_tail_candidate(struct cache *c, uint64_t table_lsn);
 uint64_t super_table_lsn(const struct cache *c);

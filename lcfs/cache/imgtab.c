@@ -73,13 +73,23 @@ void imgtab_remove(struct cache *c, struct cache_image *img)
 	c->by_id[img->id] = NULL;
 	list_del(&img->node);
 	c->nr_images--;
+	c->images_room[img->is_room_unbound] -= img->table_room;
 	free(img->path);
 	free(img->old_path);
 	free(img->punch);
 	free(img);
 }
 
-int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes)
+void imgtab_account(struct cache *c, struct cache_image *img)
+{
+	c->images_room[img->is_room_unbound] -= img->table_room;
+	img->is_room_unbound = img->is_unbound;
+	img->table_room = (uint32_t)(img->is_unbound ? table_entry_bytes(0, 0) :
+						       super_room_of(strlen(img->path)));
+	c->images_room[img->is_room_unbound] += img->table_room;
+}
+
+int imgtab_set_path(struct cache *c, struct cache_image *img, const char *path, size_t bytes)
 {
 	char *p;
 
@@ -92,6 +102,7 @@ int imgtab_set_path(struct cache_image *img, const char *path, size_t bytes)
 	p[bytes] = '\0';
 	free(img->path);
 	img->path = p;
+	imgtab_account(c, img);
 	return 0;
 }
 
@@ -308,7 +319,8 @@ void imgtab_entry(const struct cache_image *img, uint64_t lsn, struct table_entr
 	e->stamp = img->stamp;
 	e->identity = img->identity;
 	e->path = img->path;
-	e->path_bytes = (uint16_t)strlen(img->path);
+	/* once it is unbound nobody looks for it */
+	e->path_bytes = e->flags & TABLE_UNBOUND ? 0 : (uint16_t)strlen(img->path);
 	e->punches = punches;
 	e->nr_punches = (uint16_t)img->nr_punches;
 	for (uint32_t i = 0; i < img->nr_punches; i++) {
@@ -324,6 +336,19 @@ static void set_sticky(struct cache_image *img, uint8_t state, int error)
 	img->is_stopped = state == TABLE_STATE_CONFLICT || state == TABLE_STATE_MISSING;
 }
 
+/* That of an unbound image is not kept. */
+static int load_path(struct cache *c, struct cache_image *img, const struct table_entry *e)
+{
+	img->is_unbound = e->flags & TABLE_UNBOUND;
+	if (e->path_bytes)
+		return imgtab_set_path(c, img, e->path, e->path_bytes);
+	img->path = strdup("");
+	if (!img->path)
+		return -ENOMEM;
+	imgtab_account(c, img);
+	return 0;
+}
+
 int imgtab_load(struct cache *c, const struct table_entry *e)
 {
 	struct cache_image *img;
@@ -332,7 +357,7 @@ int imgtab_load(struct cache *c, const struct table_entry *e)
 	    e->nr_punches > TABLE_PUNCHES_MAX)
 		return -EUCLEAN;
 	img = imgtab_add(c, e->image);
-	if (!img || imgtab_set_path(img, e->path, e->path_bytes) < 0)
+	if (!img || load_path(c, img, e) < 0)
 		return -ENOMEM;
 	img->is_bound = true;
 	img->bind_lsn = e->bind_lsn;
@@ -346,7 +371,6 @@ int imgtab_load(struct cache *c, const struct table_entry *e)
 	img->is_touching = e->flags & TABLE_TOUCHING;
 	img->has_intent = e->flags & TABLE_INTENT;
 	img->size_pending = img->is_touching || e->size != e->stamp.size;
-	img->is_unbound = e->flags & TABLE_UNBOUND;
 	img->unbind_lsn = img->is_unbound ? e->clean_lsn : 0;
 	set_sticky(img, e->state, (int)e->error);
 	for (uint32_t i = 0; i < e->nr_punches; i++)
@@ -412,6 +436,15 @@ uint32_t imgtab_next_id(uint32_t id)
 	return id < IMAGE_ID_MAX ? id + 1 : 1;
 }
 
+void cache_table_room(struct cache *c, struct cache_table_room *room)
+{
+	LOCK_SCOPE(&c->lock);
+
+	room->all = super_room(c);
+	room->bound = c->images_room[false];
+	room->unbound = c->images_room[true];
+}
+
 static uint32_t free_id(struct cache *c)
 {
 	uint32_t id = max(c->super.next_image_id, 1u);
@@ -445,7 +478,7 @@ int cache_image_new(struct cache *c, const struct op_identity *identity,
 	img = imgtab_add(c, id);
 	if (!img)
 		return -ENOMEM;
-	if (imgtab_set_path(img, path, bytes) < 0) {
+	if (imgtab_set_path(c, img, path, bytes) < 0) {
 		imgtab_remove(c, img);
 		return -ENOMEM;
 	}
@@ -515,81 +548,4 @@ void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_
 	LOCK_SCOPE(&c->lock);
 
 	imgtab_set_state(c, img, s, error, now, ob);
-}
-
-/* ---------------------------------------------------------------- names */
-
-/* The rest of path behind prefix: "" for itself, "/..." below it, NULL for neither. */
-static const char *below(const char *path, const char *prefix, size_t n)
-{
-	if (strncmp(path, prefix, n) != 0 || (path[n] != '\0' && path[n] != '/'))
-		return NULL;
-	return path + n;
-}
-
-static void move_path(struct cache_image *img, const char *to, size_t to_bytes, const char *rest)
-{
-	size_t n = to_bytes + strlen(rest);
-	char *p = malloc(n + 1);
-
-	if (!p)
-		return; /* the identity finds it at the next mount all the same */
-	memcpy(p, to, to_bytes);
-	memcpy(p + to_bytes, rest, strlen(rest) + 1);
-	if (op_path_is_valid(p, n)) {
-		free(img->old_path);
-		img->old_path = img->path;
-		img->path = p;
-	} else {
-		free(p);
-	}
-}
-
-static void rename_one(struct cache_image *img, const char *old, size_t old_bytes, const char *to,
-		       size_t to_bytes, bool is_exchange)
-{
-	const char *rest = below(img->path, old, old_bytes);
-
-	if (rest)
-		move_path(img, to, to_bytes, rest);
-	else if (is_exchange && (rest = below(img->path, to, to_bytes)))
-		move_path(img, old, old_bytes, rest);
-}
-
-void imgtab_rename(struct cache *c, struct cache_image *img, const char *old, size_t old_bytes,
-		   const char *to, size_t to_bytes, bool is_exchange)
-{
-	if (img) {
-		rename_one(img, old, old_bytes, to, to_bytes, is_exchange);
-		return;
-	}
-	list_for_each_entry(img, &c->images, node)
-		rename_one(img, old, old_bytes, to, to_bytes, is_exchange);
-}
-
-void cache_rename(struct cache *c, const char *old, const char *to, bool is_exchange)
-{
-	LOCK_SCOPE(&c->lock);
-
-	imgtab_rename(c, NULL, old, strlen(old), to, strlen(to), is_exchange);
-}
-
-bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path)
-{
-	LOCK_SCOPE(&c->lock);
-
-	if (img->old_path)
-		memcpy(path, img->old_path, strlen(img->old_path) + 1);
-	return img->old_path;
-}
-
-bool cache_has_path(struct cache *c, const char *path)
-{
-	LOCK_SCOPE(&c->lock);
-	struct cache_image *img;
-
-	list_for_each_entry(img, &c->images, node)
-		if (img->is_bound && !img->is_unbound && below(img->path, path, strlen(path)))
-			return true;
-	return false;
 }

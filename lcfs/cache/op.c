@@ -105,6 +105,7 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 		return imgtab_pend_punch(img, o->arg0, o->arg1);
 	case OP_UNBIND:
 		img->is_unbound = true;
+		imgtab_account(c, img);
 		img->unbind_lsn = op->s.lsn;
 		img->backing_valid = UINT64_MAX;
 		img->nr_punches = 0;

@@ -56,7 +56,7 @@ static int bind_image(struct recovery *r, const struct op *op, uint64_t lsn)
 	/* images are bound in another order than they got their ids */
 	if (op->image >= r->c->super.next_image_id)
 		r->c->super.next_image_id = imgtab_next_id(op->image);
-	return imgtab_set_path(img, op->path, op->path_bytes);
+	return imgtab_set_path(r->c, img, op->path, op->path_bytes);
 }
 
 static void clean_image(struct cache_image *img, const struct op *op)
@@ -106,6 +106,7 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 		return pend_punch(img, op->arg0, op->arg1);
 	case OP_UNBIND:
 		img->is_unbound = true;
+		imgtab_account(r->c, img);
 		img->unbind_lsn = lsn;
 		img->backing_valid = UINT64_MAX;
 		img->nr_punches = 0;

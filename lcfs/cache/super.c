@@ -75,19 +75,31 @@ static int64_t real_ns(const struct cache *c, uint64_t now)
 /* ---------------------------------------------------------------- the table */
 
 /* Room that an image may come to need: its name may grow, effects may be pending. */
-static uint64_t room_of(size_t path_bytes)
+uint64_t super_room_of(size_t path_bytes)
 {
 	return table_entry_bytes((uint16_t)min(path_bytes + 64, (size_t)OP_PATH_MAX), 2);
 }
 
 bool super_has_room(struct cache *c, size_t path_bytes)
 {
-	uint64_t bytes = BLOCK_BYTES + room_of(path_bytes);
-	const struct cache_image *img;
+	return c->images_room[false] + c->images_room[true] + super_room_of(path_bytes) <=
+	       super_room(c);
+}
 
-	list_for_each_entry(img, &c->images, node)
-		bytes += room_of(strlen(img->path));
-	return bytes <= min(c->sb.table[0].bytes, c->sb.table[1].bytes);
+uint64_t super_room(const struct cache *c)
+{
+	return min(c->sb.table[0].bytes, c->sb.table[1].bytes) - BLOCK_BYTES;
+}
+
+/* Puts the entry behind the others, its padding zero. */
+static int append(uint8_t *payload, uint64_t room, uint64_t *pos, const struct table_entry *e)
+{
+	uint32_t bytes = table_entry_bytes(e->path_bytes, e->nr_punches);
+
+	if (bytes > room - *pos)
+		return -ENOSPC;
+	memset(payload + *pos, 0, bytes);
+	return table_entry_append(payload, room, pos, e);
 }
 
 /* Snapshot of all bound images into the buffer. -ENOSPC: it does not fit now. */
@@ -103,14 +115,13 @@ static int make_table(struct cache *c, uint64_t lsn, uint32_t area)
 	struct table_entry e;
 	bool pending = false;
 
-	memset(payload, 0, room);
 	list_for_each_entry(img, &c->images, node) {
 		if (!img->is_bound)
 			continue;
 		if (img->nr_punches > TABLE_PUNCHES_MAX)
 			return -ENOSPC;
 		imgtab_entry(img, lsn, &e, punches);
-		if (table_entry_append(payload, room, &pos, &e) < 0)
+		if (append(payload, room, &pos, &e) < 0)
 			return -ENOSPC;
 		pending |= imgtab_has_pending(img);
 		h.nr_entries++;
@@ -119,6 +130,7 @@ static int make_table(struct cache *c, uint64_t lsn, uint32_t area)
 	h.next_image_id = s->next_image_id;
 	h.generation = s->next.generation;
 	h.payload_bytes = align_up(pos, BLOCK_BYTES);
+	memset(payload + pos, 0, h.payload_bytes - pos);
 	to->table_lsn = lsn;
 	to->generation = h.generation;
 	s->next.table_current = area;

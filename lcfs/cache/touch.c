@@ -59,7 +59,8 @@ enum cache_step cache_image_touch(struct cache *c, struct cache_image *img,
 	}
 	img->touchers++;
 	img->touch_seq++;
-	if (!s || !img->is_bound)
+	/* in the record that binds it: no power cut leaves the image without the mark */
+	if (!s || !img->is_bound || img->touch_lsn == img->bind_lsn)
 		return CACHE_DONE;
 	s->act.type = ACTION_DONE;
 	s->fn = NULL;

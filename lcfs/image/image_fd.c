@@ -41,21 +41,32 @@ static uint32_t direct_align(int fd)
 	return DIRECT_ALIGN_DEFAULT;
 }
 
-/* The largest size that this file may get: lseek knows the filesystem's limit. */
-static uint64_t size_limit(int fd)
+static bool takes_size(int fd, uint64_t size)
 {
-	uint64_t good = 0, bad = IMAGE_BYTES_MAX;
+	return lseek(fd, (off_t)size, SEEK_SET) >= 0;
+}
 
-	if (lseek(fd, (off_t)bad, SEEK_SET) >= 0)
+/*
+ * The largest size that this file may get: lseek knows the filesystem's limit. It may depend on the
+ * file, but mostly is what the last one's was (*guess).
+ */
+static uint64_t size_limit(int fd, _Atomic uint64_t *guess)
+{
+	uint64_t good = 0, bad = IMAGE_BYTES_MAX, like = atomic_load(guess);
+
+	if (takes_size(fd, bad))
 		return bad;
+	if (like && like < bad && takes_size(fd, like) && !takes_size(fd, like + 1))
+		return like;
 	while (bad - good > 1) {
 		uint64_t mid = good + (bad - good) / 2;
 
-		if (lseek(fd, (off_t)mid, SEEK_SET) >= 0)
+		if (takes_size(fd, mid))
 			good = mid;
 		else
 			bad = mid;
 	}
+	atomic_store(guess, good);
 	return good;
 }
 
@@ -175,7 +186,7 @@ int image_fds_open(struct image *img, bool for_write, bool may_wait)
 	if (for_write)
 		r = lock_both(img, buffered, direct, may_wait);
 	if (r == 0 && is_new)
-		atomic_store(&img->max_bytes, size_limit(buffered));
+		atomic_store(&img->max_bytes, size_limit(buffered, &img->dir->size_guess));
 	if (r == 0 && align)
 		atomic_store(&img->direct_align, align);
 	if (r == 0)

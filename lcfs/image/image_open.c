@@ -58,7 +58,7 @@ static int enter_core(struct image *img)
 	r = pathname_of_fd(d->root_fd, fd, path);
 	if (r == 0)
 		r = cache_image_new(d->cache, &id, &img->stamp, path, &ci);
-	if (r == -ENOSPC)
+	if (r == -ENOSPC || maintain_is_room_short(d))
 		maintain_want_room(d);
 	if (r < 0) {
 		/* no id, no room in the table, no name that can be stored: it is a plain file then

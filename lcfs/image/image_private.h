@@ -115,6 +115,7 @@ struct imagedir {
 	pthread_rwlock_t names;	  /* renames of directories against all other operations on names;
 				     before all locks */
 	_Atomic uint64_t nr_open; /* images that have descriptors */
+	_Atomic uint64_t size_guess; /* what the last file's size limit was; 0: none yet */
 
 	struct mutex lock;
 	struct list *by_inode; /* IMAGEDIR_BUCKETS; lock: lock */
@@ -217,7 +218,9 @@ void maintain_add_gone(struct image *img);
 /* image->lock held. The image's last name went, from the directory open at dirfd: once that is
  * durable and nobody has the image open any more, it is unbound. */
 void maintain_add_unlinked(struct image *img, int dirfd);
-/* The core has no room for another image: those that are clean and unused are unbound soon. */
+/* The core has little room for more images? Then those that are clean and unused are to be unbound
+ * soon. */
+bool maintain_is_room_short(struct imagedir *d);
 void maintain_want_room(struct imagedir *d);
 
 /* ---- match.c ---- */

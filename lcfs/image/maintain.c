@@ -6,8 +6,12 @@
  *	- images whose last name went: sync the directories, then, once nobody has them open,
  * UNBIND;
  *	- images that have become clean and are idle: remove the mark, close the descriptors;
- *	- now and then, images of which nothing is cached any more: UNBIND, so that ids and table
- *	  do not run out.
+ *	- now and then, images of which nothing is cached any more: UNBIND;
+ *	- when the image table fills up, clean images that nobody has open: UNBIND, the longest
+ *	  unwritten first.
+ *
+ * What was unbound needs its room until the tail has passed that. So this begins before the table
+ * is full, and goes on until the images that stay need no more than half of it.
  *
  * A directory is synced for all unlinks in it at once. Beyond DIRS_MAX of them, or where one cannot
  * be synced (it was removed itself), the whole filesystem is synced instead.
@@ -298,32 +302,102 @@ static void maintain_images(struct maintain *m)
 
 /* ---- images that the core need not know any more ---- */
 
-struct reap {
-	bool is_all; /* clean ones, too: room is wanted */
-	size_t nr;   /* how many were unbound */
+struct idle_image {
+	struct image *img;
+	uint64_t last_lsn;
 };
 
-static int reap_image(struct image *img, void *arg)
+/* Those that could be unbound, referenced. */
+struct idle_images {
+	struct idle_image *list;
+	size_t nr, room;
+	bool with_cached; /* blocks, too: room is wanted */
+};
+
+static bool is_reapable(struct image *img, bool with_cached, struct cache_image_info *info)
 {
-	struct reap *reap = arg;
+	if (!img->cached || img->openers || img->is_unlinked || atomic_load(&img->bad) ||
+	    atomic_load(&img->is_unmatched))
+		return false;
+	cache_image_info(img->dir->cache, img->cached, info);
+	return info->state < IMAGE_DIRTY && !info->dirty_blocks && !info->is_touching &&
+	       (with_cached || !info->cached_blocks);
+}
+
+static int note_idle(struct image *img, void *arg)
+{
+	struct cache_image_info info;
+	struct idle_images *idle = arg;
+
+	LOCK_SCOPE(&img->lock);
+	if (!is_reapable(img, idle->with_cached, &info))
+		return 0;
+	if (idle->nr == idle->room) {
+		size_t room = max(2 * idle->room, (size_t)256);
+		struct idle_image *list = reallocarray(idle->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		idle->list = list;
+		idle->room = room;
+	}
+	idle->list[idle->nr++] =
+		(struct idle_image){ .img = image_ref(img), .last_lsn = info.last_lsn };
+	return 0;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct idle_image *x = a, *y = b;
+
+	return (x->last_lsn > y->last_lsn) - (x->last_lsn < y->last_lsn);
+}
+
+static bool reap_image(struct image *img, bool with_cached)
+{
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
-	if (!img->cached || img->openers || img->is_unlinked || atomic_load(&img->bad) ||
-	    atomic_load(&img->is_unmatched))
-		return 0;
-	cache_image_info(img->dir->cache, img->cached, &info);
-	if (info.state >= IMAGE_DIRTY || info.dirty_blocks || info.is_touching)
-		return 0;
-	if (!reap->is_all && info.cached_blocks)
-		return 0;
-	if (!image_unprepare(img))
-		return 0;
+	if (!is_reapable(img, with_cached, &info) || !image_unprepare(img))
+		return false;
 	if (unbind(img))
-		reap->nr++;
-	else
-		msg_debug("cache: an unused image cannot be unbound");
-	return 0;
+		return true;
+	msg_debug("cache: an unused image cannot be unbound");
+	return false;
+}
+
+static bool is_crowded(struct imagedir *d)
+{
+	struct cache_table_room room;
+
+	cache_table_room(d->cache, &room);
+	return room.bound > room.all / 2;
+}
+
+bool maintain_is_room_short(struct imagedir *d)
+{
+	struct cache_table_room room;
+
+	cache_table_room(d->cache, &room);
+	return room.bound > room.all / 2 && room.bound + room.unbound > room.all / 4 * 3;
+}
+
+/* Those with cached blocks only for as long as the table is crowded. How many were unbound. */
+static size_t reap_images(struct imagedir *d, bool with_cached)
+{
+	struct idle_images idle = { .with_cached = with_cached };
+	size_t nr = 0;
+
+	(void)imagedir_for_each(d, note_idle, &idle);
+	if (idle.nr)
+		qsort(idle.list, idle.nr, sizeof(*idle.list), by_age);
+	for (size_t i = 0; i < idle.nr; i++) {
+		if (!with_cached || is_crowded(d))
+			nr += reap_image(idle.list[i].img, with_cached);
+		image_put(idle.list[i].img);
+	}
+	free(idle.list);
+	return nr;
 }
 
 /* Ids and entries of the table are free once both super block copies have passed the unbinds: that
@@ -340,16 +414,18 @@ static void commit_super_block(struct imagedir *d)
 
 static void reap(struct maintain *m)
 {
-	struct reap reap = { .nr = 0 };
+	bool is_room_wanted;
 
 	mutex_lock(&m->lock);
-	reap.is_all = m->is_room_wanted;
+	is_room_wanted = m->is_room_wanted;
 	m->is_room_wanted = false;
 	mutex_unlock(&m->lock);
-	if (reap.is_all || m->passes % REAP_PASSES == 0)
-		imagedir_for_each(m->d, reap_image, &reap);
-	if (reap.is_all && reap.nr)
+	/* names may have grown, too, until the table cannot be written any more */
+	is_room_wanted |= maintain_is_room_short(m->d);
+	if (is_room_wanted && reap_images(m->d, true))
 		commit_super_block(m->d);
+	else if (m->passes % REAP_PASSES == 0)
+		(void)reap_images(m->d, false);
 }
 
 /* ---- the thread ---- */
