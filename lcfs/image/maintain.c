@@ -325,6 +325,9 @@ static int reap_image(struct image *img, void *arg)
 		return 0;
 	if (!reap->is_all && info.cached_blocks)
 		return 0;
+	/* The file is changed past the log from now on: that it is clean must be durable (E5). */
+	if (corecall_sync(img->dir, img->cached) < 0)
+		return 0;
 	if (!image_unprepare(img))
 		return 0;
 	if (unbind(img))
