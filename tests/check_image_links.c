@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lcfs/cache/core.h"
+#include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
 #define BYTES 100000
-#define RENAMES 3000
 
 /* In a child: libcheck's assertions do not work there. */
 #define must(cond)                                                                 \
@@ -237,29 +238,56 @@ START_TEST(an_open_image_is_migrated_while_a_directory_is_renamed)
 }
 END_TEST
 
-static void *rename_directory(void *arg)
-{
-	struct bed *b = arg;
+/* A call that is made while a directory is renamed by this thread. */
+struct meanwhile {
+	struct bed *b;
+	void (*call)(struct meanwhile *m);
+	struct image *img;
+	int dir;
+	_Atomic pid_t tid;
+};
 
-	for (int i = 0; i < RENAMES; i++) {
-		must(imagedir_rename(b->dir, b->fd, "d", b->fd, "e", 0) == 0);
-		must(imagedir_rename(b->dir, b->fd, "e", b->fd, "d", 0) == 0);
-	}
+static void *run_meanwhile(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	atomic_store(&m->tid, gettid());
+	m->call(m);
 	return NULL;
 }
 
-static void *rename_file(void *arg)
+/* It waits for something, or has ended. */
+static bool is_asleep(struct meanwhile *m)
 {
-	struct bed *b = arg;
-	int dir = openat(b->fd, "d", O_PATH | O_DIRECTORY);
+	char path[64], state = 'S';
+	pid_t tid = atomic_load(&m->tid);
+	FILE *f;
 
-	must(dir >= 0);
-	for (int i = 0; i < RENAMES; i++) {
-		must(imagedir_rename(b->dir, dir, "a", dir, "b", 0) == 0);
-		must(imagedir_rename(b->dir, dir, "b", dir, "a", 0) == 0);
-	}
-	close(dir);
-	return NULL;
+	if (!tid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'S';
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+/* d becomes e, in the order of the log; the call comes in between. */
+static void rename_directory_around(struct meanwhile *m)
+{
+	struct bed *b = m->b;
+	pthread_t thread;
+
+	pthread_rwlock_wrlock(&b->dir->names);
+	cache_rename(b->cache, "d", "e", false);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_meanwhile, m), 0);
+	while (!is_asleep(m))
+		usleep(1000);
+	ck_assert_int_eq(renameat(b->fd, "d", b->fd, "e"), 0);
+	pthread_rwlock_unlock(&b->dir->names);
+	pthread_join(thread, NULL);
 }
 
 static void expect_path(struct image *img, const char *path)
@@ -271,48 +299,154 @@ static void expect_path(struct image *img, const char *path)
 	ck_assert_str_eq(is, path);
 }
 
-START_TEST(a_file_and_its_directory_are_renamed_at_the_same_time)
+static void rename_it(struct meanwhile *m)
+{
+	must(imagedir_rename(m->b->dir, m->dir, "a", m->dir, "b", 0) == 0);
+}
+
+START_TEST(a_file_is_renamed_while_its_directory_is)
 {
 	struct bed *b = bed_new();
-	pthread_t thread;
-	struct image *img;
+	struct meanwhile m = { .b = b, .call = rename_it };
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	m.dir = openat(b->fd, "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bed_must_mount(b);
+	m.img = make_dirty(b, "d/a", 'a');
+	rename_directory_around(&m);
+	expect_path(m.img, "e/b");
+	ck_assert_str_eq(b->said, "");
+	bed_close(m.img);
+	close(m.dir);
+	bed_free(b);
+}
+END_TEST
+
+static void open_it(struct meanwhile *m)
+{
+	must(image_open(m->img, true) == 0);
+}
+
+START_TEST(a_file_is_first_opened_while_its_directory_is_renamed)
+{
+	struct bed *b = bed_new();
+	struct meanwhile m = { .b = b, .call = open_it };
 
 	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
 	bed_must_mount(b);
-	img = make_dirty(b, "d/a", 'a');
-	ck_assert_int_eq(pthread_create(&thread, NULL, rename_file, b), 0);
-	rename_directory(b);
-	pthread_join(thread, NULL);
-	expect_path(img, "d/a");
-	ck_assert_str_eq(b->said, "");
+	m.img = bed_create(b, "d/a");
+	rename_directory_around(&m);
+	expect_path(m.img, "e/a");
+	bed_close(m.img);
+	bed_free(b);
+}
+END_TEST
+
+/* ---- weak identities ---- */
+
+/* As on a filesystem without numbers that last. */
+static struct image *make_weak(struct bed *b, const char *path, char fill)
+{
+	struct image *img = bed_create(b, path);
+
+	must(image_open(img, true) == 0);
+	img->is_weak = true;
+	image_cached(img)->identity.strength = IDENTITY_WEAK;
+	must(bed_fill(img, fill, BYTES, 0) == BYTES && bed_sync(img) == 0);
+	return img;
+}
+
+/* The rename is durable in the log, and was not made. */
+static void log_rename_and_die(struct bed *b)
+{
+	struct op op = { .type = OP_RENAME,
+			 .path = "a",
+			 .path_bytes = 1,
+			 .path2 = "z",
+			 .path2_bytes = 1 };
+	struct image *img = make_weak(b, "a", 'a');
+
+	must(corecall_log(b->dir, image_cached(img), &op, true) == 0);
+}
+
+START_TEST(a_weak_image_is_found_under_its_old_name)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_die(b, log_rename_and_die);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_size(img), BYTES);
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
 	bed_close(img);
 	bed_free(b);
 }
 END_TEST
 
-START_TEST(a_file_is_opened_while_its_directory_is_renamed)
+START_TEST(a_weak_image_is_not_what_it_was_to_be_renamed_over)
 {
 	struct bed *b = bed_new();
-	pthread_t thread;
 	struct image *img;
 
-	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	bed_make_file(b, "z", 'z', BYTES);
+	bed_die(b, log_rename_and_die);
 	bed_must_mount(b);
-	img = bed_create(b, "d/a");
-	ck_assert_int_eq(pthread_create(&thread, NULL, rename_directory, b), 0);
-	for (int i = 0; i < RENAMES; i++) {
-		char path[OP_PATH_MAX + 1];
-		struct cache_image_info info;
+	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
+	img = bed_open(b, "z");
+	ck_assert(bed_reads(img, 'z', BYTES, 0));
+	bed_close(img);
+	img = bed_open(b, "a");
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
 
-		ck_assert_int_eq(image_open(img, true), 0);
-		if (i < RENAMES - 1) {
-			image_release(img, true);
-			continue;
-		}
-		ck_assert(image_info(img, &info, path));
-	}
-	pthread_join(thread, NULL);
-	expect_path(img, "d/a");
+static void rename_weak_and_die(struct bed *b)
+{
+	make_weak(b, "a", 'a');
+	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "z", 0) == 0);
+}
+
+START_TEST(a_weak_image_is_found_under_its_new_name_though_the_old_one_is_used_again)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_die(b, rename_weak_and_die);
+	bed_make_file(b, "a", 'n', 10);
+	ck_assert_int_eq(utimensat(b->fd, "a", (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0), 0);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
+	img = bed_open(b, "z");
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+static void rename_weak_make_new_and_die(struct bed *b)
+{
+	make_weak(b, "a", 'a');
+	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "z", 0) == 0);
+	make_weak(b, "a", 'n');
+}
+
+START_TEST(weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_die(b, rename_weak_make_new_and_die);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
+	img = bed_open(b, "z");
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	img = bed_open(b, "a");
+	ck_assert(bed_reads(img, 'n', BYTES, 0));
 	bed_close(img);
 	bed_free(b);
 }
@@ -419,8 +553,12 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "directories",
 		   a_closed_image_is_not_looked_for_while_its_directory_is_renamed,
 		   an_open_image_is_migrated_while_a_directory_is_renamed,
-		   a_file_and_its_directory_are_renamed_at_the_same_time,
-		   a_file_is_opened_while_its_directory_is_renamed);
+		   a_file_is_renamed_while_its_directory_is,
+		   a_file_is_first_opened_while_its_directory_is_renamed);
+	CHECK_CASE(s, "weak", a_weak_image_is_found_under_its_old_name,
+		   a_weak_image_is_not_what_it_was_to_be_renamed_over,
+		   a_weak_image_is_found_under_its_new_name_though_the_old_one_is_used_again,
+		   weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart);
 	CHECK_CASE(s, "before", the_first_sync_of_a_file_syncs_what_was_there_before,
 		   a_clean_image_whose_inode_is_another_file_now_is_forgotten);
 	CHECK_CASE(s, "after", a_cache_with_a_pending_truncate_stays_listed);

@@ -366,7 +366,10 @@ static bool reap_image(struct image *img, bool with_cached)
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
-	if (!is_reapable(img, with_cached, &info) || !image_unprepare(img))
+	if (!is_reapable(img, with_cached, &info))
+		return false;
+	/* The file is changed past the log from now on: that it is clean must be durable (E5). */
+	if (corecall_sync(img->dir, img->cached) < 0 || !image_unprepare(img))
 		return false;
 	if (unbind(img))
 		return true;

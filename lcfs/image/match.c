@@ -195,6 +195,48 @@ static bool is_absent(int error)
 	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP || error == -EXDEV;
 }
 
+/* Is the file at fd as it was recorded? */
+static bool is_as_recorded(struct match *m, int fd, const struct cache_image_info *info)
+{
+	struct identity_facts f = {
+		.recorded = info->stamp,
+		.is_weak = true,
+		.is_dirty = true,
+		.is_touching = info->is_touching,
+		.lease_ns = m->d->old_lease_ns,
+	};
+	const char *what;
+
+	if (identity_stamp(fd, &f.present) < 0)
+		return false;
+	return identity_judge(&f, &what) == IDENTITY_UNCHANGED;
+}
+
+/*
+ * A weak identity has nothing but its name, and the last rename in the log may not have been made
+ * (E7): then its file is still at the old name, and what is at the new one, if anything, is
+ * another. Where both are there, the old name may be in use again, by another image if it is known;
+ * else the one that looks as recorded is it. -EEXIST: both do.
+ */
+static int open_weak(struct match *m, struct image *img, const struct cache_image_info *info,
+		     char *path)
+{
+	char old[PATHNAME_BYTES];
+	CLEANUP_FD int there = -1, fd = open_regular(m->d->root_fd, path);
+
+	if ((fd < 0 && !is_absent(fd)) || !cache_image_old_path(m->d->cache, img->cached, old))
+		return steal_fd(&fd);
+	there = open_regular(m->d->root_fd, old);
+	if (there < 0)
+		return is_absent(there) ? steal_fd(&fd) : there;
+	if (fd >= 0 && (cache_has_path(m->d->cache, old) || !is_as_recorded(m, there, info)))
+		return steal_fd(&fd);
+	if (fd >= 0 && is_as_recorded(m, fd, info))
+		return -EEXIST;
+	strcpy(path, old);
+	return steal_fd(&there);
+}
+
 static int match_image(struct image *img, void *arg)
 {
 	struct match *m = arg;
@@ -207,9 +249,16 @@ static int match_image(struct image *img, void *arg)
 	LOCK_SCOPE(&img->lock);
 	cache_image_info(m->d->cache, img->cached, &info);
 	cache_image_path(m->d->cache, img->cached, path);
-	fd = open_regular(m->d->root_fd, path);
+	if (info.identity.strength == IDENTITY_WEAK)
+		fd = open_weak(m, img, &info, path);
+	else
+		fd = open_regular(m->d->root_fd, path);
 	if (is_absent(fd))
 		return add_lost(m, img, &info.identity, false);
+	if (fd == -EEXIST) {
+		image_set_conflict(img, IMAGE_CONFLICT, "either of two names may be it", true);
+		return 0;
+	}
 	r = fd < 0 ? fd : identity_read(fd, &id);
 	if (r < 0) {
 		msg_err("%s: cannot be looked at: %s", path, strerror(-r));
