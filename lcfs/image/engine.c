@@ -152,12 +152,28 @@ void engine_carry(struct engine *e, struct outbox *ob)
 	engine_io_check_deadline(e);
 }
 
+/* The core does not speak: a cache device that fails is said here, the first time. */
+static void tell_failure(struct engine *e, const struct action *a, int error)
+{
+	const char *what = a->type == ACTION_LOG_WRITE ? "a write of the log" :
+			   a->type == ACTION_DEV_WRITE ? "a write of super block or table" :
+			   a->type == ACTION_FLUSH     ? "a flush" :
+							 NULL;
+
+	if (what && !atomic_exchange(&e->has_failed, true))
+		msg_err("the cache device failed (%s: %s): nothing more is written; what is in the "
+			"RAM buffers stays there for the next mount",
+			what, strerror(error));
+}
+
 void engine_complete(struct engine *e, struct action *a, int result)
 {
 	struct outbox ob;
 
 	if (atomic_load_explicit(&e->is_abandoned, memory_order_relaxed))
 		return;
+	if (result < 0)
+		tell_failure(e, a, -result);
 	outbox_init(&ob);
 	cache_complete(e->conf.cache, a, result, engine_now(e), &ob);
 	engine_carry(e, &ob);

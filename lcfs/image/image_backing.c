@@ -103,7 +103,11 @@ static int open_for_core(struct image *img)
 	 * them may well be migrated until then: the log may need the space to log that. */
 	if (img->is_unlinked && atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
 		return -EAGAIN;
+	/* while directories are renamed the recorded path may lead nowhere */
+	if (pthread_rwlock_tryrdlock(&img->dir->names))
+		return -EAGAIN;
 	r = image_fds_open(img, true, false);
+	pthread_rwlock_unlock(&img->dir->names);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
 		image_set_conflict(img, IMAGE_MISSING, "not found", false);
 		return -ENOENT;
