@@ -44,6 +44,7 @@ static void image_init(struct image *img, struct imagedir *d)
 	img->path_fd = img->spare_fd = -1;
 	img->fd[GUARD_BUFFERED] = img->fd[GUARD_DIRECT] = -1;
 	img->max_bytes = IMAGE_BYTES_MAX;
+	img->sync_wanted = 1; /* what was done to the file before, by whomever */
 	img->pins = 1;
 }
 
@@ -97,6 +98,12 @@ struct image *image_ref(struct image *img)
 	return img;
 }
 
+/* Without its descriptor it could not be found again. */
+static bool needs_descriptor(const struct image *img)
+{
+	return atomic_load(&img->cached) && (img->is_weak || atomic_load(&img->is_name_lost));
+}
+
 /*
  * The last user is gone and the core still knows the image: it is known by its identity alone from
  * now on. A weak identity is none, so there the descriptor stays and with it the inode number.
@@ -107,7 +114,7 @@ void image_put(struct image *img)
 	bool is_last;
 
 	mutex_lock(&img->dir->lock);
-	if (--img->users == 0 && !(img->is_weak && atomic_load(&img->cached))) {
+	if (--img->users == 0 && !needs_descriptor(img)) {
 		path_fd = img->path_fd;
 		img->path_fd = -1;
 	}
@@ -188,7 +195,6 @@ static bool is_still(struct image *img, int fd)
 {
 	struct cache_image_info info;
 	struct op_identity id;
-	const char *what = "deleted";
 
 	LOCK_SCOPE(&img->lock);
 	if (!img->cached || atomic_load(&img->fd[GUARD_BUFFERED]) >= 0 || img->bad)
@@ -197,8 +203,12 @@ static bool is_still(struct image *img, int fd)
 	if (identity_read(fd, &id) < 0 || identity_compare(&id, &info.identity) != IDENTITY_OTHER)
 		return true;
 	image_forget_inode(img);
-	if (!img->is_unlinked)
-		image_set_conflict(img, IMAGE_MISSING, what, true);
+	if (!img->is_unlinked && (info.dirty_blocks || info.state >= IMAGE_DIRTY)) {
+		image_set_conflict(img, IMAGE_MISSING, "deleted", true);
+	} else if (!img->is_unlinked) {
+		img->is_unlinked = true;
+		maintain_add_gone(img);
+	}
 	return false;
 }
 

@@ -55,8 +55,10 @@ static int has_name(int root_fd, const char *path, int fd)
 }
 
 /*
- * -ESTALE: another file has the recorded name, -EAGAIN: a rename is under way. That the file is
- * elsewhere and its old name free is no conflict: it was moved, or had several names.
+ * -ESTALE: another file has the recorded name. That the file is elsewhere and its old name free is
+ * no conflict: it was moved, or had several names. While a directory is renamed no name can be
+ * told; that may wait for space in the log, and so must not be waited for: the change time tells
+ * then, where there is one (-EAGAIN).
  */
 static int check_name(struct image *img, int fd)
 {
@@ -67,11 +69,11 @@ static int check_name(struct image *img, int fd)
 	if (img->changes)
 		return 0;
 	if (pthread_rwlock_tryrdlock(&d->names))
-		return -EAGAIN;
+		return img->is_weak ? -EAGAIN : 0;
 	cache_image_path(d->cache, img->cached, recorded);
 	r = has_name(d->root_fd, recorded, fd);
 	pthread_rwlock_unlock(&d->names);
-	return r == -ESTALE ? r : 0;
+	return r == -ESTALE && !atomic_load(&img->is_name_lost) ? r : 0;
 }
 
 /* Is it still the file that we know (F2)? image->lock held, descriptors open. */
@@ -95,6 +97,22 @@ static int check_file(struct image *img)
 	return atomic_load(&img->bad) ? -ESTALE : r;
 }
 
+/* One that nobody holds is opened by its name, which leads nowhere while its directory is renamed.
+ */
+static int open_fds(struct image *img)
+{
+	struct imagedir *d = img->dir;
+	int r;
+
+	if (atomic_load(&img->fd[GUARD_BUFFERED]) >= 0)
+		return image_fds_open(img, true, false);
+	if (pthread_rwlock_tryrdlock(&d->names))
+		return -EAGAIN;
+	r = image_fds_open(img, true, false);
+	pthread_rwlock_unlock(&d->names);
+	return r;
+}
+
 static int open_for_core(struct image *img)
 {
 	int r;
@@ -103,11 +121,7 @@ static int open_for_core(struct image *img)
 	 * them may well be migrated until then: the log may need the space to log that. */
 	if (img->is_unlinked && atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
 		return -EAGAIN;
-	/* while directories are renamed the recorded path may lead nowhere */
-	if (pthread_rwlock_tryrdlock(&img->dir->names))
-		return -EAGAIN;
-	r = image_fds_open(img, true, false);
-	pthread_rwlock_unlock(&img->dir->names);
+	r = open_fds(img);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
 		image_set_conflict(img, IMAGE_MISSING, "not found", false);
 		return -ENOENT;

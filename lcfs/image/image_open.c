@@ -33,11 +33,29 @@ static int refuse_foreign_mark(struct image *img)
 	return -EIO;
 }
 
+/*
+ * The core is told of each rename, but of none that was under way when it got the path. -EAGAIN:
+ * one is.
+ */
+static int new_in_core(struct image *img, const struct op_identity *id, struct cache_image **ci)
+{
+	struct imagedir *d = img->dir;
+	char path[PATHNAME_BYTES];
+	int r;
+
+	if (img->changes || pthread_rwlock_tryrdlock(&d->names))
+		return -EAGAIN;
+	r = pathname_of_fd(d->root_fd, atomic_load(&img->fd[GUARD_BUFFERED]), path);
+	if (r == 0)
+		r = cache_image_new(d->cache, id, &img->stamp, path, ci);
+	pthread_rwlock_unlock(&d->names);
+	return r;
+}
+
 /* Gives the image to the core, or finds that it must do without. */
 static int enter_core(struct image *img)
 {
 	struct imagedir *d = img->dir;
-	char path[PATHNAME_BYTES];
 	struct cache_image *ci;
 	struct op_identity id;
 	int r, fd = atomic_load(&img->fd[GUARD_BUFFERED]);
@@ -55,9 +73,9 @@ static int enter_core(struct image *img)
 		r = image_check(img);
 	if (r < 0)
 		return r;
-	r = pathname_of_fd(d->root_fd, fd, path);
-	if (r == 0)
-		r = cache_image_new(d->cache, &id, &img->stamp, path, &ci);
+	r = new_in_core(img, &id, &ci);
+	if (r == -EAGAIN)
+		return r;
 	if (r == -ENOSPC || maintain_is_room_short(d))
 		maintain_want_room(d);
 	if (r < 0) {

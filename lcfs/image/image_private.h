@@ -87,6 +87,9 @@ struct image {
 	_Atomic int bad;	   /* errno that every request gets; 0 = none */
 	_Atomic bool is_unmatched; /* its file has not been looked for yet */
 	_Atomic bool is_mtime_set; /* mtime was set by utimens and not written over since */
+	/* The name that the core has went through us, and the file has others: its descriptor is
+	 * the only way to it until the next mount looks for it. */
+	_Atomic bool is_name_lost;
 
 	/* atomic */
 	_Atomic bool is_changed; /* the core has changed the file since the last stamp */

@@ -62,10 +62,11 @@ static int sync_names(struct image *img, int fd, const char *link_dir)
 
 	if (r == 0)
 		r = pathname_sync_parents(d->root_fd, path);
-	else if (r == -ENAMETOOLONG)
-		r = syncfs(fd) < 0 ? -errno : 0;
 	else if (r == -ENOENT) /* it has no name any more */
 		r = 0;
+	/* a directory that cannot be named, opened or synced */
+	if (r == -ENAMETOOLONG || r == -EACCES || r == -EINVAL)
+		r = syncfs(fd) < 0 ? -errno : 0;
 	if (r == 0 && link_dir) {
 		strcpy(path, link_dir);
 		if (strlen(path) + 2 < sizeof(path))

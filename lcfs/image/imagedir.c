@@ -292,6 +292,15 @@ int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct supe
 	return r;
 }
 
+/* A size or a hole that the file has not got yet is dirty, too. */
+static int is_owed(struct image *img, void *arg)
+{
+	struct cache_image_info info;
+
+	(void)arg;
+	return image_info(img, &info, NULL) && info.is_bound && info.state >= IMAGE_DIRTY;
+}
+
 /* No cache has dirty data of the directory any more, if this one has none. */
 static int unlist_cache(struct imagedir *d)
 {
@@ -299,7 +308,7 @@ static int unlist_cache(struct imagedir *d)
 	int r;
 
 	cache_status(d->cache, &st);
-	if (st.dirty_blocks)
+	if (st.dirty_blocks || imagedir_for_each(d, is_owed, NULL))
 		return 0;
 	r = privdir_caches_set(&d->priv, d->cache_uuid, false);
 	return r == -EROFS ? 0 : r;

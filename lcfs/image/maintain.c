@@ -236,6 +236,14 @@ static bool put_away(struct image *img)
 	return true;
 }
 
+/* Nobody can get at it any more, not by a descriptor with O_PATH either. */
+static bool is_unreachable(struct image *img)
+{
+	LOCK_SCOPE(&img->dir->lock);
+
+	return img->users == 0;
+}
+
 /* image->lock held. True: nothing is left to do. */
 static bool maintain_image(struct maintain *m, struct image *img)
 {
@@ -245,7 +253,7 @@ static bool maintain_image(struct maintain *m, struct image *img)
 		return true;
 	cache_image_info(m->d->cache, img->cached, &info);
 	if (img->is_unlinked && img->openers == 0)
-		return img->unlink_seq <= m->synced && unbind(img);
+		return is_unreachable(img) && img->unlink_seq <= m->synced && unbind(img);
 	if (info.state >= IMAGE_DIRTY || info.dirty_blocks) {
 		if (img->openers == 0 && !atomic_load(&img->is_in_use) &&
 		    atomic_load(&m->d->nr_open) > m->d->fd_budget)

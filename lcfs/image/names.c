@@ -69,7 +69,8 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 		r = 0;
 	if (r == 0)
 		keep_reachable(img);
-	if (r == 0 && image_is_bound(img) && !img->has_intent) {
+	/* bound or not: the first write may be past the gate, and then the intent goes with it */
+	if (r == 0 && img->cached && !img->has_intent) {
 		op.image = cache_image_id(img->cached);
 		r = corecall_log(img->dir, img->cached, &op, true);
 		img->has_intent = r == 0;
@@ -106,7 +107,7 @@ static void last_name_went(struct image *img, int parent)
 	log_done(img, true);
 	img->is_unlinked = true;
 	image_forget_inode(img);
-	if (image_is_bound(img))
+	if (img->cached)
 		maintain_add_unlinked(img, parent);
 }
 
@@ -136,13 +137,30 @@ static int unlink_last(struct image *img, int dirfd, const char *name)
 	return r;
 }
 
+/* One of several names of img went: path, NULL if it cannot be told. Before image_touched(). */
+static void one_name_went(struct image *img, const char *path)
+{
+	char recorded[PATHNAME_BYTES];
+
+	LOCK_SCOPE(&img->lock);
+	if (!img->cached)
+		return;
+	cache_image_path(img->dir->cache, img->cached, recorded);
+	if (!path || strcmp(path, recorded) == 0)
+		atomic_store(&img->is_name_lost, true);
+}
+
 static int unlink_one_of_several(struct image *img, int dirfd, const char *name)
 {
+	char path[PATHNAME_BYTES];
+	bool has_path = pathname_of_entry(img->dir->root_fd, dirfd, name, path) == 0;
 	int r = image_touching(img);
 
 	if (r < 0)
 		return r;
 	r = plain_unlink(dirfd, name);
+	if (r == 0)
+		one_name_went(img, has_path ? path : NULL);
 	image_touched(img);
 	return r;
 }
@@ -282,6 +300,8 @@ static int rename_beside(struct rename *r)
 	if (result < 0)
 		return result;
 	result = rename_logged(r);
+	if (result == 0 && !r->is_exchange)
+		one_name_went(r->newimg, r->has_paths ? r->newpath : NULL);
 	image_touched(r->newimg);
 	return result;
 }
@@ -305,6 +325,8 @@ static int rename_source(struct rename *r)
 	result = image_touching(r->img);
 	if (result == 0) {
 		result = rename_target(r);
+		if (result == 0 && !r->has_paths)
+			one_name_went(r->img, NULL);
 		image_touched(r->img);
 	}
 	image_release(r->img, false);
@@ -326,9 +348,14 @@ static int look(struct rename *r)
 		r->img = image_lookup(r->d, r->fd);
 	if (r->newfd >= 0 && S_ISREG(r->newst.st_mode))
 		r->newimg = image_lookup(r->d, r->newfd);
-	r->has_paths = pathname_of_entry(r->d->root_fd, r->dirfd, r->name, r->path) == 0 &&
-		       pathname_of_entry(r->d->root_fd, r->newdirfd, r->newname, r->newpath) == 0;
 	return 0;
+}
+
+/* `names` held: or a directory may be moved before the log has it. */
+static bool find_paths(struct rename *r)
+{
+	return pathname_of_entry(r->d->root_fd, r->dirfd, r->name, r->path) == 0 &&
+	       pathname_of_entry(r->d->root_fd, r->newdirfd, r->newname, r->newpath) == 0;
 }
 
 static bool is_same_file(const struct rename *r)
@@ -347,13 +374,15 @@ static int rename_looked(struct rename *r)
 
 	if (is_same_file(r))
 		return plain_rename(r);
-	if (!r->has_paths && (is_weak(r->img) || is_weak(r->newimg)))
-		return -ENAMETOOLONG;
 	if (has_directory(r))
 		pthread_rwlock_wrlock(&r->d->names);
 	else
 		pthread_rwlock_rdlock(&r->d->names);
-	result = rename_source(r);
+	r->has_paths = find_paths(r);
+	if (!r->has_paths && (is_weak(r->img) || is_weak(r->newimg)))
+		result = -ENAMETOOLONG;
+	else
+		result = rename_source(r);
 	pthread_rwlock_unlock(&r->d->names);
 	return result;
 }

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Names that go while the file stays, names under way, and what is known of a file before it is
+ * opened. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "lcfs/image/image_private.h"
+#include "tests/check_main.h"
+#include "tests/fake/imagebed.h"
+
+#define BYTES 100000
+#define RENAMES 3000
+
+/* In a child: libcheck's assertions do not work there. */
+#define must(cond)                                                                 \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			_exit(1);                                                  \
+		}                                                                  \
+	} while (0)
+
+/* A new file, open, with dirty data. */
+static struct image *make_dirty(struct bed *b, const char *path, char fill)
+{
+	struct image *img = bed_create(b, path);
+
+	must(image_open(img, true) == 0);
+	must(bed_fill(img, fill, BYTES, 0) == BYTES);
+	return img;
+}
+
+static uint64_t dirty_blocks(struct bed *b)
+{
+	struct cache_status st;
+
+	cache_status(b->cache, &st);
+	return st.dirty_blocks;
+}
+
+static void wait_until_nothing_is_dirty(struct bed *b)
+{
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+
+	while (dirty_blocks(b)) {
+		ck_assert_str_eq(b->said, "");
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+		usleep(10000);
+	}
+}
+
+static void link_to(struct bed *b, struct image *img, const char *path)
+{
+	ck_assert_int_eq(imagedir_link(b->dir, image_fd(img), b->fd, path), 0);
+}
+
+/* ---- one name of several goes ---- */
+
+START_TEST(a_new_file_under_one_of_its_old_names_is_no_conflict)
+{
+	struct bed *b = bed_new();
+	struct image *img, *other;
+
+	bed_must_mount(b);
+	img = make_dirty(b, "a", 'a');
+	link_to(b, img, "b");
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	other = make_dirty(b, "a", 'n');
+	ck_assert_int_eq(image_drain(img), 0);
+	ck_assert_int_eq(image_drain(other), 0);
+	ck_assert_str_eq(b->said, "");
+	ck_assert(bed_reads(img, 'a', BYTES, 0) && bed_reads(other, 'n', BYTES, 0));
+	bed_close(img);
+	bed_close(other);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_rename_over_one_of_its_names_is_no_conflict)
+{
+	struct bed *b = bed_new();
+	struct image *img, *other;
+
+	bed_must_mount(b);
+	img = make_dirty(b, "a", 'a');
+	link_to(b, img, "b");
+	other = make_dirty(b, "c", 'n');
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "c", b->fd, "a", 0), 0);
+	ck_assert_int_eq(image_drain(img), 0);
+	ck_assert_int_eq(image_drain(other), 0);
+	ck_assert_str_eq(b->said, "");
+	bed_close(img);
+	bed_close(other);
+	bed_unmount(b);
+	bed_must_mount(b);
+	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
+	img = bed_open(b, "b");
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_closed_image_whose_first_name_went_is_not_missing)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_must_mount(b);
+	img = make_dirty(b, "a", 'a');
+	link_to(b, img, "b");
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b); /* nothing holds it open now */
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	wait_until_nothing_is_dirty(b);
+	img = bed_open(b, "b");
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+/* ---- the last name goes ---- */
+
+/* A first write has prepared the image, but has not got to the log yet. */
+static void unlink_prepared_and_die(struct bed *b)
+{
+	struct image *img = bed_create(b, "a");
+
+	must(image_open(img, true) == 0);
+	mutex_lock(&img->lock);
+	must(image_prepare(img) == 0);
+	mutex_unlock(&img->lock);
+	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
+	must(bed_fill(img, 'z', BYTES, 0) == BYTES && bed_sync(img) == 0);
+}
+
+START_TEST(an_image_unlinked_while_its_first_write_is_under_way_is_not_missing)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, unlink_prepared_and_die);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	wait_until_nothing_is_dirty(b);
+	bed_free(b);
+}
+END_TEST
+
+/* A descriptor with O_PATH is no open file, but leads to one. */
+START_TEST(an_unlinked_image_keeps_its_data_while_it_can_be_opened_again)
+{
+	struct bed *b = bed_new();
+	struct image *img, *other;
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+	uint32_t id;
+
+	bed_must_mount(b);
+	img = make_dirty(b, "a", 'a');
+	other = make_dirty(b, "b", 'b');
+	image_release(img, true);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "b"), 0);
+	id = image_id(other);
+	bed_close(other);
+	while ((other = imagedir_by_id(b->dir, id)) != NULL) {
+		image_put(other);
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+		usleep(10000);
+	}
+	ck_assert_int_eq(image_open(img, true), 0);
+	ck_assert_uint_eq(image_size(img), BYTES);
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	wait_until_nothing_is_dirty(b);
+	bed_free(b);
+}
+END_TEST
+
+/* ---- directories under way ---- */
+
+static int check(struct bed *b, struct image *img)
+{
+	struct action a = { .type = ACTION_BACK_CHECK, .image = image_cached(img) };
+
+	return image_engine_ops.backing_call(b->dir, &a);
+}
+
+START_TEST(a_closed_image_is_not_looked_for_while_its_directory_is_renamed)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	uint32_t id;
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	bed_must_mount(b);
+	img = make_dirty(b, "d/a", 'a');
+	id = image_id(img);
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = imagedir_by_id(b->dir, id);
+	pthread_rwlock_wrlock(&b->dir->names);
+	cache_rename(b->cache, "d", "e", false); /* as the log has it, before the system call */
+	ck_assert_int_eq(check(b, img), -EAGAIN);
+	ck_assert_int_eq(renameat(b->fd, "d", b->fd, "e"), 0);
+	pthread_rwlock_unlock(&b->dir->names);
+	ck_assert_int_eq(check(b, img), 0);
+	ck_assert_str_eq(b->said, "");
+	image_put(img);
+	bed_free(b);
+}
+END_TEST
+
+/* Or a rename that waits for space in the log would wait for ever. */
+START_TEST(an_open_image_is_migrated_while_a_directory_is_renamed)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_must_mount(b);
+	img = make_dirty(b, "a", 'a');
+	pthread_rwlock_wrlock(&b->dir->names);
+	ck_assert_int_eq(check(b, img), 0);
+	pthread_rwlock_unlock(&b->dir->names);
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+static void *rename_directory(void *arg)
+{
+	struct bed *b = arg;
+
+	for (int i = 0; i < RENAMES; i++) {
+		must(imagedir_rename(b->dir, b->fd, "d", b->fd, "e", 0) == 0);
+		must(imagedir_rename(b->dir, b->fd, "e", b->fd, "d", 0) == 0);
+	}
+	return NULL;
+}
+
+static void *rename_file(void *arg)
+{
+	struct bed *b = arg;
+	int dir = openat(b->fd, "d", O_PATH | O_DIRECTORY);
+
+	must(dir >= 0);
+	for (int i = 0; i < RENAMES; i++) {
+		must(imagedir_rename(b->dir, dir, "a", dir, "b", 0) == 0);
+		must(imagedir_rename(b->dir, dir, "b", dir, "a", 0) == 0);
+	}
+	close(dir);
+	return NULL;
+}
+
+static void expect_path(struct image *img, const char *path)
+{
+	char is[OP_PATH_MAX + 1];
+	struct cache_image_info info;
+
+	ck_assert(image_info(img, &info, is));
+	ck_assert_str_eq(is, path);
+}
+
+START_TEST(a_file_and_its_directory_are_renamed_at_the_same_time)
+{
+	struct bed *b = bed_new();
+	pthread_t thread;
+	struct image *img;
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	bed_must_mount(b);
+	img = make_dirty(b, "d/a", 'a');
+	ck_assert_int_eq(pthread_create(&thread, NULL, rename_file, b), 0);
+	rename_directory(b);
+	pthread_join(thread, NULL);
+	expect_path(img, "d/a");
+	ck_assert_str_eq(b->said, "");
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_file_is_opened_while_its_directory_is_renamed)
+{
+	struct bed *b = bed_new();
+	pthread_t thread;
+	struct image *img;
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	bed_must_mount(b);
+	img = bed_create(b, "d/a");
+	ck_assert_int_eq(pthread_create(&thread, NULL, rename_directory, b), 0);
+	for (int i = 0; i < RENAMES; i++) {
+		char path[OP_PATH_MAX + 1];
+		struct cache_image_info info;
+
+		ck_assert_int_eq(image_open(img, true), 0);
+		if (i < RENAMES - 1) {
+			image_release(img, true);
+			continue;
+		}
+		ck_assert(image_info(img, &info, path));
+	}
+	pthread_join(thread, NULL);
+	expect_path(img, "d/a");
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+/* ---- what came before ---- */
+
+/* Whatever was done to it before, by whomever: its creation, its name, writes past the cache. */
+START_TEST(the_first_sync_of_a_file_syncs_what_was_there_before)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_make_file(b, "a", 'o', BYTES);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert(image_is_sync_wanted(img));
+	ck_assert_int_eq(bed_sync(img), 0);
+	ck_assert(!image_is_sync_wanted(img));
+	ck_assert_int_eq(bed_fill(img, 'a', BYTES, 0), BYTES);
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert(image_is_sync_wanted(img));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+static bool is_known(struct bed *b, uint32_t id)
+{
+	struct image *img = imagedir_by_id(b->dir, id);
+
+	if (img)
+		image_put(img);
+	return img;
+}
+
+START_TEST(a_clean_image_whose_inode_is_another_file_now_is_forgotten)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	struct stat was, is;
+	uint32_t id;
+
+	bed_must_mount(b);
+	img = make_dirty(b, "a", 'a');
+	bed_drain(b, img);
+	id = image_id(img);
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	ck_assert_int_eq(fstatat(b->fd, "a", &was, 0), 0);
+	ck_assert_int_eq(unlinkat(b->fd, "a", 0), 0);
+	bed_make_file(b, "n", 'n', BYTES);
+	ck_assert_int_eq(fstatat(b->fd, "n", &is, 0), 0);
+	if (is.st_ino != was.st_ino)
+		fprintf(stderr, "this filesystem does not use inode numbers again at once\n");
+	img = bed_open(b, "n");
+	ck_assert(bed_reads(img, 'n', BYTES, 0));
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	for (int i = 0; is.st_ino == was.st_ino && i < 2000 && is_known(b, id); i++)
+		usleep(10000);
+	ck_assert(is.st_ino != was.st_ino || !is_known(b, id));
+	bed_free(b);
+}
+END_TEST
+
+/* ---- what stays behind ---- */
+
+static void drain_truncate_and_die(struct bed *b)
+{
+	struct image *img = make_dirty(b, "a", 'a');
+
+	must(image_drain(img) == 0);
+	must(image_truncate(img, 8192) == 0);
+}
+
+START_TEST(a_cache_with_a_pending_truncate_stays_listed)
+{
+	struct bed *b = bed_new();
+	char list[64];
+
+	bed_die(b, drain_truncate_and_die);
+	bed_must_mount(b);
+	ck_assert_uint_eq(dirty_blocks(b), 0);
+	bed_unmount(b);
+	ck_assert_uint_gt(bed_plain_read(b, ".lcfs/caches", list, sizeof(list), 0), 0);
+	bed_free(b);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *s = suite_create("image_links");
+
+	CHECK_CASE(s, "links", a_new_file_under_one_of_its_old_names_is_no_conflict,
+		   a_rename_over_one_of_its_names_is_no_conflict,
+		   a_closed_image_whose_first_name_went_is_not_missing);
+	CHECK_CASE(s, "last", an_image_unlinked_while_its_first_write_is_under_way_is_not_missing,
+		   an_unlinked_image_keeps_its_data_while_it_can_be_opened_again);
+	CHECK_CASE(s, "directories",
+		   a_closed_image_is_not_looked_for_while_its_directory_is_renamed,
+		   an_open_image_is_migrated_while_a_directory_is_renamed,
+		   a_file_and_its_directory_are_renamed_at_the_same_time,
+		   a_file_is_opened_while_its_directory_is_renamed);
+	CHECK_CASE(s, "before", the_first_sync_of_a_file_syncs_what_was_there_before,
+		   a_clean_image_whose_inode_is_another_file_now_is_forgotten);
+	CHECK_CASE(s, "after", a_cache_with_a_pending_truncate_stays_listed);
+	return s;
+}
+
+CHECK_MAIN(make_suite)
