@@ -152,6 +152,19 @@ void engine_carry(struct engine *e, struct outbox *ob)
 	engine_io_check_deadline(e);
 }
 
+/* Not those that are tried again for reasons of our own. */
+static void tell_file_failure(struct engine *e, const struct action *a, int error)
+{
+	const char *verb = a->type == ACTION_BACK_READ ? "read" : "written";
+	char path[OP_PATH_MAX + 1];
+
+	if (error == EAGAIN)
+		return;
+	cache_image_path(e->conf.cache, a->image, path);
+	msg_warn_ratelimited("%s: its backing file cannot be %s at byte %llu: %s", path, verb,
+			     (unsigned long long)a->off, strerror(error));
+}
+
 /* The core does not speak: a cache device that fails is said here, the first time. */
 static void tell_failure(struct engine *e, const struct action *a, int error)
 {
@@ -164,6 +177,11 @@ static void tell_failure(struct engine *e, const struct action *a, int error)
 		msg_err("the cache device failed (%s: %s): nothing more is written; what is in the "
 			"RAM buffers stays there for the next mount",
 			what, strerror(error));
+	else if (a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE)
+		tell_file_failure(e, a, error);
+	else if (a->type == ACTION_DEV_READ)
+		msg_warn_ratelimited("the cache device cannot be read at byte %llu: %s",
+				     (unsigned long long)a->off, strerror(error));
 }
 
 void engine_complete(struct engine *e, struct action *a, int result)
