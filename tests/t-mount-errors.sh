@@ -20,9 +20,8 @@ refused 2 'mkfs.lcfs' "$LCFS" "$dir" "$mnt"
 refused 2 "'frobnicate'" "$LCFS" -o "cache=$cache,frobnicate" "$dir" "$mnt"
 refused 2 'cache=CACHE' "$LCFS" "$cache" "$dir" "$mnt"
 refused 2 'allow_migrate=2: give 0 or 1' "$LCFS" -o "cache=$cache,allow_migrate=2" "$dir" "$mnt"
-refused 2 'from 0 to 100' "$LCFS" -o "cache=$cache,migrate_threshold=200" "$dir" "$mnt"
-refused 2 'give a number from 0 to 1' "$LCFS" -o "cache=$cache,allow_migrate=2" "$dir" "$mnt"
 ! grep -q '0/1' "$tmp/err" || fail "a unit that is none"
+refused 2 'from 0 to 100' "$LCFS" -o "cache=$cache,migrate_threshold=200" "$dir" "$mnt"
 
 # The directories.
 refused 1 "backing directory '$tmp/no' does not exist" "$LCFS" -o "cache=$cache" "$tmp/no" "$mnt"

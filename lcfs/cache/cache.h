@@ -184,6 +184,8 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 /* The path as of the last operation; at most OP_PATH_MAX bytes plus NUL are copied. */
 void cache_image_path(struct cache *c, struct cache_image *img, char *path);
 
+/* In memory only: the file was found at another path; the old one is cache_image_old_path(). */
+void cache_image_moved(struct cache *c, struct cache_image *img, const char *path);
 /* The name before the last rename that recovery found in the log; false: none. */
 bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path);
 

@@ -61,6 +61,13 @@ void cache_rename(struct cache *c, const char *old, const char *to, bool is_exch
 	imgtab_rename(c, NULL, old, strlen(old), to, strlen(to), is_exchange);
 }
 
+void cache_image_moved(struct cache *c, struct cache_image *img, const char *path)
+{
+	LOCK_SCOPE(&c->lock);
+
+	move_path(c, img, path, strlen(path), "");
+}
+
 bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path)
 {
 	LOCK_SCOPE(&c->lock);

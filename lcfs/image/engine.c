@@ -152,12 +152,46 @@ void engine_carry(struct engine *e, struct outbox *ob)
 	engine_io_check_deadline(e);
 }
 
+/* Not those that are tried again for reasons of our own. */
+static void tell_file_failure(struct engine *e, const struct action *a, int error)
+{
+	const char *verb = a->type == ACTION_BACK_READ ? "read" : "written";
+	char path[OP_PATH_MAX + 1];
+
+	if (error == EAGAIN)
+		return;
+	cache_image_path(e->conf.cache, a->image, path);
+	msg_warn_ratelimited("%s: its backing file cannot be %s at byte %llu: %s", path, verb,
+			     (unsigned long long)a->off, strerror(error));
+}
+
+/* The core does not speak: a cache device that fails is said here, the first time. */
+static void tell_failure(struct engine *e, const struct action *a, int error)
+{
+	const char *what = a->type == ACTION_LOG_WRITE ? "a write of the log" :
+			   a->type == ACTION_DEV_WRITE ? "a write of super block or table" :
+			   a->type == ACTION_FLUSH     ? "a flush" :
+							 NULL;
+
+	if (what && !atomic_exchange(&e->has_failed, true))
+		msg_err("the cache device failed (%s: %s): nothing more is written; what is in the "
+			"RAM buffers stays there for the next mount",
+			what, strerror(error));
+	else if (a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE)
+		tell_file_failure(e, a, error);
+	else if (a->type == ACTION_DEV_READ)
+		msg_warn_ratelimited("the cache device cannot be read at byte %llu: %s",
+				     (unsigned long long)a->off, strerror(error));
+}
+
 void engine_complete(struct engine *e, struct action *a, int result)
 {
 	struct outbox ob;
 
 	if (atomic_load_explicit(&e->is_abandoned, memory_order_relaxed))
 		return;
+	if (result < 0)
+		tell_failure(e, a, -result);
 	outbox_init(&ob);
 	cache_complete(e->conf.cache, a, result, engine_now(e), &ob);
 	engine_carry(e, &ob);

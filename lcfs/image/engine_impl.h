@@ -85,6 +85,7 @@ struct engine {
 	struct engine_conf conf;   /* const after start */
 	_Atomic bool is_ending;	   /* threads end as soon as nothing is in flight */
 	_Atomic bool is_abandoned; /* and nothing more reaches the core */
+	_Atomic bool has_failed;   /* the cache device, which has been said */
 	struct mutex lock;
 	struct cond changed;
 	unsigned int nr_loops; /* threads that have a loop; const after start */

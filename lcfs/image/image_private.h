@@ -64,6 +64,7 @@ struct image {
 	bool is_unlinked;    /* its last name went through us */
 	uint64_t unlink_seq; /* the how manieth such: maintain.c */
 	bool has_intent;     /* and the log knows */
+	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_weak;	     /* identity */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;

@@ -58,17 +58,34 @@ int match_prepare(struct imagedir *d)
 
 /* ---- an image and the file that was found for it ---- */
 
-static void record_path(struct image *img, const char *old, const char *path)
+/* In memory only: the log may have no space before something is migrated, for which the images must
+ * have met their files. */
+static void note_path(struct image *img, const char *old, const char *path)
 {
-	struct op op = { .type = OP_RENAME, .path = old, .path2 = path };
-
 	if (strcmp(old, path) == 0)
 		return;
+	cache_image_moved(img->dir->cache, img->cached, path);
+	img->is_path_new = true;
+	msg_info("%s: found as %s", old, path);
+}
+
+static void log_path(struct image *img)
+{
+	char path[PATHNAME_BYTES];
+	struct op op = { .type = OP_RENAME, .path2 = path };
+	char old[PATHNAME_BYTES];
+
+	if (!img->is_path_new)
+		return;
+	img->is_path_new = false;
+	cache_image_path(img->dir->cache, img->cached, path);
+	if (!cache_image_old_path(img->dir->cache, img->cached, old))
+		return;
+	op.path = old;
 	op.path_bytes = (uint16_t)strlen(old);
 	op.path2_bytes = (uint16_t)strlen(path);
 	if (corecall_log(img->dir, img->cached, &op, false) < 0)
 		msg_debug("%s: the new name is not logged", path);
-	msg_info("%s: found as %s", old, path);
 }
 
 static void set_state(struct image *img, enum image_state state)
@@ -125,11 +142,15 @@ static void judge(struct image *img, const struct cache_image_info *info)
 }
 
 /* It was about to go, but has not gone. */
-static void take_back_intent(struct image *img, const struct cache_image_info *info)
+static void take_back_intent(struct image *img)
 {
-	struct op op = { .type = OP_DONE, .arg0 = 0, .image = info->id };
+	struct cache_image_info info;
+	struct op op = { .type = OP_DONE, .arg0 = 0 };
 
-	if (info->has_intent && corecall_log(img->dir, img->cached, &op, false) < 0)
+	cache_image_info(img->dir->cache, img->cached, &info);
+	op.image = info.id;
+	if (info.has_intent && !img->is_unlinked &&
+	    corecall_log(img->dir, img->cached, &op, false) < 0)
 		msg_debug("cache: an intent is not taken back");
 }
 
@@ -151,8 +172,7 @@ static void found(struct image *img, int fd, const struct cache_image_info *info
 		return;
 	}
 	img->is_stamp_known = true;
-	take_back_intent(img, info);
-	record_path(img, old, path);
+	note_path(img, old, path);
 	judge(img, info);
 }
 
@@ -413,6 +433,21 @@ static int match_done(struct image *img, void *arg)
 	return 0;
 }
 
+/* What was found, for the log: it may wait until migration has made space. */
+static int log_found(struct image *img, void *arg)
+{
+	(void)arg;
+	if (atomic_load(&img->bad))
+		return 0;
+	/* held, but not locked: what makes space may be this very image's migration */
+	if (image_hold(img)) {
+		take_back_intent(img);
+		log_path(img);
+	}
+	image_release(img, false);
+	return 0;
+}
+
 int match_images(struct imagedir *d)
 {
 	struct match m = { .d = d };
@@ -428,5 +463,7 @@ int match_images(struct imagedir *d)
 	free(m.lost);
 	if (r == 0)
 		r = imagedir_for_each(d, match_done, NULL);
+	if (r == 0)
+		r = imagedir_for_each(d, log_found, NULL);
 	return r;
 }
