@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The numbers of images and their room in the image table, which both come back. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -259,6 +260,57 @@ START_TEST(clean_images_give_their_room_to_new_ones)
 }
 END_TEST
 
+/* Path of a directory below directories with long names, which are made: *fd is its parent. */
+static void make_deep(struct bed *b, char *path, size_t size, int *fd)
+{
+	*fd = dup(b->fd);
+	*path = '\0';
+	for (int i = 0; i < 5; i++) {
+		char name[201];
+		int next;
+
+		memset(name, 'n' + i, 200);
+		name[200] = '\0';
+		ck_assert_int_eq(mkdirat(*fd, name, 0755), 0);
+		next = openat(*fd, name, O_RDONLY | O_DIRECTORY);
+		ck_assert_int_ge(next, 0);
+		close(*fd);
+		*fd = next;
+		snprintf(path + strlen(path), size - strlen(path), "%s/", name);
+	}
+}
+
+/* E6. What the table cannot hold must not get into the log: it could never be emptied again. */
+START_TEST(names_that_outgrow_the_table_are_refused)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	char path[1500];
+	int fd;
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	bed_must_mount(b);
+	img = create(b, "large");
+	ck_assert_int_eq(make_many(b, 0, 500), 500);
+	make_deep(b, path, sizeof(path), &fd);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "d", fd, "d", 0), -ENOSPC);
+	ck_assert(bed_said(b, "no room for so long new names"));
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "d", b->fd, "directory", 0), 0);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "directory", b->fd, "d", 0), 0);
+	close(fd);
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	for (int i = 0; i < 3 * (int)(BED_CACHE_BYTES >> 20); i++)
+		ck_assert_int_eq(bed_fill(img, 'l', 1u << 20, (uint64_t)i << 20), 1 << 20);
+	ck_assert_int_eq(bed_sync(img), 0);
+	bed_close(img);
+	expect_many(b, 500);
+	bed_unmount(b);
+	bed_must_mount(b);
+	expect_many(b, 500);
+	bed_free(b);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("image_ids");
@@ -268,6 +320,7 @@ static Suite *make_suite(void)
 		   behind_the_last_id_comes_the_first, a_file_that_is_only_read_uses_up_no_id);
 	tcase_set_timeout(room, 60);
 	tcase_add_test(room, clean_images_give_their_room_to_new_ones);
+	tcase_add_test(room, names_that_outgrow_the_table_are_refused);
 	suite_add_tcase(s, room);
 	return s;
 }

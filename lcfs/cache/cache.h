@@ -476,6 +476,9 @@ void cache_op_step(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 void cache_rename(struct cache *c, const char *old, const char *to, bool is_exchange);
 /* Is any bound image at or below this path? */
 bool cache_has_path(struct cache *c, const char *path);
+/* Do the images at and below these paths fit the table under their new ones? If not, no table could
+ * be written any more, and the log would end up full (E6): such a rename is to be refused. */
+bool cache_rename_fits(struct cache *c, const char *old, const char *to, bool is_exchange);
 
 /* ------------------------------------------------------------------ numbers */
 

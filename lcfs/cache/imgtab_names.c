@@ -54,6 +54,34 @@ void imgtab_rename(struct cache *c, struct cache_image *img, const char *old, si
 		rename_one(c, img, old, old_bytes, to, to_bytes, is_exchange);
 }
 
+/* How long the image's path would be after the rename. */
+static size_t renamed_bytes(const struct cache_image *img, const char *old, const char *to,
+			    bool is_exchange)
+{
+	const char *rest = below(img->path, old, strlen(old));
+
+	if (rest)
+		return strlen(to) + strlen(rest);
+	rest = is_exchange ? below(img->path, to, strlen(to)) : NULL;
+	return rest ? strlen(old) + strlen(rest) : strlen(img->path);
+}
+
+bool cache_rename_fits(struct cache *c, const char *old, const char *to, bool is_exchange)
+{
+	LOCK_SCOPE(&c->lock);
+	const struct cache_image *img;
+	uint64_t bytes = 0;
+
+	if (strlen(to) <= strlen(old) && !is_exchange)
+		return true;
+	list_for_each_entry(img, &c->images, node) {
+		size_t n = img->is_unbound ? 0 : renamed_bytes(img, old, to, is_exchange);
+
+		bytes += table_entry_bytes((uint16_t)min(n, (size_t)OP_PATH_MAX), 2);
+	}
+	return bytes <= super_room(c);
+}
+
 void cache_rename(struct cache *c, const char *old, const char *to, bool is_exchange)
 {
 	LOCK_SCOPE(&c->lock);

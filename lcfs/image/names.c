@@ -258,11 +258,26 @@ static int log_rename(const struct rename *r, bool is_reverse)
 	return corecall_log(r->d, only(r), &op, is_durable && !is_reverse);
 }
 
+/* The table must hold the new paths (E6). */
+static int check_room(const struct rename *r)
+{
+	if (cache_rename_fits(r->d->cache, r->path, r->newpath, r->is_exchange))
+		return 0;
+	msg_warn_ratelimited(
+		"%s: not renamed: the cache's table of images has no room for so long new names: use "
+		"shorter ones, or drain, unmount and rename in the backing directory",
+		r->path);
+	maintain_want_room(r->d);
+	return -ENOSPC;
+}
+
 static int rename_logged(struct rename *r)
 {
 	bool must_log = is_logged(r);
-	int result = must_log ? log_rename(r, false) : 0;
+	int result = must_log ? check_room(r) : 0;
 
+	if (result == 0 && must_log)
+		result = log_rename(r, false);
 	if (result < 0)
 		return result;
 	result = plain_rename(r);
