@@ -15,6 +15,20 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/*
+ * What one thread hands to the kernel, and another gets from it later (a reply; the request that an
+ * application makes because of it), happens in this order; ThreadSanitizer must be told.
+ */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+#define from_kernel(obj) __tsan_acquire(obj)
+#define to_kernel(obj) __tsan_release(obj)
+#else
+#define from_kernel(obj) ((void)(obj))
+#define to_kernel(obj) ((void)(obj))
+#endif
+
 /* The condition is the message. size_assert() stands right after the struct it is about. */
 #define build_assert(cond) static_assert(cond, #cond)
 #define size_assert(type, bytes) \

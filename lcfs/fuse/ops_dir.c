@@ -52,6 +52,14 @@ static int open_dir(struct ops_use *u)
 	return fd < 0 ? -errno : fd;
 }
 
+static void dir_close(struct dir *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	mutex_destroy(&d->lock);
+	free(d);
+}
+
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct session *s = ops_session(req);
@@ -79,23 +87,14 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	d->fd = open_dir(&u);
 	if (nodes_make_room(s->nodes, d->fd))
 		d->fd = open_dir(&u);
+	mutex_init(&d->lock, RANK_HANDLE_DIR, "directory");
 	error = d->fd < 0 ? d->fd : handle_add(&s->handles, HANDLE_DIR, d, &fi->fh);
 	if (error) {
-		if (d->fd >= 0)
-			close(d->fd);
-		free(d);
+		dir_close(d);
 		ops_reply(req, error);
 		return;
 	}
-	mutex_init(&d->lock, RANK_HANDLE_DIR, "directory");
 	fuse_reply_open(req, fi);
-}
-
-static void dir_close(struct dir *d)
-{
-	close(d->fd);
-	mutex_destroy(&d->lock);
-	free(d);
 }
 
 /* The next entry, or NULL at the end; *error on error. */

@@ -121,6 +121,7 @@ static ssize_t read_message(struct dev *d, struct worker *w, void *msg, size_t b
 	}
 	n = read(w->fd, msg, bytes);
 	error = errno;
+	from_kernel(d);
 	atomic_store(&w->tid, 0);
 	return n < 0 ? -error : n;
 }
@@ -246,6 +247,7 @@ static void dev_reply(struct request *rq, struct iovec *iov, int nr)
 {
 	ssize_t n;
 
+	to_kernel(dev_of(rq->transport));
 	/* One piece needs no vector, and is what most replies are. */
 	if (nr == 1)
 		n = write(rq->channel, iov->iov_base, iov->iov_len);
@@ -257,14 +259,17 @@ static void dev_reply(struct request *rq, struct iovec *iov, int nr)
 
 static int dev_reply_packed(struct request *rq, const void *msg, size_t len)
 {
-	int error = reply_result(rq, write(rq->channel, msg, len), len);
+	int error;
 
+	to_kernel(dev_of(rq->transport));
+	error = reply_result(rq, write(rq->channel, msg, len), len);
 	dev_end(rq);
 	return error;
 }
 
 static int dev_notify(struct transport *t, struct iovec *iov, int nr)
 {
+	to_kernel(dev_of(t));
 	return writev(dev_of(t)->main_fd, iov, nr) < 0 ? -errno : 0;
 }
 
