@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/messages.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
@@ -83,6 +84,15 @@ static void put_back(struct image *img, char **link_dir)
 		img->link_dir = steal_ptr(*link_dir);
 }
 
+static void tell_sync_failure(struct image *img, int error)
+{
+	char path[PATHNAME_BYTES];
+
+	image_describe(img, path);
+	msg_warn_ratelimited("%s: its backing file, or a directory above it, cannot be synced: %s",
+			     path, strerror(error));
+}
+
 int image_sync_backing(struct image *img)
 {
 	CLEANUP_FREE char *link_dir = NULL;
@@ -100,6 +110,7 @@ int image_sync_backing(struct image *img)
 	if (r == 0)
 		r = sync_names(img, fd, link_dir);
 	if (r < 0) {
+		tell_sync_failure(img, -r);
 		put_back(img, &link_dir);
 		return r;
 	}
