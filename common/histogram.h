@@ -49,8 +49,8 @@ void histogram_look(const struct histogram *h, struct histogram_view *v);
 void histogram_set_look(const struct histogram_set *s, struct histogram_view *v);
 
 /*
- * The value (ns) that `permille` of 1000 samples do not exceed, as the bound of its bucket; 0: there
- * are no samples. In the last bucket: where that begins.
+ * The value (ns) that `permille` of 1000 samples do not exceed, as the bound of its bucket; 0:
+ * there are no samples. In the last bucket: where that begins.
  */
 uint64_t histogram_quantile(const struct histogram_view *v, unsigned int permille);
 

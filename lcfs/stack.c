@@ -243,7 +243,8 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 		return err;
 	}
 	memcpy(info.dir_uuid, imagedir_uuid(s->dir), sizeof(info.dir_uuid));
-	info.real_ns = (int64_t)(clock_real_ns() - clock_mono_ns());
+	info.now_ns = clock_mono_ns();
+	info.real_ns = (int64_t)(clock_real_ns() - info.now_ns);
 	cache_conf_default(&conf);
 	conf.pool_buffers = (uint32_t)options_number(o, OPT_RAM_BUFFERS);
 	conf.ignore_lost_buffers = options_flag(o, OPT_LOST_BUFFERS, false);
