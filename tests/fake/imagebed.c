@@ -241,7 +241,7 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b))
 
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
 {
-	struct engine *e = imagedir_engine(b->dir);
+	struct engine *e = imagedir_engine(b->dir, 1);
 	struct outbox ob;
 
 	outbox_init(&ob);
