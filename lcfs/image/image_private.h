@@ -195,6 +195,14 @@ int image_prepare(struct image *img) must_check;
 /* The reverse for a clean image without writes in flight; false: not now. */
 bool image_unprepare(struct image *img);
 
+/* Without image->lock: image_touching() that does not wait; -EAGAIN: later. */
+int image_try_touching(struct image *img) must_check;
+
+/* ---- image_open.c ---- */
+
+/* image_release() with image->lock held. */
+void image_release_locked(struct image *img, bool for_write);
+
 /* ---- gate.c ---- */
 
 /* Any thread. False: not ready. */
