@@ -279,7 +279,7 @@ static must_check int attach(struct stack *s, const struct places *p)
 
 static must_check int set_knobs(struct stack *s, const struct options *o)
 {
-	struct engine *e = imagedir_engine(s->dir);
+	struct engine *e = imagedir_engine(s->dir, 1);
 	int err = 0;
 
 	for (size_t i = 0; !err && i < option_rows; i++) {
@@ -344,7 +344,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 int stack_close(struct stack *s)
 {
 	/* without an engine nothing marks the cache clean */
-	bool had_engine = s->dir && imagedir_engine(s->dir);
+	bool had_engine = s->dir && imagedir_engine(s->dir, 1);
 	int err = 0;
 
 	ctlfs_free(s->ctl);

@@ -437,6 +437,13 @@ enum cache_op_type {
 			  * when clean and  its OP_CLEAN is durable */
 };
 
+/* What an operation does about space in the log. */
+enum cache_space {
+	CACHE_SPACE_WAIT, /* waits for it */
+	CACHE_SPACE_NOW,  /* -EAGAIN when there is none; space is being made then */
+	CACHE_SPACE_LAST, /* waits, but may take what is kept for migration: for a few bytes only */
+};
+
 #define CACHE_ONLY_GROW 1u /* len of CACHE_OP_TRUNCATE: never makes the image smaller */
 
 struct cache_op {
@@ -446,6 +453,7 @@ struct cache_op {
 	uint64_t off, len;
 	struct op op; /* CACHE_OP_LOG: paths stay the caller's until done */
 	bool no_wait;
+	enum cache_space space;
 	void *owner;
 	int result;
 	struct cache_op_state {

@@ -155,6 +155,8 @@ int image_borrow_fd(struct image *img, int *own);
 /* Keeps the image in the core, as an open handle does, until image_release(img, false). Returns
  * `cached`. */
 struct cache_image *image_hold(struct image *img);
+/* Valid only while the image is open. */
+struct cache_image *image_cached(const struct image *img);
 /* Its path as far as known, for messages; text has PATHNAME_BYTES. */
 void image_describe(struct image *img, char *text);
 /* image->lock held: nobody gets at it any more; says so once. The core is told unless it asked
@@ -192,6 +194,14 @@ void image_look_for_mark(struct image *img);
 int image_prepare(struct image *img) must_check;
 /* The reverse for a clean image without writes in flight; false: not now. */
 bool image_unprepare(struct image *img);
+
+/* Without image->lock: image_touching() that does not wait; -EAGAIN: later. */
+int image_try_touching(struct image *img) must_check;
+
+/* ---- image_open.c ---- */
+
+/* image_release() with image->lock held. */
+void image_release_locked(struct image *img, bool for_write);
 
 /* ---- gate.c ---- */
 
