@@ -42,7 +42,7 @@ void histogram_add(struct histogram *h, uint64_t ns)
 }
 
 /* Threads that started one behind the other have different ones. */
-static unsigned int own_shard(void)
+unsigned int histogram_shard(void)
 {
 	static _Atomic unsigned int next;
 	static _Thread_local unsigned int own; /* plus 1; 0: not given yet */
@@ -55,7 +55,7 @@ static unsigned int own_shard(void)
 
 void histogram_set_add(struct histogram_set *s, uint64_t ns)
 {
-	histogram_add(&s->shard[own_shard()], ns);
+	histogram_add(&s->shard[histogram_shard()], ns);
 }
 
 void histogram_look(const struct histogram *h, struct histogram_view *v)

@@ -43,6 +43,8 @@ uint64_t histogram_bound(unsigned int bucket);
 
 void histogram_add(struct histogram *h, uint64_t ns);
 void histogram_set_add(struct histogram_set *s, uint64_t ns);
+/* The part of the calling thread, for other numbers that are kept in such parts. */
+unsigned int histogram_shard(void);
 
 /* Adds to the view, which is all zero at the start. */
 void histogram_look(const struct histogram *h, struct histogram_view *v);

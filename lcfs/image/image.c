@@ -392,6 +392,12 @@ bool image_info(struct image *img, struct cache_image_info *info, char *path)
 	return true;
 }
 
+const char *image_reason(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+	return img->reason ? img->reason : "";
+}
+
 int image_borrow_fd(struct image *img, int *own)
 {
 	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);

@@ -127,6 +127,7 @@ enum image_io_kind {
 	IMAGE_WRITE,
 	IMAGE_SYNC
 };
+#define IMAGE_NR_IO_KINDS 3
 
 struct image_io {
 	/* by the caller; the rest zero */
@@ -151,7 +152,7 @@ struct image_io {
 	struct cache_write write;
 	struct cache_sync csync;
 	struct task task;
-	uint64_t size_before;
+	uint64_t size_before, started_ns;
 	bool is_waiting;
 };
 
@@ -217,6 +218,18 @@ uint32_t image_cache_id(const struct image *img);
  * size and path are filled in all the same. With a reference. May block.
  */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
+/* Why it is in conflict or missing: a few words; "" where there is nothing to say. */
+const char *image_reason(struct image *img);
+
+/* Requests since the mount. errors: not counted for a single image. */
+struct image_io_counts {
+	uint64_t requests, bytes, errors;
+};
+void image_counts(const struct image *img, enum image_io_kind kind, struct image_io_counts *n);
+/* Of all images while they were in a cache, or in none (0). The times are added to *v. False: there
+ * is no such cache. */
+bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
+		      struct histogram_view *v, struct image_io_counts *n);
 int image_drain(struct image *img) must_check; /* blocks until clean */
 /*
  * Attaches the image to that cache, or detaches it (0), while it is in use: drains it from the

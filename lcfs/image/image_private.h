@@ -30,6 +30,7 @@
 #include "lcfs/image/identity.h"
 #include "lcfs/image/image.h"
 #include "lcfs/image/image_rank.h"
+#include "lcfs/image/iostat.h"
 #include "lcfs/image/lease.h"
 #include "lcfs/image/pathname.h"
 #include "lcfs/image/privdir.h"
@@ -66,6 +67,7 @@ struct image {
 	bool has_intent;     /* and the log knows */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_weak;	     /* identity */
+	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
 	unsigned int changes;	/* own changes past the core under way */
@@ -100,6 +102,8 @@ struct image {
 	/* the gate: gate.c */
 	_Atomic bool is_ready;
 	_Atomic uint32_t in_flight; /* writes that passed it */
+
+	struct image_iostat iostat; /* atomic */
 };
 
 struct imagedir {
@@ -128,6 +132,7 @@ struct imagedir {
 	struct list all;       /* lock: lock */
 
 	struct maintain *maintainer; /* maintain.c */
+	struct iostat iostat[2];     /* atomic; of uncached images, of the others */
 };
 
 /* ---- image.c ---- */
