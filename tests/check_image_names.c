@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "lcfs/image/corecall.h"
+#include "lcfs/image/image_private.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
