@@ -54,18 +54,12 @@ noreturn_ static void usage_error(void)
 }
 
 static const struct option options[] = {
-	{ "super", no_argument, NULL, 's' },
-	{ "table", no_argument, NULL, 't' },
-	{ "segments", no_argument, NULL, 'S' },
-	{ "records", optional_argument, NULL, 'r' },
-	{ "all", no_argument, NULL, 'a' },
-	{ "block", required_argument, NULL, 'b' },
-	{ "output", required_argument, NULL, 'o' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "udev", no_argument, NULL, 'u' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ 0 },
+	{ "super", no_argument, NULL, 's' },	    { "table", no_argument, NULL, 't' },
+	{ "segments", no_argument, NULL, 'S' },	    { "records", optional_argument, NULL, 'r' },
+	{ "all", no_argument, NULL, 'a' },	    { "block", required_argument, NULL, 'b' },
+	{ "output", required_argument, NULL, 'o' }, { "json", no_argument, NULL, 'j' },
+	{ "udev", no_argument, NULL, 'u' },	    { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	    { 0 },
 };
 
 static void parse_segment(struct dump_options *o, const char *text)

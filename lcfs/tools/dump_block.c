@@ -67,7 +67,8 @@ static void print_version(struct search *s, struct logscan *scan, const struct l
 	report_hex(r, "sum", le32_get(rec->header->sum[i]), 8);
 	if (err)
 		dump_problem(s->d, "%s",
-			     err == -EUCLEAN ? "its block is not what its sum says" : strerror(-err));
+			     err == -EUCLEAN ? "its block is not what its sum says" :
+					       strerror(-err));
 	report_end(r);
 }
 

@@ -35,14 +35,14 @@ void dump_record_facts(struct dump *d, const struct record_disk *h)
 static const char *op_name(enum op_type type)
 {
 	static const char *const names[] = {
-		[OP_BIND] = "bind",		[OP_SIZE] = "size",
-		[OP_TRUNCATE] = "truncate",	[OP_PUNCH] = "punch",
-		[OP_RENAME] = "rename",		[OP_EXCHANGE] = "exchange",
-		[OP_UNBIND] = "unbind",		[OP_CLEAN] = "clean",
-		[OP_TOUCH] = "touch",		[OP_INTENT] = "intent",
-		[OP_DONE] = "done",		[OP_STATE] = "state",
-		[OP_ATTACH] = "attach",		[OP_INVALIDATE] = "invalidate",
-		[OP_DROP] = "drop",		[OP_CHECKPOINT] = "checkpoint",
+		[OP_BIND] = "bind",	    [OP_SIZE] = "size",
+		[OP_TRUNCATE] = "truncate", [OP_PUNCH] = "punch",
+		[OP_RENAME] = "rename",	    [OP_EXCHANGE] = "exchange",
+		[OP_UNBIND] = "unbind",	    [OP_CLEAN] = "clean",
+		[OP_TOUCH] = "touch",	    [OP_INTENT] = "intent",
+		[OP_DONE] = "done",	    [OP_STATE] = "state",
+		[OP_ATTACH] = "attach",	    [OP_INVALIDATE] = "invalidate",
+		[OP_DROP] = "drop",	    [OP_CHECKPOINT] = "checkpoint",
 	};
 
 	return (size_t)type < array_size(names) && names[type] ? names[type] : "unknown";
@@ -136,8 +136,9 @@ void dump_record_entries(struct dump *d, const struct record_disk *h, dump_read_
 		if (h->dirty[i] && has_block)
 			err = read(ctx, i, buf);
 		if (err)
-			dump_problem(d, "%s", err == -EUCLEAN ? "its block is not what its sum says" :
-								strerror(-err));
+			dump_problem(d, "%s",
+				     err == -EUCLEAN ? "its block is not what its sum says" :
+						       strerror(-err));
 		else if (h->dirty[i] && (h->entry_flags[i] & ENTRY_OP))
 			print_ops(d, buf);
 		report_end(&d->report);

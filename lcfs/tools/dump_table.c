@@ -114,10 +114,9 @@ static void print_header(struct dump *d, const struct superblock_table_area *a,
 	report_u64(r, "nr_entries", h->nr_entries);
 	report_u64(r, "next_image_id", h->next_image_id);
 	report_u64(r, "payload_bytes", h->payload_bytes);
-	report_bool(r, "is_as_named", h->table_lsn == a->table_lsn &&
-					      h->generation == a->generation &&
-					      memcmp(h->cache_uuid, d->sb->cache_uuid,
-						     FORMAT_UUID_BYTES) == 0);
+	report_bool(r, "is_as_named",
+		    h->table_lsn == a->table_lsn && h->generation == a->generation &&
+			    memcmp(h->cache_uuid, d->sb->cache_uuid, FORMAT_UUID_BYTES) == 0);
 }
 
 static void print_area(struct dump *d, int i, uint8_t *block)

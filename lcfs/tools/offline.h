@@ -38,7 +38,7 @@ struct offline_copies {
 	enum format_reason why[SUPERBLOCK_COPIES]; /* FORMAT_OK: sb[] is valid */
 	int error[SUPERBLOCK_COPIES];		   /* of the read; then the others say nothing */
 	struct superblock sb[SUPERBLOCK_COPIES];
-	int newest; /* of the valid ones, or -1 */
+	int newest;	 /* of the valid ones, or -1 */
 	bool is_refused; /* one of them is ours and must not be ignored */
 };
 

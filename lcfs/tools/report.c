@@ -168,8 +168,12 @@ void report_bool(struct report *r, const char *name, bool value)
 /* Bytes of the UTF-8 character at text, 0 if there is none. */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
-	size_t n = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 :
-		   text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+	size_t n = text[0] < 0x80 ? 1 :
+		   text[0] < 0xc2 ? 0 :
+		   text[0] < 0xe0 ? 2 :
+		   text[0] < 0xf0 ? 3 :
+		   text[0] < 0xf5 ? 4 :
+				    0;
 
 	if (n > left)
 		return 0;
