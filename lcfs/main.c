@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/messages.h"
 #include "config.h"
+#include "lcfs/conffile.h"
 #include "lcfs/daemon.h"
 #include "lcfs/fuse/mount.h"
 #include "lcfs/fuse/session.h"
@@ -180,7 +181,7 @@ static must_check int find_places(struct places *p, const struct options *o)
 	struct places_conf conf = {
 		.dir = o->dir,
 		.mnt = o->mnt,
-		.cache = options_text(o, OPT_CACHE),
+		.cache = options_item(o, OPT_CACHE, 0),
 		.may_be_nonempty = options_flag(o, OPT_NONEMPTY, false),
 	};
 	char text[1024];
@@ -191,6 +192,14 @@ static must_check int find_places(struct places *p, const struct options *o)
 	return err;
 }
 
+static void set_log_level(const struct options *o)
+{
+	/* as they stand in "error|warning|info|debug" */
+	static const enum msg_level levels[] = { MSG_ERR, MSG_WARN, MSG_INFO, MSG_DEBUG };
+
+	msg_set_level(o->is_debug ? MSG_DEBUG : levels[options_number(o, OPT_LOG_LEVEL)]);
+}
+
 static int mount_lcfs(const struct options *o)
 {
 	struct fusemount_conf mount;
@@ -198,8 +207,7 @@ static int mount_lcfs(const struct options *o)
 	struct places places;
 	int err;
 
-	if (o->is_debug)
-		msg_set_level(MSG_DEBUG);
+	set_log_level(o);
 	places = (struct places){ .dirfd = -1 };
 	err = process_raise_fd_limit();
 	if (!err)
@@ -219,24 +227,38 @@ static int mount_lcfs(const struct options *o)
 	return err ? failure_status(o) : EXIT_SUCCESS;
 }
 
+/* The command line, then what the configuration file adds. */
+static must_check int read_options(struct options *o, int argc, char **argv)
+{
+	char text[1024] = "out of memory";
+	int err = options_parse(o, argc, (const char *const *)argv, text, sizeof(text));
+
+	if (!err && (o->action == OPTIONS_MOUNT || o->action == OPTIONS_FAKE)) {
+		err = conffile_apply(o, text, sizeof(text));
+		if (!err)
+			err = options_complete(o, text, sizeof(text));
+	}
+	if (err)
+		msg_err("%s", text);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
-	struct options o;
-	char text[512] = "out of memory";
 	int status = EXIT_SUCCESS;
-	int err = options_parse(&o, argc, (const char *const *)argv, text, sizeof(text));
+	struct options o;
 
 	msg_set_program("lcfs");
-	if (err) {
-		msg_err("%s", text);
+	if (read_options(&o, argc, argv) < 0)
 		status = o.is_helper ? HELPER_WRONG_USAGE : EXIT_WRONG_USAGE;
-	} else if (o.action == OPTIONS_HELP) {
+	else if (o.action == OPTIONS_HELP)
 		options_print_help();
-	} else if (o.action == OPTIONS_VERSION) {
+	else if (o.action == OPTIONS_LIST)
+		options_print_list();
+	else if (o.action == OPTIONS_VERSION)
 		printf("lcfs %s\n", PACKAGE_VERSION);
-	} else {
+	else
 		status = mount_lcfs(&o);
-	}
 	options_free(&o);
 	return status;
 }
