@@ -14,12 +14,14 @@
 #include "lcfs/daemon.h"
 #include "lcfs/fuse/mount.h"
 #include "lcfs/fuse/session.h"
+#include "lcfs/image/image.h"
 #include "lcfs/mountinfo.h"
 #include "lcfs/options.h"
 #include "lcfs/places.h"
 #include "lcfs/process.h"
 #include "lcfs/stack.h"
 #include "lcfs/stopper.h"
+#include "lcfs/watch.h"
 
 /* Exit status of lcfs itself, and what mount(8) wants of a helper. */
 enum {
@@ -68,9 +70,15 @@ static void remove_dead_mount(const struct places *p, const struct mountinfo *mi
 		msg_warn("%s: could not be unmounted", p->mnt);
 }
 
+/* The sign of life of the service: all that was answered is durable, or it is known why not. */
+static int prove_engine(void *dir)
+{
+	return imagedir_sync(dir);
+}
+
 /* The mount serves, until its end. */
-static must_check int serve(struct daemon *d, struct session *session, const struct places *p,
-			    struct stopper *stopper)
+static must_check int serve(struct daemon *d, struct session *session, const struct stack *s,
+			    const struct places *p, struct stopper *stopper)
 {
 	struct mountinfo mine = { 0 };
 	bool is_known = mountinfo_at(p->mnt, &mine);
@@ -81,6 +89,8 @@ static must_check int serve(struct daemon *d, struct session *session, const str
 	if (err) {
 		msg_err("%s: whoever mounted it has gone", p->mnt);
 		session_stop(session);
+	} else {
+		watch_serving(s->watch, prove_engine, s->dir);
 	}
 	if (session_wait(session) < 0 && !err && is_known)
 		remove_dead_mount(p, &mine);
@@ -99,7 +109,7 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 	if (!err)
 		err = start_session(&session, d, s, o);
 	if (!err) {
-		err = serve(d, session, p, stopper);
+		err = serve(d, session, s, p, stopper);
 		session_free(session);
 	}
 	prctl(PR_SET_NAME, DAEMON_CLOSING);
@@ -107,24 +117,37 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 	return err;
 }
 
+static must_check int run_stack(struct daemon *d, const struct options *o, const struct places *p,
+				struct stopper *stopper, struct watch *watch)
+{
+	struct stack stack;
+	int close_err, err = stack_open(&stack, p, o, watch);
+
+	if (err)
+		return err;
+	err = mount_and_serve(d, &stack, o, p, stopper);
+	watch_closing(watch);
+	close_err = stack_close(&stack);
+	return err ? err : close_err;
+}
+
 static must_check int run_daemon(struct daemon *d, const struct options *o, const struct places *p)
 {
 	struct stopper stopper;
-	struct stack stack;
-	int err, close_err;
+	struct watch watch;
+	int err;
 
 	process_prepare();
-	err = stopper_start(&stopper, p->mnt);
+	err = stopper_start(&stopper, p->mnt, &watch);
+	if (!err)
+		err = watch_start(&watch, p->mnt, 0);
 	if (err) {
-		msg_err("no thread for signals: %s", strerror(-err));
+		msg_err("no thread for signals and services: %s", strerror(-err));
 		return err;
 	}
-	err = stack_open(&stack, p, o);
-	if (err)
-		return err;
-	err = mount_and_serve(d, &stack, o, p, &stopper);
-	close_err = stack_close(&stack);
-	return err ? err : close_err;
+	err = run_stack(d, o, p, &stopper, &watch);
+	watch_end(&watch);
+	return err;
 }
 
 /* ------------------------------------------------------------------ before it */
