@@ -9,11 +9,11 @@
 
 #include "common/cleanup.h"
 #include "common/messages.h"
+#include "common/mountinfo.h"
 #include "config.h"
 #include "lcfs/daemon.h"
 #include "lcfs/fuse/mount.h"
 #include "lcfs/fuse/session.h"
-#include "lcfs/mountinfo.h"
 #include "lcfs/options.h"
 #include "lcfs/places.h"
 #include "lcfs/process.h"
