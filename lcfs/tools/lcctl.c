@@ -14,6 +14,8 @@
 #include "common/parse.h"
 #include "config.h"
 
+static char program[] = "lcctl";
+
 struct option_row {
 	int letter;
 	const char *name, *arg, *help;
@@ -267,15 +269,12 @@ bool lcctl_interval(const char *text, uint64_t *ns)
 	return true;
 }
 
-int main(int argc, char **argv)
+/* What stands in front of the verb, and the verb. */
+static int run(int argc, char **argv)
 {
-	static char name[] = "lcctl";
 	struct lcctl c = { 0 };
 	bool wants_version = false;
-	int status;
 
-	msg_set_program("lcctl");
-	argv[0] = name;
 	if (!parse_options(&c, GLOBAL_OPTIONS, "+", argc, argv, &wants_version))
 		return try_help("");
 	if (wants_version) {
@@ -297,11 +296,19 @@ int main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	argv[0] = name;
-	status = run_verb(&c, argc, argv);
-	if (fflush(stdout) || ferror(stdout)) {
-		msg_err("standard output: %s", strerror(errno));
-		return EXIT_FAILED;
-	}
-	return status;
+	argv[0] = program;
+	return run_verb(&c, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	msg_set_program(program);
+	argv[0] = program; /* for getopt's messages, too */
+	status = run(argc, argv);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	msg_err("standard output: %s", strerror(errno));
+	return EXIT_FAILED;
 }
