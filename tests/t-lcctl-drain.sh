@@ -16,7 +16,8 @@ done
 
 # One, through a pipe: lines, no control characters.
 works "$LCCTL" drain a
-grep -Eqx 'drain +0% +2\.8[0-9]M of 2\.8[0-9]M left .*' "$tmp/out" || fail "first: $(cat "$tmp/out")"
+grep -Eqx 'drain +0% +2\.8[0-9]M of 2\.8[0-9]M left .*' "$tmp/out" ||
+	fail "first: $(cat "$tmp/out")"
 grep -Eqx 'drain: done: 2\.8[0-9]M in .*/s' "$tmp/out" || fail "last: $(cat "$tmp/out")"
 ! grep -q "$(printf '[\033\r]')" "$tmp/out" || fail "a bar in a pipe"
 same "$tmp/data" "$dir/a"

@@ -53,25 +53,25 @@ refused 1 'is no terminal' "$LCCTL" top
 cat >"$tmp/top.py" <<'P'
 import os, pty, select, signal, sys, termios
 def screen(act):
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execv(sys.argv[1], [sys.argv[1], 'top', '0.2'])
-    out, has_acted, raw = b'', False, None
-    while select.select([fd], [], [], 20)[0]:
-        try:
-            data = os.read(fd, 65536)
-        except OSError:
-            break
-        out += data
-        if out.count(b'a.img') >= 2 and not has_acted:
-            raw = termios.tcgetattr(fd)[3] & (termios.ICANON | termios.ECHO)
-            has_acted = True
-            act(pid, fd)
-    status = os.waitpid(pid, 0)[1]
-    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
-    assert raw == 0, raw
-    assert out.startswith(b'\x1b[?1049h\x1b[?25l'), out
-    assert out.endswith(b'\x1b[?25h\x1b[?1049l'), out
+	pid, fd = pty.fork()
+	if pid == 0:
+		os.execv(sys.argv[1], [sys.argv[1], 'top', '0.2'])
+	out, has_acted, raw = b'', False, None
+	while select.select([fd], [], [], 20)[0]:
+		try:
+			data = os.read(fd, 65536)
+		except OSError:
+			break
+		out += data
+		if out.count(b'a.img') >= 2 and not has_acted:
+			raw = termios.tcgetattr(fd)[3] & (termios.ICANON | termios.ECHO)
+			has_acted = True
+			act(pid, fd)
+	status = os.waitpid(pid, 0)[1]
+	assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
+	assert raw == 0, raw
+	assert out.startswith(b'\x1b[?1049h\x1b[?25l'), out
+	assert out.endswith(b'\x1b[?25h\x1b[?1049l'), out
 screen(lambda pid, fd: os.write(fd, b'wrdn q'))
 screen(lambda pid, fd: os.kill(pid, signal.SIGTERM))
 screen(lambda pid, fd: os.write(fd, b'\x03'))
