@@ -243,7 +243,8 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 		return err;
 	}
 	memcpy(info.dir_uuid, imagedir_uuid(s->dir), sizeof(info.dir_uuid));
-	info.real_ns = (int64_t)(clock_real_ns() - clock_mono_ns());
+	info.now_ns = clock_mono_ns();
+	info.real_ns = (int64_t)(clock_real_ns() - info.now_ns);
 	cache_conf_default(&conf);
 	conf.pool_buffers = (uint32_t)options_number(o, OPT_RAM_BUFFERS);
 	conf.ignore_lost_buffers = options_flag(o, OPT_LOST_BUFFERS, false);
@@ -278,7 +279,7 @@ static must_check int attach(struct stack *s, const struct places *p)
 
 static must_check int set_knobs(struct stack *s, const struct options *o)
 {
-	struct engine *e = imagedir_engine(s->dir);
+	struct engine *e = imagedir_engine(s->dir, 1);
 	int err = 0;
 
 	for (size_t i = 0; !err && i < option_rows; i++) {
@@ -343,7 +344,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 int stack_close(struct stack *s)
 {
 	/* without an engine nothing marks the cache clean */
-	bool had_engine = s->dir && imagedir_engine(s->dir);
+	bool had_engine = s->dir && imagedir_engine(s->dir, 1);
 	int err = 0;
 
 	ctlfs_free(s->ctl);

@@ -42,7 +42,7 @@ static bool is_known(struct bed *b, uint32_t id)
 
 static void write_superblock(struct bed *b)
 {
-	struct engine *e = imagedir_engine(b->dir);
+	struct engine *e = imagedir_engine(b->dir, 1);
 	struct outbox ob;
 
 	outbox_init(&ob);

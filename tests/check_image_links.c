@@ -37,25 +37,6 @@ static struct image *make_dirty(struct bed *b, const char *path, char fill)
 	return img;
 }
 
-static uint64_t dirty_blocks(struct bed *b)
-{
-	struct cache_status st;
-
-	cache_status(b->cache, &st);
-	return st.dirty_blocks;
-}
-
-static void wait_until_nothing_is_dirty(struct bed *b)
-{
-	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
-
-	while (dirty_blocks(b)) {
-		ck_assert_str_eq(b->said, "");
-		ck_assert_uint_lt(clock_mono_ns(), deadline);
-		usleep(10000);
-	}
-}
-
 static void link_to(struct bed *b, struct image *img, const char *path)
 {
 	ck_assert_int_eq(imagedir_link(b->dir, image_fd(img), b->fd, path), 0);
@@ -121,7 +102,7 @@ START_TEST(a_closed_image_whose_first_name_went_is_not_missing)
 	bed_must_mount(b); /* nothing holds it open now */
 	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
 	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	img = bed_open(b, "b");
 	ck_assert(bed_reads(img, 'a', BYTES, 0));
 	bed_close(img);
@@ -152,7 +133,7 @@ START_TEST(an_image_unlinked_while_its_first_write_is_under_way_is_not_missing)
 	bed_die(b, unlink_prepared_and_die);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -182,7 +163,7 @@ START_TEST(an_unlinked_image_keeps_its_data_while_it_can_be_opened_again)
 	ck_assert_uint_eq(image_size(img), BYTES);
 	ck_assert(bed_reads(img, 'a', BYTES, 0));
 	bed_close(img);
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -534,7 +515,7 @@ START_TEST(a_cache_with_a_pending_truncate_stays_listed)
 
 	bed_die(b, drain_truncate_and_die);
 	bed_must_mount(b);
-	ck_assert_uint_eq(dirty_blocks(b), 0);
+	ck_assert_uint_eq(bed_dirty_blocks(b), 0);
 	bed_unmount(b);
 	ck_assert_uint_gt(bed_plain_read(b, ".lcfs/caches", list, sizeof(list), 0), 0);
 	bed_free(b);

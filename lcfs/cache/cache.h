@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "common/compiler.h"
+#include "common/histogram.h"
 #include "common/list.h"
 #include "lcfs/cache/action.h"
 #include "lcfs/io/blkdev.h"
@@ -97,6 +98,7 @@ struct cache_mount_info {
 	uint8_t boot_id[FORMAT_UUID_BYTES];
 	uint8_t dir_uuid[FORMAT_UUID_BYTES]; /* of the backing directory */
 	int64_t real_ns; /* wall clock at `now` = 0 of the monotonic clock (offset) */
+	uint64_t now_ns; /* monotonic, when the cache is opened */
 };
 
 struct cache_recovery_report {
@@ -176,6 +178,7 @@ struct cache_image_info {
 	uint64_t size;	  /* bytes, as lcfs shows it */
 	int64_t mtime_ns; /* of the last cached change, 0 = ask the backing file */
 	uint64_t dirty_blocks, cached_blocks;
+	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
 	struct op_identity identity;
@@ -434,6 +437,13 @@ enum cache_op_type {
 			  * when clean and  its OP_CLEAN is durable */
 };
 
+/* What an operation does about space in the log. */
+enum cache_space {
+	CACHE_SPACE_WAIT, /* waits for it */
+	CACHE_SPACE_NOW,  /* -EAGAIN when there is none; space is being made then */
+	CACHE_SPACE_LAST, /* waits, but may take what is kept for migration: for a few bytes only */
+};
+
 #define CACHE_ONLY_GROW 1u /* len of CACHE_OP_TRUNCATE: never makes the image smaller */
 
 struct cache_op {
@@ -443,6 +453,7 @@ struct cache_op {
 	uint64_t off, len;
 	struct op op; /* CACHE_OP_LOG: paths stay the caller's until done */
 	bool no_wait;
+	enum cache_space space;
 	void *owner;
 	int result;
 	struct cache_op_state {
@@ -486,6 +497,9 @@ struct cache_status {
 	uint64_t nr_segments, segment_bytes, last_migrated, last_flushed, current_segment;
 	uint64_t cursor; /* block offset in the current segment */
 	uint64_t dirty_blocks, cached_blocks, free_segments;
+	/* With dirty_blocks: nothing of them became dirty before this, on the clock of `now`,
+	 * before whose 0 it may be. It may be too early by as much as age.h says. */
+	int64_t dirty_since_ns;
 	uint64_t ram_bytes; /* static memory: index, tables, staging, without the pool */
 	uint64_t durable_lsn, written_lsn, next_lsn;
 	uint32_t pool_buffers, pool_used;
@@ -493,9 +507,15 @@ struct cache_status {
 	int error;
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
+	uint64_t log_blocks; /* written in records, headers included */
+	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
+	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };
 void cache_status(struct cache *c, struct cache_status *st);
 void cache_clear_stat(struct cache *c);
+/* How long flushes of the cache device and writes of migration to backing files took. Adds to the
+ * views; takes no lock. */
+void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate);
 
 /* Checks all invariants by a full walk; for the simulation and PARANOID builds. 0, or -EUCLEAN with
  * a line. */

@@ -124,6 +124,7 @@ void migrate_image_failed(struct cache *c, struct cache_image *img, int error, u
 		pause_image(c, img, now);
 		return;
 	}
+	c->nr_migrate_errors++;
 	img->is_paused = false;
 	retry_in(c, img, RETRY_NS, now);
 	if (img->state == TABLE_STATE_OK)
@@ -456,7 +457,7 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_VERIFY:
 		return migrate_start_verify(c, ob);
 	case MIGRATE_WRITE:
-		return migrate_start_write(c, ob);
+		return migrate_start_write(c, now, ob);
 	case MIGRATE_SYNC:
 		return migrate_start_sync(c, ob);
 	default:

@@ -35,6 +35,7 @@ struct migrate_item {
 struct migrate_run {
 	struct action act;
 	uint32_t first, count; /* items (reads of the log: of order[]) */
+	uint64_t issued_ns;    /* of a write */
 };
 
 struct migrate {
@@ -74,6 +75,6 @@ void migrate_all_failed(struct cache *c, int error, uint64_t now);
 bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_start_read(struct cache *c, struct outbox *ob);
 bool migrate_start_verify(struct cache *c, struct outbox *ob);
-bool migrate_start_write(struct cache *c, struct outbox *ob);
+bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob);
 
 #endif

@@ -160,7 +160,7 @@ static int apply_data(struct recovery *r, const struct recovery_record *rec, uin
 	if (img->is_unbound || rec->lsn < img->bind_lsn)
 		return 0;
 	c->index.sum[cbn] = le32_get(rec->h->sum[i]);
-	blocks_insert(c, img, entry_key_block(key), cbn, mask, true);
+	blocks_insert(c, img, entry_key_block(key), cbn, mask, (int64_t)le64_get(rec->h->time_ns));
 	img->last_lsn = max(img->last_lsn, rec->lsn);
 	if (rec->h->entry_flags[i] & ENTRY_EXTENDS)
 		log_segment(c, rec->segment_id)->last_op_lsn = rec->lsn;
@@ -463,7 +463,7 @@ int recovery_run(struct cache *c, struct blkdev *dev, bool pool_valid,
 	struct recovery r = { .c = c,
 			      .dev = dev,
 			      .rep = rep,
-			      .real_ns = (uint64_t)c->info.real_ns };
+			      .real_ns = (uint64_t)c->info.real_ns + c->info.now_ns };
 	int ret;
 
 	r.block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);

@@ -9,33 +9,28 @@
 
 static void device_path(const struct ctl_place *p, char *path)
 {
-	cache_image_path(imagedir_cache(p->tree->dir), image_cached(p->img), path);
+	struct cache_image_info info;
+
+	(void)image_info(p->img, &info, path);
 }
 
 static void device_info(const struct ctl_place *p, struct cache_image_info *info)
 {
-	cache_image_info(imagedir_cache(p->tree->dir), image_cached(p->img), info);
+	(void)image_info(p->img, info, NULL);
 }
 
 int ctl_device_show_cache_id(const struct ctl_place *p, const struct ctl_item *item,
 			     struct ctl_text *out)
 {
-	struct cache_image_info info;
-
 	(void)item;
-	device_info(p, &info);
-	return ctl_text_printf(out, "%d\n", info.is_bound ? CTL_CACHE_ID : 0);
+	return ctl_text_printf(out, "%" PRIu32 "\n", image_cache_id(p->img));
 }
 
-/* To attach and to detach by hand is not there yet: only the value that it has is taken. */
 int ctl_device_store_cache_id(const struct ctl_place *p, const struct ctl_item *item,
 			      uint64_t value)
 {
-	struct cache_image_info info;
-
 	(void)item;
-	device_info(p, &info);
-	return value == (info.is_bound ? CTL_CACHE_ID : 0) ? 0 : -EOPNOTSUPP;
+	return image_attach(p->img, (uint32_t)value);
 }
 
 int ctl_device_show_name(const struct ctl_place *p, const struct ctl_item *item,

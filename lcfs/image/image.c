@@ -355,15 +355,47 @@ struct cache_image *image_cached(const struct image *img)
 	return atomic_load(&img->cached);
 }
 
+uint32_t image_cache_id(const struct image *img)
+{
+	return atomic_load(&img->cached) ? 1 : 0;
+}
+
+int image_attach(struct image *img, uint32_t cache_id)
+{
+	return cache_id == image_cache_id(img) ? 0 : -EOPNOTSUPP;
+}
+
+static void plain_info(struct image *img, struct cache_image_info *info)
+{
+	CLEANUP_FD int own = -1;
+	struct stat st;
+	int fd = image_borrow_fd(img, &own);
+
+	memset(info, 0, sizeof(*info));
+	info->state = IMAGE_UNCACHED;
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		info->size = (uint64_t)st.st_size;
+}
+
 bool image_info(struct image *img, struct cache_image_info *info, char *path)
 {
 	LOCK_SCOPE(&img->lock);
-	if (!img->cached)
+	if (!img->cached) {
+		plain_info(img, info);
+		if (path)
+			image_describe(img, path);
 		return false;
+	}
 	cache_image_info(img->dir->cache, img->cached, info);
 	if (path)
 		cache_image_path(img->dir->cache, img->cached, path);
 	return true;
+}
+
+const char *image_reason(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+	return img->reason ? img->reason : "";
 }
 
 int image_borrow_fd(struct image *img, int *own)

@@ -60,11 +60,26 @@ bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name);
  */
 int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct superblock *sb,
 			  int log_fd, char *text, size_t size) must_check;
-/* NULL without a cache. */
-struct engine *imagedir_engine(struct imagedir *d);
-struct cache *imagedir_cache(struct imagedir *d);
-/* Blocks until everything answered before is durable. */
+/*
+ * The caches of the mount, by id: 1, 2, ..., the same in every mount of the directory for the same
+ * cache. Any thread. A cache may be removed while mounted: what imagedir_cache() and the others
+ * return is good between imagedir_hold_cache() and imagedir_release_cache(), which the removal
+ * waits for; so hold none while waiting for an image to move.
+ */
+/* Ids in ascending order: stores at most `most`, returns how many there are. */
+unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int most);
+/* False: there is no such cache (any more). */
+bool imagedir_hold_cache(struct imagedir *d, uint32_t id) must_check;
+void imagedir_release_cache(struct imagedir *d, uint32_t id);
+/* NULL: there is none with that id. */
+struct cache *imagedir_cache(struct imagedir *d, uint32_t id);
+struct engine *imagedir_engine(struct imagedir *d, uint32_t id);
+/* Path of the cache device, as it was given. */
+const char *imagedir_cache_device(struct imagedir *d, uint32_t id);
+/* Block until everything answered before is durable: of all caches, or of one (-ENOENT: none such).
+ */
 int imagedir_sync(struct imagedir *d) must_check;
+int imagedir_sync_cache(struct imagedir *d, uint32_t id) must_check;
 /*
  * Shutdown of engine and cache in order; takes the cache off .lcfs/caches when it holds no dirty
  * data; frees all images whatever references there are, and d. Also after a failed attach. The
@@ -112,6 +127,7 @@ enum image_io_kind {
 	IMAGE_WRITE,
 	IMAGE_SYNC
 };
+#define IMAGE_NR_IO_KINDS 3
 
 struct image_io {
 	/* by the caller; the rest zero */
@@ -136,7 +152,7 @@ struct image_io {
 	struct cache_write write;
 	struct cache_sync csync;
 	struct task task;
-	uint64_t size_before;
+	uint64_t size_before, started_ns;
 	bool is_waiting;
 };
 
@@ -185,16 +201,47 @@ int imagedir_sync_dir(struct imagedir *d, int dirfd) must_check;
 
 /* ---- for the control tree ---- */
 
-/* The images that are bound or open: calls fn for each, with a reference held. Stops at non-zero.
+/*
+ * The images that are bound or open: calls fn for each, with a reference held. Stops at non-zero.
  */
 int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg), void *arg);
+/*
+ * An image's number in this mount: given when it is first bound or open, never given to another
+ * one while mounted. (The caches' own tables number their images themselves: info.id.)
+ */
 struct image *imagedir_by_id(struct imagedir *d, uint32_t id); /* with a reference, or NULL */
-uint32_t image_id(const struct image *img);		       /* 0: not in the cache */
-/* What the core knows of it; path: OP_PATH_MAX + 1 bytes, or NULL. False: it is not in the cache.
- * May block. */
+uint32_t image_id(const struct image *img); /* 0: neither bound nor open so far */
+/* The cache that it is in; 0: it is uncached. */
+uint32_t image_cache_id(const struct image *img);
+/*
+ * What is known of it; path: OP_PATH_MAX + 1 bytes, or NULL. False: it is not in a cache; state,
+ * size and path are filled in all the same. With a reference. May block.
+ */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
-/* Valid only while the image is open. */
-struct cache_image *image_cached(const struct image *img);
+/* Why it is in conflict or missing: a few words; "" where there is nothing to say. */
+const char *image_reason(struct image *img);
+
+/* Requests since the mount. errors: not counted for a single image. */
+struct image_io_counts {
+	uint64_t requests, bytes, errors;
+};
+void image_counts(const struct image *img, enum image_io_kind kind, struct image_io_counts *n);
+/* Of all images while they were in a cache, or in none (0). The times are added to *v. False: there
+ * is no such cache. */
+bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
+		      struct histogram_view *v, struct image_io_counts *n);
 int image_drain(struct image *img) must_check; /* blocks until clean */
+/*
+ * Attaches the image to that cache, or detaches it (0), while it is in use: drains it from the
+ * cache it is in, unbinds it there, durably; then the other cache has it. Its writes go on but for
+ * a moment at the end. It stays so for later mounts where its file takes extended attributes, else
+ * for this mount. With a reference. Blocks until that is so.
+ *
+ * -ENOENT: no such cache, or the image has no name any more; -EIO: it is in conflict, missing or
+ * its cache has failed; -EROFS; -EBUSY: another program has locked the file; -ENOSPC: that cache
+ * has no room for another image (it is uncached then). After an error it is where it was, unless
+ * said otherwise.
+ */
+int image_attach(struct image *img, uint32_t cache_id) must_check;
 
 #endif

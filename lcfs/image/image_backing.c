@@ -85,7 +85,7 @@ static int check_file(struct image *img)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_nlink == 0 && !img->is_unlinked) {
+	if (st.st_nlink == 0 && !img->is_unlinked && !img->has_intent) {
 		image_set_conflict(img, IMAGE_MISSING, "deleted", false);
 		return -ENOENT;
 	}
@@ -113,13 +113,20 @@ static int open_fds(struct image *img)
 	return r;
 }
 
+static bool has_descriptor(struct image *img)
+{
+	CLEANUP_FD int own = -1;
+
+	return image_borrow_fd(img, &own) >= 0;
+}
+
 static int open_for_core(struct image *img)
 {
 	int r;
 
 	/* Its last name went, and its descriptors with it: it is about to be unbound. One that has
 	 * them may well be migrated until then: the log may need the space to log that. */
-	if (img->is_unlinked && atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
+	if (img->is_unlinked && !has_descriptor(img))
 		return -EAGAIN;
 	r = open_fds(img);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {

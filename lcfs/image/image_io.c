@@ -15,19 +15,34 @@
 #include "lcfs/image/image.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/clock.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
 #define WINDOW_SHIFT(io) ((io)->off & (BLOCK_BYTES - 1))
 
+static void count(const struct image_io *io)
+{
+	struct image *img = io->img;
+
+	iostat_count(&img->dir->iostat[atomic_load(&img->cached) != NULL], &img->iostat, io);
+}
+
+static void complete(struct image_io *io)
+{
+	count(io);
+	io->done(io);
+}
+
 static void finish(struct image_io *io, int result)
 {
 	io->result = result;
-	io->done(io);
+	complete(io);
 }
 
 static enum cache_step to_pool(struct image_io *io, bool may_wait, void (*run)(struct task *t))
@@ -57,14 +72,14 @@ static int read_result(struct image_io *io)
 	return (int)below_size(io->off, io->len, min(size, io->size_before));
 }
 
-static enum cache_step run_read(struct image_io *io, bool may_wait)
+static enum cache_step run_read(struct image_io *io, bool may_wait, uint64_t now)
 {
 	struct imagedir *d = io->img->dir;
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_read_run(d->cache, io->mem.read, may_wait, engine_now(d->engine), &ob);
+	step = cache_read_run(d->cache, io->mem.read, may_wait, now, &ob);
 	engine_carry(d->engine, &ob);
 	return step;
 }
@@ -117,7 +132,7 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 	r->off = align_down(io->off, BLOCK_BYTES);
 	r->len = (uint32_t)(align_up(io->off + len, BLOCK_BYTES) - r->off);
 	r->buf = io->buf;
-	step = run_read(io, may_wait);
+	step = run_read(io, may_wait, io->started_ns);
 	if (step == CACHE_DONE)
 		io->result = read_result(io);
 	return step;
@@ -125,14 +140,14 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 
 /* ---- writes ---- */
 
-static enum cache_step run_write(struct image_io *io, bool may_wait)
+static enum cache_step run_write(struct image_io *io, bool may_wait, uint64_t now)
 {
 	struct imagedir *d = io->img->dir;
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_write_run(d->cache, &io->write, may_wait, engine_now(d->engine), &ob);
+	step = cache_write_run(d->cache, &io->write, may_wait, now, &ob);
 	engine_carry(d->engine, &ob);
 	return step;
 }
@@ -175,7 +190,7 @@ static int write_uncached(struct image_io *io)
 }
 
 /* The gate was passed: on with the core. */
-static enum cache_step write_inside(struct image_io *io, bool may_wait)
+static enum cache_step write_inside(struct image_io *io, bool may_wait, uint64_t now)
 {
 	struct image *img = io->img;
 	struct cache_write *w = &io->write;
@@ -190,7 +205,7 @@ static enum cache_step write_inside(struct image_io *io, bool may_wait)
 	w->sync = io->sync;
 	if (atomic_load(&img->is_mtime_set))
 		atomic_store(&img->is_mtime_set, false);
-	step = run_write(io, may_wait);
+	step = run_write(io, may_wait, now);
 	if (step == CACHE_DONE)
 		io->result = write_result(io);
 	else if (step == CACHE_AGAIN)
@@ -238,8 +253,8 @@ static void pool_write(struct task *t)
 		finish(io, r);
 	} else if (r == 1) {
 		finish(io, write_uncached(io));
-	} else if (write_inside(io, true) == CACHE_DONE) {
-		io->done(io);
+	} else if (write_inside(io, true, clock_mono_ns()) == CACHE_DONE) {
+		complete(io);
 	}
 }
 
@@ -259,12 +274,12 @@ static enum cache_step start_write(struct image_io *io, bool may_wait)
 	io->len = (uint32_t)min((uint64_t)io->len, most - io->off);
 	if ((io->sync && image_is_sync_wanted(img)) || !gate_enter(img))
 		return to_pool(io, may_wait, pool_write);
-	return write_inside(io, may_wait);
+	return write_inside(io, may_wait, io->started_ns);
 }
 
 /* ---- syncs ---- */
 
-static enum cache_step sync_core(struct image_io *io)
+static enum cache_step sync_core(struct image_io *io, uint64_t now)
 {
 	struct imagedir *d = io->img->dir;
 	enum cache_step step;
@@ -278,7 +293,7 @@ static enum cache_step sync_core(struct image_io *io)
 		return CACHE_DONE;
 	}
 	outbox_init(&ob);
-	step = cache_sync_start(d->cache, &io->csync, engine_now(d->engine), &ob);
+	step = cache_sync_start(d->cache, &io->csync, now, &ob);
 	engine_carry(d->engine, &ob);
 	if (step == CACHE_DONE)
 		io->result = io->csync.result;
@@ -292,8 +307,8 @@ static void pool_sync(struct task *t)
 
 	if (r < 0)
 		finish(io, r);
-	else if (sync_core(io) == CACHE_DONE)
-		io->done(io);
+	else if (sync_core(io, clock_mono_ns()) == CACHE_DONE)
+		complete(io);
 }
 
 static enum cache_step start_sync(struct image_io *io, bool may_wait)
@@ -302,12 +317,12 @@ static enum cache_step start_sync(struct image_io *io, bool may_wait)
 		return to_pool(io, may_wait, pool_sync);
 	if (!may_wait)
 		return CACHE_AGAIN;
-	return sync_core(io);
+	return sync_core(io, io->started_ns);
 }
 
 /* ---- all ---- */
 
-enum cache_step image_io_start(struct image_io *io, bool may_wait)
+static enum cache_step start(struct image_io *io, bool may_wait)
 {
 	int bad = atomic_load(&io->img->bad);
 
@@ -323,8 +338,18 @@ enum cache_step image_io_start(struct image_io *io, bool may_wait)
 	case IMAGE_SYNC:
 		return start_sync(io, may_wait);
 	}
-	io->result = -EINVAL;
-	return CACHE_DONE;
+	abort();
+}
+
+enum cache_step image_io_start(struct image_io *io, bool may_wait)
+{
+	enum cache_step step;
+
+	io->started_ns = clock_mono_ns();
+	step = start(io, may_wait);
+	if (step == CACHE_DONE)
+		count(io);
+	return step;
 }
 
 void image_io_request(struct action *a)
@@ -334,12 +359,12 @@ void image_io_request(struct action *a)
 	switch (a->arg) {
 	case REQUEST_IO_READ:
 		io = container_of(a, struct cache_read, act)->owner;
-		if (a->type == ACTION_DONE || run_read(io, true) == CACHE_DONE)
+		if (a->type == ACTION_DONE || run_read(io, true, clock_mono_ns()) == CACHE_DONE)
 			finish(io, read_result(io));
 		break;
 	case REQUEST_IO_WRITE:
 		io = container_of(a, struct image_io, write.act);
-		if (a->type == ACTION_DONE || run_write(io, true) == CACHE_DONE)
+		if (a->type == ACTION_DONE || run_write(io, true, clock_mono_ns()) == CACHE_DONE)
 			finish(io, write_result(io));
 		break;
 	default:

@@ -30,6 +30,7 @@
 #include "lcfs/image/identity.h"
 #include "lcfs/image/image.h"
 #include "lcfs/image/image_rank.h"
+#include "lcfs/image/iostat.h"
 #include "lcfs/image/lease.h"
 #include "lcfs/image/pathname.h"
 #include "lcfs/image/privdir.h"
@@ -66,6 +67,7 @@ struct image {
 	bool has_intent;     /* and the log knows */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_weak;	     /* identity */
+	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
 	unsigned int changes;	/* own changes past the core under way */
@@ -100,6 +102,8 @@ struct image {
 	/* the gate: gate.c */
 	_Atomic bool is_ready;
 	_Atomic uint32_t in_flight; /* writes that passed it */
+
+	struct image_iostat iostat; /* atomic */
 };
 
 struct imagedir {
@@ -128,6 +132,7 @@ struct imagedir {
 	struct list all;       /* lock: lock */
 
 	struct maintain *maintainer; /* maintain.c */
+	struct iostat iostat[2];     /* atomic; of uncached images, of the others */
 };
 
 /* ---- image.c ---- */
@@ -155,6 +160,8 @@ int image_borrow_fd(struct image *img, int *own);
 /* Keeps the image in the core, as an open handle does, until image_release(img, false). Returns
  * `cached`. */
 struct cache_image *image_hold(struct image *img);
+/* Valid only while the image is open. */
+struct cache_image *image_cached(const struct image *img);
 /* Its path as far as known, for messages; text has PATHNAME_BYTES. */
 void image_describe(struct image *img, char *text);
 /* image->lock held: nobody gets at it any more; says so once. The core is told unless it asked
@@ -192,6 +199,14 @@ void image_look_for_mark(struct image *img);
 int image_prepare(struct image *img) must_check;
 /* The reverse for a clean image without writes in flight; false: not now. */
 bool image_unprepare(struct image *img);
+
+/* Without image->lock: image_touching() that does not wait; -EAGAIN: later. */
+int image_try_touching(struct image *img) must_check;
+
+/* ---- image_open.c ---- */
+
+/* image_release() with image->lock held. */
+void image_release_locked(struct image *img, bool for_write);
 
 /* ---- gate.c ---- */
 

@@ -26,6 +26,7 @@ void image_set_conflict(struct image *img, enum image_state state, const char *w
 	struct outbox ob;
 
 	mutex_assert_held(&img->lock);
+	img->reason = what;
 	if (atomic_exchange(&img->bad, EIO) == 0) {
 		image_describe(img, path);
 		if (state == IMAGE_MISSING)
@@ -230,18 +231,20 @@ void image_pause(void)
 	nanosleep(&ts, NULL);
 }
 
+int image_try_touching(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+
+	return image_change_begin(img);
+}
+
 int image_touching(struct image *img)
 {
-	for (;;) {
-		int r;
+	int r;
 
-		mutex_lock(&img->lock);
-		r = image_change_begin(img);
-		mutex_unlock(&img->lock);
-		if (r != -EAGAIN)
-			return r;
+	while ((r = image_try_touching(img)) == -EAGAIN)
 		image_pause();
-	}
+	return r;
 }
 
 void image_touched(struct image *img)

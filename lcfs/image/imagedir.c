@@ -118,14 +118,49 @@ int imagedir_fd(const struct imagedir *d)
 	return d->root_fd;
 }
 
-struct engine *imagedir_engine(struct imagedir *d)
+#define ONLY_ID 1
+
+static bool is_there(struct imagedir *d, uint32_t id)
 {
-	return d->engine;
+	return d->cache && id == ONLY_ID;
 }
 
-struct cache *imagedir_cache(struct imagedir *d)
+unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int most)
 {
-	return d->cache;
+	if (!d->cache)
+		return 0;
+	if (most)
+		ids[0] = ONLY_ID;
+	return 1;
+}
+
+bool imagedir_hold_cache(struct imagedir *d, uint32_t id)
+{
+	return is_there(d, id);
+}
+
+void imagedir_release_cache(unused_ struct imagedir *d, unused_ uint32_t id)
+{
+}
+
+struct engine *imagedir_engine(struct imagedir *d, uint32_t id)
+{
+	return is_there(d, id) ? d->engine : NULL;
+}
+
+struct cache *imagedir_cache(struct imagedir *d, uint32_t id)
+{
+	return is_there(d, id) ? d->cache : NULL;
+}
+
+const char *imagedir_cache_device(unused_ struct imagedir *d, unused_ uint32_t id)
+{
+	return NULL;
+}
+
+int imagedir_sync_cache(struct imagedir *d, uint32_t id)
+{
+	return is_there(d, id) ? imagedir_sync(d) : -ENOENT;
 }
 
 bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name)

@@ -2,6 +2,7 @@
 /* The layers below lcfs/ctl/, made of plain variables. */
 #include "tests/fake/ctl_stub.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,16 +47,48 @@ static void expect(const void *got, const void *want)
 		abort();
 }
 
-struct cache *imagedir_cache(struct imagedir *d)
+unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int most)
 {
 	expect(d, &stub);
-	return handle(&stub.knob);
+	if (most)
+		ids[0] = 1;
+	return 1;
 }
 
-struct engine *imagedir_engine(struct imagedir *d)
+bool imagedir_hold_cache(struct imagedir *d, uint32_t id)
 {
 	expect(d, &stub);
-	return handle(&stub.carried);
+	stub.held += id == 1;
+	return id == 1;
+}
+
+void imagedir_release_cache(struct imagedir *d, uint32_t id)
+{
+	expect(d, &stub);
+	stub.held -= id == 1;
+}
+
+struct cache *imagedir_cache(struct imagedir *d, uint32_t id)
+{
+	expect(d, &stub);
+	return id == 1 ? handle(&stub.knob) : NULL;
+}
+
+struct engine *imagedir_engine(struct imagedir *d, uint32_t id)
+{
+	expect(d, &stub);
+	return id == 1 ? handle(&stub.carried) : NULL;
+}
+
+const char *imagedir_cache_device(struct imagedir *d, uint32_t id)
+{
+	expect(d, &stub);
+	return id == 1 ? "/dev/cache" : NULL;
+}
+
+int imagedir_sync_cache(struct imagedir *d, uint32_t id)
+{
+	return id == 1 ? imagedir_sync(d) : -ENOENT;
 }
 
 int imagedir_sync(struct imagedir *d)
@@ -108,16 +141,12 @@ void cache_clear_stat(struct cache *c)
 	stub.clears++;
 }
 
-void cache_image_info(struct cache *c, struct cache_image *img, struct cache_image_info *info)
+bool image_info(struct image *img, struct cache_image_info *info, char *path)
 {
-	expect(c, &stub.knob);
-	*info = ((struct image *)(void *)img)->info;
-}
-
-void cache_image_path(struct cache *c, struct cache_image *img, char *path)
-{
-	expect(c, &stub.knob);
-	strcpy(path, ((struct image *)(void *)img)->path);
+	*info = img->info;
+	if (path)
+		strcpy(path, img->path);
+	return img->info.is_bound;
 }
 
 const char *image_state_text(enum image_state s)
@@ -125,9 +154,15 @@ const char *image_state_text(enum image_state s)
 	return s == IMAGE_DIRTY ? "dirty" : s == IMAGE_CLEAN ? "clean" : "other";
 }
 
-struct cache_image *image_cached(const struct image *img)
+uint32_t image_cache_id(const struct image *img)
 {
-	return (struct cache_image *)(void *)(uintptr_t)img;
+	return img->info.is_bound ? 1 : 0;
+}
+
+/* As if nothing could be moved. */
+int image_attach(struct image *img, uint32_t cache_id)
+{
+	return cache_id == image_cache_id(img) ? 0 : -EOPNOTSUPP;
 }
 
 uint32_t image_id(const struct image *img)

@@ -28,6 +28,7 @@ struct stub {
 	int carried; /* outboxes given to the engine */
 	int syncs, sync_error;
 	int clears;
+	int held; /* caches */
 	struct cache_status status;
 	struct image image[STUB_IMAGES];
 };

@@ -148,7 +148,10 @@ static int open_device(struct bed *b)
 static int open_cache(struct bed *b)
 {
 	struct cache_conf conf;
-	struct cache_mount_info info = { .real_ns = (int64_t)(clock_real_ns() - clock_mono_ns()) };
+	struct cache_mount_info info = {
+		.real_ns = (int64_t)(clock_real_ns() - clock_mono_ns()),
+		.now_ns = clock_mono_ns(),
+	};
 	int r;
 
 	cache_conf_default(&conf);
@@ -241,7 +244,7 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b))
 
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
 {
-	struct engine *e = imagedir_engine(b->dir);
+	struct engine *e = imagedir_engine(b->dir, 1);
 	struct outbox ob;
 
 	outbox_init(&ob);
@@ -253,6 +256,24 @@ void bed_drain(struct bed *b, struct image *img)
 {
 	(void)b;
 	must(image_drain(img) == 0);
+}
+
+uint64_t bed_dirty_blocks(struct bed *b)
+{
+	struct cache_status st;
+
+	cache_status(b->cache, &st);
+	return st.dirty_blocks;
+}
+
+void bed_wait_clean(struct bed *b)
+{
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+
+	while (bed_dirty_blocks(b)) {
+		must_say(clock_mono_ns() < deadline, b->said);
+		usleep(10000);
+	}
 }
 
 /* ---- files ---- */

@@ -52,6 +52,9 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b));
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value);
 /* Waits until all is in the backing files. */
 void bed_drain(struct bed *b, struct image *img);
+uint64_t bed_dirty_blocks(struct bed *b);
+/* Waits, not for ever, for what maintenance does about once a second. */
+void bed_wait_clean(struct bed *b);
 
 /* ---- files, by path below the backing directory; all of these must succeed ---- */
 
