@@ -130,6 +130,8 @@ static const struct blkdev_ops watch_dev_ops = {
 
 struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below, struct watch *w)
 {
+	if (!w)
+		return below;
 	*d = (struct watch_dev){
 		.dev = { .ops = &watch_dev_ops, .bytes = below->bytes },
 		.below = below,

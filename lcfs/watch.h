@@ -58,7 +58,7 @@ struct watch_dev {
  * often it looks, 0: once a second. -errno if there can be no thread.
  */
 int watch_start(struct watch *w, const char *mnt, unsigned int tick_ms) must_check;
-/* *d is good as long as it, below and w are. */
+/* *d is good as long as it, below and w are; w NULL: nobody watches, it is below itself. */
 struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below, struct watch *w);
 /* The mount serves. prove may be called with ctx, by the thread, until watch_closing() returns. */
 void watch_serving(struct watch *w, watch_prove_fn prove, void *ctx);
