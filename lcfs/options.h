@@ -121,6 +121,10 @@ const char *options_item(const struct options *o, enum option_id id, unsigned in
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 
+/* Lines "name = value" of what is in effect, but for the caches and their knobs, which can change.
+ * To be freed; NULL: no memory. */
+char *options_config(const struct options *o) must_check;
+
 void options_print_help(void);
 /*
  * A line an option for programs such as the completion of a shell, tabs between: name, type (text,

@@ -16,9 +16,12 @@ struct image {
 	bool is_gone;
 	int refs;
 	int drains;
-	uint64_t size;
 	const char *path;
 	struct cache_image_info info;
+	const char *reason;
+	bool is_locked; /* who may not wait for it is told so */
+	int syncs;
+	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
 };
 
 struct stub {
@@ -30,6 +33,8 @@ struct stub {
 	int clears;
 	int held; /* caches */
 	struct cache_status status;
+	struct histogram flush, migrate, io[IMAGE_NR_IO_KINDS];
+	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
 	struct image image[STUB_IMAGES];
 };
 
