@@ -225,6 +225,16 @@ int cache_image_refresh(struct cache *c, struct cache_image *img, const struct o
  * lift them). Sticky, logged. */
 void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
 			   uint64_t now, struct outbox *ob);
+/*
+ * The admin has decided about an image that is stopped (IMAGE_CONFLICT, IMAGE_MISSING): its file is
+ * the one with this identity and stamp, as it is now, and all that the log holds of the image goes
+ * over it. From CACHE_DONE or ACTION_DONE on that is durable, and the image is served again.
+ * s->result: -EINVAL: it is not stopped; -EIO: the cache device has failed. CACHE_AGAIN: not now
+ * (something of it is under way, or the log has no space), nothing has changed.
+ */
+enum cache_step cache_image_accept(struct cache *c, struct cache_image *img,
+				   const struct op_identity *identity, const struct op_stamp *stamp,
+				   struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Smallest piece that the backing file takes in a direct write: 512 (default) or 4096. Before the
  * first write. */
 void cache_image_set_align(struct cache_image *img, uint32_t bytes);
