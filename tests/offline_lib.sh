@@ -26,7 +26,7 @@ is_newer()
 # is in them is in $tmp/one, $tmp/two and $tmp/short; mounted on $mnt.
 dirty_cache()
 {
-	[ -e "$tmp/cache" ] || new_cache "$tmp/cache"
+	[ -e "$tmp/cache" ] || new_cache "$tmp/cache" --size=32M
 	standard_mount "allow_migrate=0${1:+,$1}"
 	random_file "$tmp/one" 3000000 1
 	random_file "$tmp/two" 123457 2
@@ -38,6 +38,15 @@ dirty_cache()
 	head -c 100001 "$tmp/one" >"$tmp/short"
 	sync "$mnt/sub/two words"
 	commit "$mnt"
+}
+
+# kill_dirty MNT: kill -9; what it leaves in RAM goes away with the test. Its path goes to $pool.
+kill_dirty()
+{
+	kill_lcfs "$1"
+	pool=$(fact ram_buffers)
+	[ -f "$pool" ] || fail "$pool: there are no RAM buffers"
+	cleanup_fn rm -f "$pool"
 }
 
 # check_three WHERE

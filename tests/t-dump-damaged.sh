@@ -27,8 +27,8 @@ damaged()
 	works "$DUMP" --all "$cache"
 }
 
-damaged 200 --super 'problem                wrong checksum' 'nr_segments            62'
-damaged $((1048576 + 200)) --super 'wrong checksum' 'nr_segments            62'
+damaged 200 --super 'problem                wrong checksum' 'nr_segments            30'
+damaged $((1048576 + 200)) --super 'wrong checksum' 'nr_segments            30'
 table=$("$DUMP" "$cache" | sed -n 's/.*area=[01] start=\([0-9]*\) .*is_current=yes.*/\1/p' | head -1)
 damaged $((table + 50)) --table 'wrong checksum' 'is_current'
 damaged $((table + 4096 + 300)) --table 'wrong checksum' 'is_current'
