@@ -11,7 +11,8 @@ OFFLINE=$top_builddir/tests/offline_tool
 commit()
 {
 	sync "$1"/* || fail "$1: cannot be synced"
-	written=$("$DUMP" "$cache" 2>/dev/null | awk '$1 == "generation" && $2 > n { n = $2 } END { print n }')
+	written=$("$DUMP" "$cache" 2>/dev/null |
+		awk '$1 == "generation" && $2 > n { n = $2 } END { print n }')
 	set_knob "$1" commit_super_block 1
 	eventually 10 is_newer "$written" || fail "the super block is not written"
 }
@@ -82,6 +83,13 @@ byte_of()
 {
 	"$DUMP" --block="$1:$2" "$cache" 2>/dev/null | sed -n 's/^ *version .* at=\([0-9]*\) .*/\1/p' |
 		tail -n 1
+}
+
+# table_area: where the current image table stands.
+table_area()
+{
+	"$DUMP" "$cache" 2>/dev/null |
+		sed -n 's/.*area=[01] start=\([0-9]*\) .*is_current=yes.*/\1/p' | head -n 1
 }
 
 # fact NAME: the first of that name that dump.lcfs prints with the options given.

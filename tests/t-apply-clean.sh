@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lcctl apply --mark-clean does what a mount, a drain and an unmount do: the files are what the mount
-# showed, and the cache is clean; what cannot be drained stays in it. After an apply without it the
-# cache takes the files for changed by somebody else.
+# lcctl apply --mark-clean does what a mount, a drain and an unmount do: the files are what the
+# mount showed, and the cache is clean; what cannot be drained stays in it. After an apply without
+# it the cache takes the files for changed by somebody else.
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/offline_lib.sh"
 set -eu

@@ -29,7 +29,7 @@ done
 mount_again
 cp "$tmp/two" "$mnt/later"
 umount_lcfs "$mnt"
-table=$("$DUMP" "$cache" | sed -n 's/.*area=[01] start=\([0-9]*\) .*is_current=yes.*/\1/p' | head -1)
+table=$(table_area)
 cp "$cache" "$tmp/good"
 for byte in 60 4130; do
 	cp "$tmp/good" "$cache"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# fsck.lcfs after a restart of the machine: RAM buffers that are gone are not waited for, and a cache
-# with nothing to recover is marked clean; without a restart they are missed.
+# fsck.lcfs after a restart of the machine: RAM buffers that are gone are not waited for, and a
+# cache with nothing to recover is marked clean; without a restart they are missed.
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/offline_lib.sh"
 set -eu
