@@ -11,7 +11,8 @@ OFFLINE=$top_builddir/tests/offline_tool
 commit()
 {
 	sync "$1"/* || fail "$1: cannot be synced"
-	written=$("$DUMP" "$cache" 2>/dev/null | awk '$1 == "generation" && $2 > n { n = $2 } END { print n }')
+	written=$("$DUMP" "$cache" 2>/dev/null |
+		awk '$1 == "generation" && $2 > n { n = $2 } END { print n }')
 	set_knob "$1" commit_super_block 1
 	eventually 10 is_newer "$written" || fail "the super block is not written"
 }
@@ -26,7 +27,7 @@ is_newer()
 # is in them is in $tmp/one, $tmp/two and $tmp/short; mounted on $mnt.
 dirty_cache()
 {
-	[ -e "$tmp/cache" ] || new_cache "$tmp/cache"
+	[ -e "$tmp/cache" ] || new_cache "$tmp/cache" --size=32M
 	standard_mount "allow_migrate=0${1:+,$1}"
 	random_file "$tmp/one" 3000000 1
 	random_file "$tmp/two" 123457 2
@@ -38,6 +39,15 @@ dirty_cache()
 	head -c 100001 "$tmp/one" >"$tmp/short"
 	sync "$mnt/sub/two words"
 	commit "$mnt"
+}
+
+# kill_dirty MNT: kill -9; what it leaves in RAM goes away with the test. Its path goes to $pool.
+kill_dirty()
+{
+	kill_lcfs "$1"
+	pool=$(fact ram_buffers)
+	[ -f "$pool" ] || fail "$pool: there are no RAM buffers"
+	cleanup_fn rm -f "$pool"
 }
 
 # check_three WHERE
@@ -73,6 +83,13 @@ byte_of()
 {
 	"$DUMP" --block="$1:$2" "$cache" 2>/dev/null | sed -n 's/^ *version .* at=\([0-9]*\) .*/\1/p' |
 		tail -n 1
+}
+
+# table_area: where the current image table stands.
+table_area()
+{
+	"$DUMP" "$cache" 2>/dev/null |
+		sed -n 's/.*area=[01] start=\([0-9]*\) .*is_current=yes.*/\1/p' | head -n 1
 }
 
 # fact NAME: the first of that name that dump.lcfs prints with the options given.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# dump.lcfs and fsck.lcfs: wrong usage and what is no cache are refused with one line; each option is
-# in the manual.
+# dump.lcfs and fsck.lcfs: wrong usage and what is no cache are refused with one line; each option
+# is in the manual.
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/offline_lib.sh"
 set -eu
@@ -31,7 +31,7 @@ refused 16 "'Q'" "$FSCK" -Q "$tmp/cache"
 for what in empty tiny noise; do
 	refused 1 'no lcfs cache here' "$DUMP" "$tmp/$what"
 	gives 1 "$DUMP" --udev "$tmp/$what"
-	[ ! -s "$tmp/out" ] && [ ! -s "$tmp/err" ] || fail "--udev says something of what is no cache"
+	[ -z "$(cat "$tmp/out" "$tmp/err")" ] || fail "--udev says something of no cache"
 	refused 8 'no lcfs cache here' "$FSCK" -y "$tmp/$what"
 done
 for tool in "$DUMP" "$FSCK"; do

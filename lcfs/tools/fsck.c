@@ -27,6 +27,8 @@
 /* ------------------------------------------------------------------ findings */
 
 static void say(struct fsck *f, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+static void say(struct fsck *f, const char *format, va_list args)
 {
 	progress_clear(&f->progress);
 	printf("%s: ", f->cache.path);

@@ -39,7 +39,8 @@ static void print_apply_help(void)
 {
 	printf("Usage: lcctl apply [OPTION]... CACHE DIR\n"
 	       "Write the dirty data of CACHE, which is not mounted, into the files under DIR.\n"
-	       "The cache does not change.\n"
+	       "The cache does not change, and a later mount of it will find that the files have:\n"
+	       "for the cache's own directory, --mark-clean is right.\n"
 	       "\n"
 	       "      --mark-clean    as a mount does it: afterwards the cache is clean\n"
 	       "  -f, --force         DIR is a copy: take its files by their paths, whatever\n"
