@@ -8,11 +8,11 @@ set -eu
 
 requires_fuse
 dirty_cache
-cp "$tmp/two" "$mnt/later"
+head -c 4096 "$tmp/two" >"$mnt/later"
 commit "$mnt"
 umount_lcfs "$mnt"
 
-# The header of the record that has the newest of it.
+# The header of the record that has it.
 works "$DUMP" --records "$cache"
 image=$(sed -n 's/.*type=bind image=\([0-9]*\) .*path=later .*/\1/p' "$tmp/out")
 header=$(awk -v image="image=$image" '
