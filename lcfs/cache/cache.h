@@ -46,6 +46,12 @@ struct cache_conf {
 	uint32_t merge_buffers;	  /* 8 KiB each, for what must be read before it is written or
 				     answered; default 64 */
 	bool ignore_lost_buffers; /* C3: the admin says that the shared RAM buffers are lost */
+	/*
+	 * To save what can be saved, on a device whose writes go nowhere: of a damaged log what is
+	 * before the damage counts, and the RAM buffers of a dead daemon do not. Such a cache must
+	 * never be served.
+	 */
+	bool accept_damage;
 };
 
 void cache_conf_default(struct cache_conf *conf);
@@ -107,7 +113,9 @@ struct cache_recovery_report {
 	uint64_t first_lsn, last_lsn;
 	uint32_t images, dirty_blocks;
 	bool was_clean;
-	char error[512]; /* one line: what, where, what to do; empty when 0 is returned */
+	/* one line: what, where, what to do; when 0 is returned it is empty, or, with
+	 * accept_damage, says where the log was cut off */
+	char error[512];
 };
 
 /* Reads both copies and gives the newest valid one. -ENOENT: no lcfs cache there, -EUCLEAN: damaged

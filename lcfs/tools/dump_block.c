@@ -154,7 +154,7 @@ void dump_block(struct dump *d, const struct dump_block_request *q)
 	struct rehearsal rehearsal;
 	uint32_t id;
 
-	if (rehearse(&rehearsal, d->cache.blkdev, d->sb, true) < 0)
+	if (rehearse(&rehearsal, d->cache.blkdev, d->sb, REHEARSE_LOST) < 0)
 		report_text(&d->report, "recovery", rehearsal.report.error);
 	id = find_image(&rehearsal, q->image);
 	if (!id || !buf) {

@@ -68,7 +68,7 @@ static void say_log(struct fsck *f)
 
 int fsck_log(struct fsck *f)
 {
-	int err = rehearse(&f->rehearsal, f->cache.blkdev, &f->sb, false);
+	int err = rehearse(&f->rehearsal, f->cache.blkdev, &f->sb, 0);
 
 	if (!err) {
 		say_log(f);

@@ -109,7 +109,7 @@ static must_check int try_other(struct fsck *f)
 		err = blkdev_write(&o.dev, block, BLOCK_BYTES, SUPERBLOCK_ADDRESS(i));
 	}
 	if (!err)
-		err = rehearse(&r, &o.dev, &changed, false);
+		err = rehearse(&r, &o.dev, &changed, 0);
 	rehearsal_free(&r);
 	overlay_free(&o);
 	if (!err)

@@ -28,7 +28,7 @@ static bool has_open_image(struct cache *c)
 int mkfs_is_dirty(const struct mkfs_target *t, const struct superblock *sb)
 {
 	struct rehearsal r;
-	int ret = rehearse(&r, cachedev_blkdev(t->dev), sb, false);
+	int ret = rehearse(&r, cachedev_blkdev(t->dev), sb, 0);
 
 	if (ret)
 		msg_warn("%s: its log cannot be read: %s", t->path, r.report.error);

@@ -289,7 +289,7 @@ static must_check int apply_images(struct applying *a)
 int offline_apply(const struct apply_options *o)
 {
 	struct applying a = { .o = o, .dirfd = -1, .priv = { .fd = -1, .lock_fd = -1 } };
-	int err = settle_open(&a.s, o->cache, o->ignore_lost);
+	int err = settle_open(&a.s, o->cache, o->ignore_lost ? REHEARSE_LOST : 0);
 
 	if (!err)
 		err = take_directory(&a);

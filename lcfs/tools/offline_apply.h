@@ -40,7 +40,8 @@ struct export_options {
 	const char *cache, *target;
 	const char *image; /* path or number; NULL: all */
 	bool is_forced, ignore_lost, is_quiet;
-	bool is_list; /* say which ranges of the files are data from the cache */
+	bool accept_damage; /* of a damaged log, what is before the damage */
+	bool is_list;	    /* say which ranges of the files are data from the cache */
 };
 
 /* offline_export.c: the cache does not change. 0, or -errno with the reasons said. */

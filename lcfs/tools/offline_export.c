@@ -208,6 +208,9 @@ static bool is_wanted(const struct export_options *o, const struct settle_image 
 {
 	uint64_t id;
 
+	/* the image table may know images of whose data nothing is left */
+	if (o->accept_damage && !img->nr_blocks)
+		return false;
 	if (!o->image || strcmp(o->image, img->path) == 0)
 		return true;
 	return parse_u64(o->image, 1, IMAGE_ID_MAX, &id) == 0 && id == img->info.id;
@@ -264,7 +267,9 @@ static must_check int export_images(struct exporting *x)
 int offline_export(const struct export_options *o)
 {
 	struct exporting x = { .o = o, .dirfd = -1 };
-	int err = settle_open(&x.s, o->cache, o->ignore_lost);
+	unsigned int flags = (o->ignore_lost ? REHEARSE_LOST : 0) |
+			     (o->accept_damage ? REHEARSE_DAMAGED : 0);
+	int err = settle_open(&x.s, o->cache, flags);
 
 	if (!err)
 		err = check_target(&x);

@@ -10,7 +10,7 @@
 enum {
 	OPTION_MARK_CLEAN = 256,
 	OPTION_LOST_BUFFERS,
-	OPTION_LIST,
+	OPTION_DAMAGED,
 };
 
 static int usage_error(const char *verb)
@@ -121,6 +121,7 @@ static void print_export_help(void)
 	       "  -i, --image=IMAGE   this one only, by path or number\n"
 	       "  -l, --list          print offset, length and path of each range of data\n"
 	       "  -f, --force         overwrite files that are there\n"
+	       "      --damaged       of a damaged log, what is before the damage\n"
 	       "      --lost-buffers  go on although RAM buffers of a killed daemon are lost\n"
 	       "  -q, --quiet         say only what is wrong\n"
 	       "  -h, --help          print this and exit\n");
@@ -129,6 +130,7 @@ static void print_export_help(void)
 static const struct option export_long[] = {
 	{ "image", required_argument, NULL, 'i' },
 	{ "list", no_argument, NULL, 'l' },
+	{ "damaged", no_argument, NULL, OPTION_DAMAGED },
 	{ "force", no_argument, NULL, 'f' },
 	{ "lost-buffers", no_argument, NULL, OPTION_LOST_BUFFERS },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -144,6 +146,9 @@ static bool parse_export(struct export_options *o, int option)
 		return true;
 	case 'l':
 		o->is_list = true;
+		return true;
+	case OPTION_DAMAGED:
+		o->accept_damage = true;
 		return true;
 	case 'f':
 		o->is_forced = true;

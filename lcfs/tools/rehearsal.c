@@ -43,7 +43,7 @@ static must_check int get_pool(struct rehearsal *r, const struct superblock *sb,
 	return iobuf_region_alloc(&r->pool, layout.bytes);
 }
 
-static must_check int run(struct rehearsal *r, const struct superblock *sb, bool ignore_lost)
+static must_check int run(struct rehearsal *r, const struct superblock *sb, unsigned int flags)
 {
 	struct cache_mount_info info = { 0 };
 	struct cache_conf conf;
@@ -58,19 +58,21 @@ static must_check int run(struct rehearsal *r, const struct superblock *sb, bool
 	/* Whose directory it is does not matter here. */
 	memcpy(info.dir_uuid, sb->dir_uuid, sizeof(info.dir_uuid));
 	cache_conf_default(&conf);
-	conf.ignore_lost_buffers = ignore_lost;
+	conf.ignore_lost_buffers = flags & REHEARSE_LOST;
+	conf.accept_damage = flags & REHEARSE_DAMAGED;
 	return cache_open(&r->cache, &r->overlay.dev, r->pool.mem, r->pool.bytes, &conf, &info,
 			  &r->report);
 }
 
-int rehearse(struct rehearsal *r, struct blkdev *dev, const struct superblock *sb, bool ignore_lost)
+int rehearse(struct rehearsal *r, struct blkdev *dev, const struct superblock *sb,
+	     unsigned int flags)
 {
 	int err;
 
 	*r = (struct rehearsal){ 0 };
 	err = overlay_init(&r->overlay, dev);
 	if (!err)
-		err = run(r, sb, ignore_lost);
+		err = run(r, sb, flags);
 	if (err && !r->report.error[0])
 		snprintf(r->report.error, sizeof(r->report.error), "%s", strerror(-err));
 	return err;

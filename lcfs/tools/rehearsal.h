@@ -21,13 +21,17 @@ struct rehearsal {
 	struct cache_recovery_report report;
 };
 
+/* Go on although RAM buffers that should be there are not; although the log is damaged, with what
+ * is before that: then report.error says so. */
+#define REHEARSE_LOST 1u
+#define REHEARSE_DAMAGED 2u
+
 /*
- * dev stays the caller's and outlives *r; sb: its super block. ignore_lost: go on although buffers
- * that should be there are not. 0, or -errno with the reason in r->report.error.
- * rehearsal_free() in either case.
+ * dev stays the caller's and outlives *r; sb: its super block. 0, or -errno with the reason in
+ * r->report.error. rehearsal_free() in either case.
  */
 int rehearse(struct rehearsal *r, struct blkdev *dev, const struct superblock *sb,
-	     bool ignore_lost) must_check;
+	     unsigned int flags) must_check;
 /* Zeroed memory is allowed. */
 void rehearsal_free(struct rehearsal *r);
 

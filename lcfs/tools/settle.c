@@ -23,9 +23,9 @@
 
 /* ------------------------------------------------------------------ open */
 
-static must_check int recover(struct settle *s, bool ignore_lost)
+static must_check int recover(struct settle *s, unsigned int flags)
 {
-	int err = rehearse(&s->rehearsal, s->cache.blkdev, &s->sb, ignore_lost);
+	int err = rehearse(&s->rehearsal, s->cache.blkdev, &s->sb, flags);
 
 	if (err == -ENOENT)
 		msg_err("%s: the RAM buffers of the last mount are missing, though the machine was "
@@ -34,10 +34,13 @@ static must_check int recover(struct settle *s, bool ignore_lost)
 			s->cache.path);
 	else if (err)
 		msg_err("%s: %s", s->cache.path, s->rehearsal.report.error);
+	else if (s->rehearsal.report.error[0])
+		msg_warn("%s: %s: this is what was before that", s->cache.path,
+			 s->rehearsal.report.error);
 	return err;
 }
 
-int settle_open(struct settle *s, const char *name, bool ignore_lost)
+int settle_open(struct settle *s, const char *name, unsigned int flags)
 {
 	int err;
 
@@ -46,7 +49,7 @@ int settle_open(struct settle *s, const char *name, bool ignore_lost)
 	if (!err)
 		err = offline_superblock(&s->cache, &s->sb);
 	if (!err)
-		err = recover(s, ignore_lost);
+		err = recover(s, flags);
 	if (err)
 		return err;
 	err = owed_blocks(s->rehearsal.cache, &s->blocks, &s->nr_blocks);

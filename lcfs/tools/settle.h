@@ -43,11 +43,8 @@ struct settle_count {
 	uint64_t lost;	  /* damaged in the cache: not written */
 };
 
-/*
- * The cache is locked and read. ignore_lost: go on although the RAM buffers of a killed daemon are
- * missing. settle_close() in either case.
- */
-int settle_open(struct settle *s, const char *name, bool ignore_lost) must_check;
+/* The cache is locked and read; flags of rehearse(). settle_close() in either case. */
+int settle_open(struct settle *s, const char *name, unsigned int flags) must_check;
 void settle_close(struct settle *s);
 
 /* The image after prev (NULL: the first) that something is owed to. False: there is none. */
