@@ -61,7 +61,8 @@ warns "^<28>.* lcfs\[$(daemon_of "$mnt")\]: $mnt: in use" "$heard"
 foreground()
 {
 	stream=$(stat -c '%d:%i' "$tmp/journal")
-	env "JOURNAL_STREAM=$stream" "$LCFS" -f -o "cache=$cache,$1" "$dir" "$mnt" >>"$tmp/journal" 2>&1 </dev/null &
+	env "JOURNAL_STREAM=$stream" "$LCFS" -f -o "cache=$cache,$1" "$dir" "$mnt" \
+		>>"$tmp/journal" 2>&1 </dev/null &
 	pid=$!
 	eventually 20 test -e "$mnt/.lcctl/version" || fail "does not serve"
 }
