@@ -87,12 +87,23 @@ static must_check int take_words(struct options *o, const char *words, char *tex
 
 /* ------------------------------------------------------------------ the command line */
 
-/* --name or --name=value. */
-static must_check int take_long(struct options *o, const char *arg, char *text, size_t size)
+/*
+ * --name, --name=value, or --name and the value in the next argument. Returns how many arguments
+ * were used.
+ */
+static must_check int take_long(struct options *o, const char *arg, const char *next, char *text,
+				size_t size)
 {
 	size_t len = strcspn(arg, "=");
 	const struct option_row *row = options_find(arg, len);
+	bool takes_next = row && row->type != OPTION_FLAG && !arg[len] && next;
+	const char *value = arg[len] ? arg + len + 1 : NULL;
+	int err;
 
+	if (row) {
+		err = options_set(o, row, takes_next ? next : value, text, size);
+		return err ? err : 1 + takes_next;
+	}
 	if (strcmp(arg, "help") == 0)
 		o->action = OPTIONS_HELP;
 	else if (strcmp(arg, "version") == 0)
@@ -103,12 +114,10 @@ static must_check int take_long(struct options *o, const char *arg, char *text, 
 		o->is_foreground = true;
 	else if (strcmp(arg, "debug") == 0)
 		o->is_debug = true;
-	else if (row)
-		return options_set(o, row, arg[len] ? arg + len + 1 : NULL, text, size);
 	else
 		return options_complain(text, size, "unknown option '--%.*s': see lcfs --help",
 					(int)len, arg);
-	return 0;
+	return 1;
 }
 
 /* The letters that both command lines have, or that only one has. */
@@ -192,11 +201,10 @@ static must_check int take_argument(struct options *o, const char *arg, const ch
 	int err;
 
 	if (arg[0] == '-' && arg[1] == '-' && arg[2])
-		err = take_long(o, arg + 2, text, size);
-	else if (arg[0] == '-' && arg[1] && arg[1] != '-')
+		return take_long(o, arg + 2, next, text, size);
+	if (arg[0] == '-' && arg[1] && arg[1] != '-')
 		return take_letters(o, arg, next, text, size);
-	else
-		err = take_place(o, arg, text, size);
+	err = take_place(o, arg, text, size);
 	return err ? err : 1;
 }
 

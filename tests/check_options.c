@@ -81,6 +81,11 @@ START_TEST(long_options_are_the_same_words)
 	ASSERT_PARSES("lcfs", "--cache=c", "--migrate-threshold=50", "--writeback_cache",
 		      "--ctldir=visible", "d", "m");
 	ck_assert(options_flag(&o, OPT_WRITEBACK_CACHE, false));
+	ASSERT_PARSES("lcfs", "--cache", "c", "--writeback-cache", "--migrate-threshold", "50", "d",
+		      "m", "--ctldir", "visible");
+	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "c");
+	ck_assert_str_eq(o.dir, "d");
+	ck_assert(options_flag(&o, OPT_WRITEBACK_CACHE, false));
 	ck_assert_uint_eq(options_number(&o, OPT_CTLDIR), 1);
 	ck_assert_uint_eq(options_number(&o, OPT_RAM_BUFFERS), 64);
 	for (size_t i = 0; i < option_rows; i++) {
@@ -185,7 +190,7 @@ START_TEST(what_is_missing_is_said)
 	assert_refused(PARSE("lcfs", "d", "m", "-o"), "-o needs a value");
 	assert_refused(PARSE("lcfs", "-o", "cache", "d", "m"), "cache=CACHE");
 	assert_refused(PARSE("lcfs", "-o", "cache=", "d", "m"), "missing");
-	assert_refused(PARSE("lcfs", "--cache", "c", "d", "m"), "cache=CACHE");
+	assert_refused(PARSE("lcfs", "d", "m", "--cache"), "cache=CACHE");
 }
 END_TEST
 
