@@ -61,6 +61,7 @@ struct ctl_item {
 	const char *name;
 	const char *unit;  /* "" where there is none */
 	uint64_t min, max; /* what store takes */
+	const char *const *words; /* NULL ends; store takes one of them, as its number here */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
@@ -120,6 +121,12 @@ int ctl_device_show_state(const struct ctl_place *p, const struct ctl_item *item
 			  struct ctl_text *out) must_check;
 int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
+int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out) must_check;
+int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item,
+		       uint64_t value) must_check;
+/* by enum image_resolution */
+extern const char *const ctl_resolutions[];
 int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
 
 /* arg of ctl_device_show_number */

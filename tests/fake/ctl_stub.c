@@ -175,6 +175,12 @@ uint64_t image_size(struct image *img)
 	return img->size;
 }
 
+int image_resolve(struct image *img, enum image_resolution how)
+{
+	img->resolved = 1 + (int)how;
+	return 0;
+}
+
 int image_drain(struct image *img)
 {
 	img->drains++;
