@@ -30,14 +30,35 @@ for option in $(grep -o 'Fl -[a-z-]*' "$page" | sed 's/^Fl -//' | sort -u); do
 done
 
 # The examples, one after the other, as they stand there but for the mount point.
-standard_mount
-cp "$top_srcdir/man/lcctl.8" "$mnt/vm1.img"
+standard_mount allow_migrate=0
+cp "$page" "$mnt/vm1.img"
+
+# held IMAGE: its file is changed, or removed, and it is found out.
+held()
+{
+	works "$LCCTL" set allow_migrate 0
+	cp "$page" "$mnt/$1"
+	works "$LCCTL" flush -q
+	if [ "$1" = old.img ]; then
+		rm "$dir/$1"
+	else
+		echo more >>"$dir/$1"
+	fi
+	run "$LCCTL" drain -q "$1"
+	[ "$status" = 1 ] || fail "$1 is not held"
+}
 sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^\.Dl # //p' "$page" | sed "s|/mnt/lc|$mnt|g" >"$tmp/examples"
 [ "$(wc -l <"$tmp/examples")" -ge 10 ] || fail "examples: $(cat "$tmp/examples")"
 PATH=$(dirname "$LCCTL"):$PATH
 export PATH
 while read -r command; do
+	case $command in
+	*resolve*) held vm2.img ;;
+	*forget*) held old.img ;;
+	esac
 	works sh -c "$command"
 done <"$tmp/examples"
 ! is_mounted "$mnt" || fail "the last example leaves it mounted"
-same "$top_srcdir/man/lcctl.8" "$dir/vm1.img"
+same "$page" "$dir/vm1.img"
+same "$page" "$dir/vm2.img"
+[ ! -e "$dir/old.img" ] || fail "old.img is there again"

@@ -23,8 +23,9 @@ matches '  migration held .*' "$LCCTL" status
 matches 'images +2: 2 dirty' "$LCCTL" status
 says 'all is well' "$LCCTL" status -x
 works "$LCCTL" status -H -p
-awk -F '\t' -v device="$cache" 'NF != 11 || $1 != 1 || $2 != device || $3 != "ok" || $5 != 1007616 ||
-	$7 != 62 || $11 != "held" { exit 1 }' "$tmp/out" || fail "status -Hp: $(cat "$tmp/out")"
+awk -F '\t' -v device="$cache" 'NF != 11 || $1 != 1 || $2 != device || $3 != "ok" ||
+	$5 != 1007616 || $7 != 62 || $11 != "held" { exit 1 }' "$tmp/out" ||
+	fail "status -Hp: $(cat "$tmp/out")"
 
 # A column a value: number, state, cache, size, dirty, age, name.
 works "$LCCTL" list -H -p

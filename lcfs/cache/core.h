@@ -446,7 +446,8 @@ bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uin
 		   uint8_t mask, int64_t dirty_at);
 void blocks_remove(struct cache *c, uint32_t cbn);
 void blocks_set_clean(struct cache *c, uint32_t cbn);
-/* A live block, of a segment that the tail has not passed, is to be written again; at: wall clock. */
+/* A live block, of a segment that the tail has not passed, is to be written again; at: wall clock,
+ * ns. */
 void blocks_set_dirty(struct cache *c, uint32_t cbn, int64_t at);
 /* Forgets what is cached of [first, last] at positions below `before`; from *cursor on, at most
  * `budget` steps. True when done. */

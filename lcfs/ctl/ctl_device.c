@@ -126,6 +126,29 @@ int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item, uin
 	return image_drain(p->img);
 }
 
+const char *const ctl_resolutions[] = {
+	[IMAGE_KEEP_CACHE] = "keep-cache",
+	[IMAGE_KEEP_BACKING] = "keep-backing",
+	NULL,
+};
+
+int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out)
+{
+	struct cache_image_info info;
+	bool is_held = image_info(p->img, &info, NULL) &&
+		       (info.state == IMAGE_CONFLICT || info.state == IMAGE_MISSING);
+
+	(void)item;
+	return ctl_text_printf(out, is_held ? "keep-cache keep-backing\n" : "none\n");
+}
+
+int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
+{
+	(void)item;
+	return image_resolve(p->img, (enum image_resolution)value);
+}
+
 int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
 	(void)item;

@@ -151,6 +151,17 @@ ssize_t ctlfs_read(struct ctl_file *f, void *buf, size_t size, uint64_t off)
 	return (ssize_t)n;
 }
 
+static must_check int word_parse(const char *const *words, const char *text, uint64_t *value)
+{
+	for (uint64_t i = 0; words[i]; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*value = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 /* The value in what was written: one newline at the end is not part of it. */
 static must_check int value_parse(const struct ctl_item *item, const char *data, size_t len,
 				  uint64_t *value)
@@ -165,6 +176,8 @@ static must_check int value_parse(const struct ctl_item *item, const char *data,
 	text[len] = '\0';
 	if (strlen(text) != len)
 		return -EINVAL;
+	if (item->words)
+		return word_parse(item->words, text, value);
 	return parse_u64(text, item->min, item->max, value);
 }
 

@@ -66,6 +66,7 @@ struct ctl_item {
 	const char *unit;  /* "" where there is none */
 	uint64_t min, max; /* what store takes */
 	uint64_t initial;  /* its value after a mount, where it has a lasting one */
+	const char *const *words; /* NULL ends; store takes one of them, as its number here */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
@@ -148,6 +149,12 @@ int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
 int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
+int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out) must_check;
+int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item,
+		       uint64_t value) must_check;
+/* by enum image_resolution */
+extern const char *const ctl_resolutions[];
 int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
 
 #endif

@@ -235,6 +235,22 @@ void image_counts(const struct image *img, enum image_io_kind kind, struct image
 bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
 		      struct histogram_view *v, struct image_io_counts *n);
 int image_drain(struct image *img) must_check; /* blocks until clean */
+
+/*
+ * The admin's decision about an image that is held: conflict or missing. Keep the cache: the file
+ * that has its name now is its base, and all that the cache holds goes over it. Keep the backing
+ * file: what the cache holds is dropped. Blocks until that is durable; the image is served again
+ * then. With a reference.
+ *
+ * -EINVAL: it is not held; -ENOENT (keep the cache): no file has its name; -EBUSY: somebody has it
+ * open, or the file that has its name is in use as another image: unmount and mount again; -ENOSPC:
+ * the log has no room for the decision; -EROFS; -EIO: the cache device has failed.
+ */
+enum image_resolution {
+	IMAGE_KEEP_CACHE,
+	IMAGE_KEEP_BACKING,
+};
+int image_resolve(struct image *img, enum image_resolution how) must_check;
 /*
  * Attaches the image to that cache, or detaches it (0), while it is in use: drains it from the
  * cache it is in, unbinds it there, durably; then the other cache has it. Its writes go on but for

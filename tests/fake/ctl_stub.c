@@ -247,6 +247,12 @@ uint32_t image_id(const struct image *img)
 	return img->id;
 }
 
+int image_resolve(struct image *img, enum image_resolution how)
+{
+	img->resolved = 1 + (int)how;
+	return 0;
+}
+
 int image_drain(struct image *img)
 {
 	img->drains++;

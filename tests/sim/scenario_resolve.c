@@ -93,7 +93,8 @@ static void end_accept(struct sim_world *w, struct sim_request *r)
 	sim_free_request(w, r);
 }
 
-/* What the log holds goes over the file, what had been migrated, too: the tail has not passed it. */
+/* What the log holds goes over the file, what had been migrated, too, as far as the tail has not
+ * passed it. */
 START_TEST(test_g4_what_the_log_holds_goes_over_the_changed_file)
 {
 	struct sim_world *w = begin_conflict();
