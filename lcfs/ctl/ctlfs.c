@@ -379,6 +379,7 @@ bool ctlfs_describe(size_t row, struct ctl_description *d)
 		.is_trigger = item->show == ctl_show_zero,
 		.min = item->min,
 		.max = item->max,
+		.words = item->words,
 		.has_default = item->store && item->show == ctl_cache_show_knob,
 		.initial = item->initial,
 		.help = item->help,
