@@ -172,6 +172,7 @@ START_TEST(a_list_is_separated_by_commas)
 	ck_assert_str_eq(options_item(&o, OPT_CACHE, 2), "/dev/with,comma");
 	ck_assert_str_eq(options_item(&o, OPT_CACHE, 3), "LABEL=two words");
 	ck_assert_ptr_null(options_item(&o, OPT_CACHE, 4));
+	teardown();
 	setup();
 	refuses("[/mnt/lc]\ncache = a,,b\n", "FILE:2: cache=", "missing");
 	refuses("[/mnt/lc]\ncache = a,\n", "FILE:2: cache=", "missing");
