@@ -48,8 +48,8 @@ unsigned int histogram_shard(void)
 	static _Thread_local unsigned int own; /* plus 1; 0: not given yet */
 
 	if (unlikely(!own))
-		own = 1u + atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) %
-				   HISTOGRAM_SHARDS;
+		own = 1u +
+		      atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % HISTOGRAM_SHARDS;
 	return own - 1;
 }
 

@@ -16,8 +16,7 @@
 #define HISTOGRAM_FIRST_BIT 10u
 #define HISTOGRAM_LAST_BIT 37u
 #define HISTOGRAM_STEPS 4u /* for each power of two */
-#define HISTOGRAM_BUCKETS \
-	(1u + (HISTOGRAM_LAST_BIT - HISTOGRAM_FIRST_BIT) * HISTOGRAM_STEPS + 1u)
+#define HISTOGRAM_BUCKETS (1u + (HISTOGRAM_LAST_BIT - HISTOGRAM_FIRST_BIT) * HISTOGRAM_STEPS + 1u)
 
 /* All zero at the start. */
 struct histogram {

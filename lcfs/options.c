@@ -446,6 +446,54 @@ bool options_flag(const struct options *o, enum option_id id, bool automatic)
 	return value == OPTION_AUTO ? automatic : value != 0;
 }
 
+static void print_value(FILE *f, const struct options *o, size_t i)
+{
+	const struct option_row *row = &option_table[i];
+	uint64_t number = o->value[i].is_set ? o->value[i].number : row->initial;
+	const char *word = row->value;
+
+	switch (row->type) {
+	case OPTION_TEXT:
+		if (o->value[i].text)
+			fprintf(f, "%s = %s\n", row->name, o->value[i].text);
+		break;
+	case OPTION_NUMBER:
+		fprintf(f, "%s = %" PRIu64 "\n", row->name, number);
+		break;
+	case OPTION_FLAG:
+		if (number != OPTION_AUTO)
+			fprintf(f, "%s = %s\n", row->name, number ? "on" : "off");
+		break;
+	case OPTION_WORD:
+		while (number--)
+			word = strchr(word, '|') + 1;
+		fprintf(f, "%s = %.*s\n", row->name, (int)strcspn(word, "|"), word);
+		break;
+	}
+}
+
+char *options_config(const struct options *o)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	bool is_bad;
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < option_rows; i++)
+		if (option_table[i].knob < 0 && i != OPT_CACHE)
+			print_value(f, o, i);
+	for (size_t i = 0; i < array_size(mount_words); i++)
+		if (o->mount_flags & mount_words[i].set)
+			fprintf(f, "%s = on\n", mount_words[i].word);
+	is_bad = ferror(f);
+	if (fclose(f) == 0 && !is_bad)
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* ------------------------------------------------------------------ help */
 
 static void print_row(const struct option_row *row)

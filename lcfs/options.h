@@ -80,6 +80,10 @@ const char *options_text(const struct options *o, enum option_id id);
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 
+/* Lines "name = value" of what is in effect, but for the caches and their knobs, which can change.
+ * To be freed; NULL: no memory. */
+char *options_config(const struct options *o) must_check;
+
 void options_print_help(void);
 
 #endif

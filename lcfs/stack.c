@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/messages.h"
 #include "config.h"
@@ -299,17 +300,20 @@ static must_check int set_knobs(struct stack *s, const struct options *o)
 	return err;
 }
 
-static must_check int open_ctl(struct stack *s, const struct places *p)
+static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
+	CLEANUP_FREE char *config = options_config(o);
 	struct ctlfs_conf conf = {
 		.dir = s->dir,
 		.source = p->dir,
 		.cache_path = p->cache,
+		.mount = p->mnt,
+		.config = config,
 		.version = PACKAGE_VERSION,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
-	int err = ctlfs_new(&s->ctl, &conf);
+	int err = config ? ctlfs_new(&s->ctl, &conf) : -ENOMEM;
 
 	if (err)
 		msg_err("out of memory");
@@ -335,7 +339,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 	if (!err)
 		err = set_knobs(s, o);
 	if (!err)
-		err = open_ctl(s, p);
+		err = open_ctl(s, p, o);
 	if (err && stack_close(s) < 0)
 		msg_debug("the stack did not come down in order");
 	return err;

@@ -62,7 +62,7 @@ same "$dir/image" "$tmp/data"
 
 # The counters.
 [ "$(wc -l <"$ctl/stat")" = 16 ] || fail "stat has $(wc -l <"$ctl/stat") lines"
-[ "$(wc -w <"$ctl/status")" = 23 ] || fail "status: $(cat "$ctl/status")"
+[ "$(wc -l <"$ctl/status")" = 26 ] || fail "status: $(cat "$ctl/status")"
 awk '$1 == 1 { n += $5 } END { exit n == 0 }' "$ctl/stat" || fail "no write is counted"
 echo 1 >"$ctl/clear_stat"
 awk '$1 == 1 { n += $5 } END { exit n != 0 }' "$ctl/stat" || fail "clear_stat does nothing"

@@ -43,6 +43,15 @@ static bool kind_has_id(enum ctl_dir_kind kind)
 	return kind == CTL_IN_CACHE || kind == CTL_IN_DEVICE;
 }
 
+static bool is_cache(struct ctlfs *t, uint32_t id)
+{
+	bool is = imagedir_hold_cache(t->dir, id);
+
+	if (is)
+		imagedir_release_cache(t->dir, id);
+	return is;
+}
+
 int ctl_place_get(struct ctlfs *t, uint64_t node, struct ctl_place *p)
 {
 	uint64_t row_plus_1 = node & NODE_ROW_MASK;
@@ -58,7 +67,7 @@ int ctl_place_get(struct ctlfs *t, uint64_t node, struct ctl_place *p)
 		return -ENOENT;
 	if (kind_has_id(p->kind) != (p->id != 0))
 		return -ENOENT;
-	if (p->kind == CTL_IN_CACHE && p->id != CTL_CACHE_ID)
+	if (p->kind == CTL_IN_CACHE && !is_cache(t, p->id))
 		return -ENOENT;
 	if (p->kind == CTL_IN_DEVICE) {
 		p->img = imagedir_by_id(t->dir, p->id);
@@ -85,10 +94,12 @@ int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf)
 	t->dir = conf->dir;
 	t->source = strdup(conf->source);
 	t->cache_path = strdup(conf->cache_path);
+	t->mount = strdup(conf->mount);
+	t->config = strdup(conf->config);
 	t->version = strdup(conf->version);
 	t->uid = conf->uid;
 	t->gid = conf->gid;
-	if (!t->source || !t->cache_path || !t->version) {
+	if (!t->source || !t->cache_path || !t->mount || !t->config || !t->version) {
 		ctlfs_free(t);
 		return -ENOMEM;
 	}
@@ -102,6 +113,8 @@ void ctlfs_free(struct ctlfs *t)
 		return;
 	free(t->source);
 	free(t->cache_path);
+	free(t->mount);
+	free(t->config);
 	free(t->version);
 	free(t);
 }
@@ -274,6 +287,17 @@ static must_check int list_images(struct ctlfs *t, struct entries *e)
 	return err;
 }
 
+static must_check int list_caches(struct ctlfs *t, struct entries *e)
+{
+	uint32_t ids[CTL_CACHES_MAX];
+	unsigned int nr = min(imagedir_caches(t->dir, ids, CTL_CACHES_MAX), CTL_CACHES_MAX);
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < nr; i++)
+		err = entries_add_id(e, CTL_IN_CACHE, ids[i]);
+	return err;
+}
+
 static must_check int list_items(const struct ctl_place *p, struct entries *e)
 {
 	int err = 0;
@@ -298,7 +322,7 @@ int ctlfs_list(struct ctlfs *t, uint64_t dir, struct ctl_entry **out, size_t *nr
 	if (ctl_node_item(dir))
 		return -ENOTDIR;
 	if (place.kind == CTL_IN_CACHES)
-		err = entries_add_id(&e, CTL_IN_CACHE, CTL_CACHE_ID);
+		err = list_caches(t, &e);
 	else if (place.kind == CTL_IN_DEVICES)
 		err = list_images(t, &e);
 	else
@@ -332,4 +356,31 @@ ssize_t ctlfs_readlink(struct ctlfs *t, uint64_t node, char *buf, size_t size)
 	}
 	ctl_text_free(&target);
 	return err ? err : (ssize_t)n;
+}
+
+/* ------------------------------------------------------------------ the table */
+
+bool ctlfs_describe(size_t row, struct ctl_description *d)
+{
+	const struct ctl_item *item = &ctl_table[row];
+
+	if (row >= ctl_table_rows)
+		return false;
+	*d = (struct ctl_description){
+		.dir = item->kind == CTL_IN_CACHE  ? "caches/ID/" :
+		       item->kind == CTL_IN_DEVICE ? "devices/ID/" :
+						     "",
+		.name = item->name,
+		.type = item_type(item),
+		.mode = item_mode(item),
+		.unit = item->unit,
+		.is_trigger = item->show == ctl_show_zero,
+		.min = item->min,
+		.max = item->max,
+		.words = item->words,
+		.has_default = item->store && item->show == ctl_cache_show_knob,
+		.initial = item->initial,
+		.help = item->help,
+	};
+	return true;
 }

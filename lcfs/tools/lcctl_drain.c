@@ -174,7 +174,7 @@ static int drain_some(const struct lcctl *c, struct drain *d)
 	}
 	d->image = list;
 	for (int i = 0; i < c->nr_operands && status == EXIT_DONE; i++) {
-		if (image_find(c, c->operand[i], &list[i]))
+		if (imgref_find(c, c->operand[i], &list[i]))
 			d->nr++;
 		else
 			status = EXIT_FAILED;
@@ -182,7 +182,7 @@ static int drain_some(const struct lcctl *c, struct drain *d)
 	if (status == EXIT_DONE)
 		status = drain_run(d, lcctl_has(c, OPT_QUIET));
 	for (size_t i = 0; i < d->nr; i++)
-		image_done(&list[i]);
+		imgref_done(&list[i]);
 	return status;
 }
 

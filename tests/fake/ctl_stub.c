@@ -11,11 +11,12 @@ struct stub stub;
 void stub_reset(void)
 {
 	stub = (struct stub){ 0 };
-	stub.image[0] = (struct image){ .id = 7, .path = "a.img", .size = 1 << 20 };
+	stub.image[0] = (struct image){ .id = 7, .path = "a.img" };
 	stub.image[0].info.is_bound = true;
 	stub.image[0].info.state = IMAGE_DIRTY;
 	stub.image[0].info.dirty_blocks = 5;
-	stub.image[1] = (struct image){ .id = 3, .path = "sub/b.img", .size = 512 };
+	stub.image[0].info.size = 1 << 20;
+	stub.image[1] = (struct image){ .id = 3, .path = "sub/b.img" };
 	stub.image[1].info.state = IMAGE_CLEAN;
 	stub.image[2] = (struct image){ .id = 0, .path = "c.img" };
 }
@@ -141,6 +142,47 @@ void cache_clear_stat(struct cache *c)
 	stub.clears++;
 }
 
+void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate)
+{
+	expect(c, &stub.knob);
+	histogram_look(&stub.flush, flush);
+	histogram_look(&stub.migrate, migrate);
+}
+
+bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
+		      struct histogram_view *v, struct image_io_counts *n)
+{
+	expect(d, &stub);
+	*n = stub.counts[kind];
+	histogram_look(&stub.io[kind], v);
+	return cache_id == 1;
+}
+
+void image_counts(const struct image *img, enum image_io_kind kind, struct image_io_counts *n)
+{
+	*n = img->counts[kind];
+}
+
+const char *image_reason(struct image *img)
+{
+	return img->reason ? img->reason : "";
+}
+
+int image_try_info(struct image *img, struct cache_image_info *info, char *path, const char **why)
+{
+	if (img->is_locked)
+		return -EAGAIN;
+	*why = image_reason(img);
+	return image_info(img, info, path);
+}
+
+int image_sync(struct image *img, bool datasync)
+{
+	(void)datasync;
+	img->syncs++;
+	return stub.sync_error;
+}
+
 bool image_info(struct image *img, struct cache_image_info *info, char *path)
 {
 	*info = img->info;
@@ -151,7 +193,10 @@ bool image_info(struct image *img, struct cache_image_info *info, char *path)
 
 const char *image_state_text(enum image_state s)
 {
-	return s == IMAGE_DIRTY ? "dirty" : s == IMAGE_CLEAN ? "clean" : "other";
+	static const char *const words[] = { "uncached", "clean",   "dirty", "draining",
+					     "conflict", "missing", "error" };
+
+	return words[s];
 }
 
 uint32_t image_cache_id(const struct image *img)
@@ -168,11 +213,6 @@ int image_attach(struct image *img, uint32_t cache_id)
 uint32_t image_id(const struct image *img)
 {
 	return img->id;
-}
-
-uint64_t image_size(struct image *img)
-{
-	return img->size;
 }
 
 int image_resolve(struct image *img, enum image_resolution how)

@@ -17,9 +17,12 @@ struct image {
 	int refs;
 	int drains;
 	int resolved; /* 1 + the last enum image_resolution; 0: never */
-	uint64_t size;
 	const char *path;
 	struct cache_image_info info;
+	const char *reason;
+	bool is_locked; /* who may not wait for it is told so */
+	int syncs;
+	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
 };
 
 struct stub {
@@ -31,6 +34,8 @@ struct stub {
 	int clears;
 	int held; /* caches */
 	struct cache_status status;
+	struct histogram flush, migrate, io[IMAGE_NR_IO_KINDS];
+	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
 	struct image image[STUB_IMAGES];
 };
 
