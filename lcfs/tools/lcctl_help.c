@@ -70,6 +70,15 @@ static bool print_knobs(const char *name)
 	return is_found;
 }
 
+static void print_main(const struct lcctl_verb *verb)
+{
+	char name[16], help[] = "--help";
+	char *argv[] = { name, help, NULL };
+
+	snprintf(name, sizeof(name), "%s", verb->name);
+	(void)verb->main(2, argv);
+}
+
 int lcctl_help(const struct lcctl *c)
 {
 	const char *name = c->nr_operands ? c->operand[0] : NULL;
@@ -82,7 +91,9 @@ int lcctl_help(const struct lcctl *c)
 	} else if (!name) {
 		lcctl_print_verbs();
 	} else {
-		if (verb)
+		if (verb && verb->main)
+			print_main(verb);
+		else if (verb)
 			lcctl_print_verb(verb);
 		is_found = print_knobs(name) || verb;
 	}

@@ -2,9 +2,9 @@
 /*
  * The counters of caches and images at one moment.
  *
- * Those of caches are in `metrics`, one a line: name, labels in braces, value; and in `stat`, dm-lc's
- * 16 counters of blocks: four bits (write, hit, on the RAM buffer, whole block) and the count. Those
- * of an image are in its own `stat`: name and value.
+ * Those of caches are in `metrics`, one a line: name, labels in braces, value; and in `stat`,
+ * dm-lc's 16 counters of blocks: four bits (write, hit, on the RAM buffer, whole block) and the
+ * count. Those of an image are in its own `stat`: name and value.
  */
 #include "lcfs/tools/lcctl_sample.h"
 

@@ -471,3 +471,13 @@ bool bed_said(struct bed *b, const char *words)
 {
 	return strstr(b->said, words) != NULL;
 }
+
+void bed_wait_said(struct bed *b, const char *words)
+{
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+
+	while (!bed_said(b, words)) {
+		must_say(clock_mono_ns() < deadline, words);
+		usleep(10000);
+	}
+}

@@ -82,5 +82,7 @@ int bed_sync(struct image *img);
 bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off);
 enum image_state bed_state(struct image *img);
 bool bed_said(struct bed *b, const char *words);
+/* Waits for it, not for ever. */
+void bed_wait_said(struct bed *b, const char *words);
 
 #endif
