@@ -12,7 +12,7 @@
 static void print_range(const struct ctl_description *d)
 {
 	for (size_t i = 0; d->words && d->words[i]; i++)
-		printf("%s %s", i ? " or" : ",", d->words[i]);
+		printf(", %s", d->words[i]);
 	if (d->words)
 		return;
 	if (d->max == UINT64_MAX)

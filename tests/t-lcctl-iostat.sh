@@ -15,7 +15,7 @@ works "$LCCTL" iostat
 works "$LCCTL" iostat 0.2 3
 [ "$(wc -l <"$tmp/out")" = 4 ] || fail "not a header and three samples: $(cat "$tmp/out")"
 works "$LCCTL" iostat -y -H -p 1 2
-awk -F '\t' 'NF != 11 || $2 != "cache 1" || $1 < 1000000000 { exit 1 }
+awk -F '\t' 'NF != 15 || $2 != "cache 1" || $1 < 1000000000 { exit 1 }
 	NR == 1 { first = $1 }
 	END { exit NR != 2 || $1 - first < 1 || $1 - first > 3 }' "$tmp/out" ||
 	fail "iostat -y -H -p 1 2: $(cat "$tmp/out")"

@@ -28,7 +28,10 @@ cut -f 1,2,3,4,5 "$tmp/out" >"$tmp/table"
 [ "$(grep -c '^knob' "$tmp/table")" -ge 8 ] || fail "knobs: $(cat "$tmp/table")"
 grep '^verb' "$tmp/table" | while IFS="$tab" read -r _ verb operands options help; do
 	says "Usage: lcctl $verb" "$LCCTL" "$verb" --help
-	says "$help" "$LCCTL" help "$verb"
+	case $verb in
+	apply | export) says "Usage: lcctl $verb" "$LCCTL" help "$verb" ;;
+	*) says "$help" "$LCCTL" help "$verb" ;;
+	esac
 	says "$verb${operands:+ $operands}" "$LCCTL" --help
 	case $options in
 	*--help*) ;;

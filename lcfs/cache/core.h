@@ -227,6 +227,7 @@ struct cache_image {
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
 	uint64_t last_lsn;		 /* last record with something of this image */
 	uint64_t dirty, cached;		 /* blocks */
+	struct age_count ages;		 /* of the dirty ones */
 	uint64_t damaged, damaged_block; /* as in cache_image_info */
 	struct age_count ages;		 /* of the dirty ones */
 	struct list ranges;		 /* cache_range.node: held and pending */

@@ -13,6 +13,7 @@
 #include "common/nsec.h"
 #include "common/parse.h"
 #include "config.h"
+#include "lcfs/tools/offline_apply.h"
 
 static char program[] = "lcctl";
 
@@ -37,7 +38,14 @@ const struct lcctl_verb lcctl_verbs[] = {
 	  .least = (least_),                                   \
 	  .most = (most_),                                     \
 	  .run = lcctl_##name_ },
+#define MAIN(name_, options_, operands_, help_) \
+	{ .name = #name_,                       \
+	  .operands = (operands_),              \
+	  .help = (help_),                      \
+	  .main = lcctl_##name_##_main,         \
+	  .own_options = (options_) },
 #include "lcfs/tools/lcctl_verbs.def"
+#undef MAIN
 #undef VERB
 };
 const size_t lcctl_nr_verbs = array_size(lcctl_verbs);
@@ -110,7 +118,8 @@ void lcctl_list_verbs(void)
 		const struct lcctl_verb *v = &lcctl_verbs[i];
 		const char *gap = "";
 
-		printf("verb\t%s\t%s\t", v->name, v->operands);
+		printf("verb\t%s\t%s\t%s", v->name, v->operands,
+		       v->own_options ? v->own_options : "");
 		for (unsigned int o = 0; o < NR_OPTIONS; o++) {
 			if (!(v->options & BIT(o)))
 				continue;
@@ -225,6 +234,12 @@ static bool check_global(const struct lcctl *c)
 	return true;
 }
 
+static int run_main(const struct lcctl_verb *verb, int argc, char **argv)
+{
+	optind = 0; /* of GNU: begin anew */
+	return verb->main(argc, argv);
+}
+
 static int run_verb(struct lcctl *c, int argc, char **argv)
 {
 	char verb[32];
@@ -296,6 +311,8 @@ static int run(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
+	if (c.verb->main)
+		return check_global(&c) ? run_main(c.verb, argc, argv) : try_help("");
 	argv[0] = program;
 	return run_verb(&c, argc, argv);
 }

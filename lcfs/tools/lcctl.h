@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to lcctl: the command line. What the verbs share: lcctl_tree.h (mounts and control
- * files), lcctl_image.h, lcctl_table.h (output), lcctl_progress.h.
+ * files), lcctl_image.h, lcctl_table.h (output), lcctl_meter.h.
  *
  * A verb says what went wrong, in one line by msg_err(), and returns one of these.
  */
@@ -42,6 +42,9 @@ struct lcctl_verb {
 	unsigned int options; /* BIT(enum lcctl_option) */
 	int least, most;      /* operands */
 	int (*run)(const struct lcctl *c);
+	/* or one that has a command line of its own; argv[0] is the verb */
+	int (*main)(int argc, char **argv);
+	const char *own_options; /* as text */
 };
 
 extern const struct lcctl_verb lcctl_verbs[];

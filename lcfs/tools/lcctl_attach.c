@@ -71,7 +71,7 @@ static bool attach(struct image_ref *ref, uint64_t cache, bool is_quiet)
 	if (fd < 0)
 		return false;
 	if (!ref->id)
-		ref->id = image_id_of_name(&ref->tree, ref->name);
+		ref->id = imgref_id_of_name(&ref->tree, ref->name);
 	if (!ref->id) {
 		msg_err("%s/%s: cannot be cached: its name is too long, or the cache's table of "
 			"images is full",
@@ -105,7 +105,7 @@ int lcctl_attach(const struct lcctl *c)
 	for (int i = 0; i < c->nr_operands; i++) {
 		CLEANUP_IMAGE struct image_ref ref;
 
-		is_done &= image_find(c, c->operand[i], &ref) &&
+		is_done &= imgref_find(c, c->operand[i], &ref) &&
 			   attach(&ref, cache, lcctl_has(c, OPT_QUIET));
 	}
 	return is_done ? EXIT_DONE : EXIT_FAILED;

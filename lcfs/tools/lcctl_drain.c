@@ -20,13 +20,13 @@
 #include "lcfs/ondisk/version.h"
 #include "lcfs/tools/lcctl_image.h"
 #include "lcfs/tools/lcctl_job.h"
-#include "lcfs/tools/lcctl_progress.h"
+#include "lcfs/tools/lcctl_meter.h"
 #include "lcfs/tools/lcctl_table.h"
 
 struct drain {
 	const char *what;
 	const char *file, *value; /* of devices/<id>/, what to write to it */
-	struct progress progress;
+	struct meter meter;
 	struct image_ref *image;
 	size_t nr;
 	const struct tree *all; /* the images are all of this mount; NULL: some */
@@ -81,7 +81,7 @@ printf_like(3, 4) static void drain_fails(struct drain *d, const struct image_re
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	progress_clear(&d->progress);
+	meter_clear(&d->meter);
 	msg_err("%s/%s: %s", ref->tree.where, ref->name, text);
 	d->has_failed = true;
 }
@@ -109,12 +109,12 @@ static bool drain_image(struct drain *d, struct image_ref *ref)
 	int result = job_start(&job, &ref->tree, d->value, "devices/%u/%s", ref->id, d->file);
 
 	if (result == 0) {
-		while (!job_wait(&job, PROGRESS_PAUSE_MS, &result)) {
+		while (!job_wait(&job, METER_PAUSE_MS, &result)) {
 			if (job_is_interrupted()) {
 				job_abandon(&job);
 				return false;
 			}
-			progress_update(&d->progress, drain_left(d));
+			meter_update(&d->meter, drain_left(d));
 		}
 	}
 	if (result == -ENOENT) {
@@ -148,14 +148,14 @@ static int drain_run(struct drain *d, bool is_quiet)
 	job_catch_signals();
 	for (size_t i = 0; i < d->nr; i++)
 		(void)drain_refuses(d, &d->image[i]);
-	progress_begin(&d->progress, d->what, is_quiet, drain_left(d));
+	meter_begin(&d->meter, d->what, is_quiet, drain_left(d));
 	for (size_t i = 0; i < d->nr && is_whole; i++)
 		if (d->image[i].id)
 			is_whole = drain_image(d, &d->image[i]);
-	progress_update(&d->progress, drain_left(d));
+	meter_update(&d->meter, drain_left(d));
 	if (is_whole)
 		drain_verify(d);
-	progress_end(&d->progress, is_whole && !d->has_failed);
+	meter_end(&d->meter, is_whole && !d->has_failed);
 	if (!is_whole)
 		msg_err("%s: interrupted; what was asked for goes on in the daemon", d->what);
 	return is_whole && !d->has_failed ? EXIT_DONE : EXIT_FAILED;
@@ -174,7 +174,7 @@ static int drain_some(const struct lcctl *c, struct drain *d)
 	}
 	d->image = list;
 	for (int i = 0; i < c->nr_operands && status == EXIT_DONE; i++) {
-		if (image_find(c, c->operand[i], &list[i]))
+		if (imgref_find(c, c->operand[i], &list[i]))
 			d->nr++;
 		else
 			status = EXIT_FAILED;
@@ -182,7 +182,7 @@ static int drain_some(const struct lcctl *c, struct drain *d)
 	if (status == EXIT_DONE)
 		status = drain_run(d, lcctl_has(c, OPT_QUIET));
 	for (size_t i = 0; i < d->nr; i++)
-		image_done(&list[i]);
+		imgref_done(&list[i]);
 	return status;
 }
 

@@ -45,7 +45,7 @@ bool image_is_held(const struct image_facts *f)
 
 /* ---------------------------------------------------------------- finding */
 
-uint32_t image_id_of_name(const struct tree *t, const char *name)
+uint32_t imgref_id_of_name(const struct tree *t, const char *name)
 {
 	CLEANUP_FREE uint32_t *ids = NULL;
 	size_t nr;
@@ -62,7 +62,7 @@ uint32_t image_id_of_name(const struct tree *t, const char *name)
 	return 0;
 }
 
-void image_done(struct image_ref *ref)
+void imgref_done(struct image_ref *ref)
 {
 	tree_close(&ref->tree);
 }
@@ -93,7 +93,7 @@ static bool is_image_file(const struct tree *t, const char *name)
 /* ref->tree is open. Neither cached nor a file: false, nothing is said. */
 static bool by_name(struct image_ref *ref, const char *name)
 {
-	ref->id = image_id_of_name(&ref->tree, name);
+	ref->id = imgref_id_of_name(&ref->tree, name);
 	if (!ref->id && !is_image_file(&ref->tree, name))
 		return false;
 	snprintf(ref->name, sizeof(ref->name), "%s", name);
@@ -188,7 +188,7 @@ static bool find_in(const struct lcctl *c, const char *arg, struct image_ref *ou
 	return found == 1;
 }
 
-bool image_find(const struct lcctl *c, const char *arg, struct image_ref *out)
+bool imgref_find(const struct lcctl *c, const char *arg, struct image_ref *out)
 {
 	char rest[TREE_PATH_MAX];
 	bool is_here;
@@ -210,7 +210,7 @@ bool image_find(const struct lcctl *c, const char *arg, struct image_ref *out)
 	}
 	if (find_in(c, arg, out))
 		return true;
-	image_done(out);
+	imgref_done(out);
 	out->tree.fd = -1;
 	return false;
 }

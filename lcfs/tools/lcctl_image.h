@@ -19,12 +19,12 @@ struct image_ref {
  * The image that arg means: a path in a mount or of a backing file, a name in the mount (in the one
  * of --mount, or in any if only one has it), or its number. False, said: there is none, or several.
  */
-bool image_find(const struct lcctl *c, const char *arg, struct image_ref *out) must_check;
-void image_done(struct image_ref *ref);
-#define CLEANUP_IMAGE __attribute__((cleanup(image_done)))
+bool imgref_find(const struct lcctl *c, const char *arg, struct image_ref *out) must_check;
+void imgref_done(struct image_ref *ref);
+#define CLEANUP_IMAGE __attribute__((cleanup(imgref_done)))
 
 /* Where the name is in devices; 0: nowhere. */
-uint32_t image_id_of_name(const struct tree *t, const char *name);
+uint32_t imgref_id_of_name(const struct tree *t, const char *name);
 
 /* What `devices/<id>/` says. */
 struct image_facts {

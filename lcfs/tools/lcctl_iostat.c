@@ -18,12 +18,16 @@ static const struct column columns[] = {
 	{ "DIRTY", "dirty_bytes", CELL_BYTES, 6 },
 	{ "READ/S", "reads_per_second", CELL_RATE, 6 },
 	{ "WRITE/S", "writes_per_second", CELL_RATE, 7 },
+	{ "FSYNC/S", "fsyncs_per_second", CELL_RATE, 7 },
 	{ "HIT", "hit_percent", CELL_PERCENT, 4 },
 	{ "READB/S", "read_bytes_per_second", CELL_BYTES, 7 },
 	{ "WRITEB/S", "write_bytes_per_second", CELL_BYTES, 8 },
 	{ "LOGB/S", "log_bytes_per_second", CELL_BYTES, 6 },
 	{ "FLUSH/S", "flushes_per_second", CELL_RATE, 7 },
 	{ "MIGRB/S", "migrate_bytes_per_second", CELL_BYTES, 7 },
+	{ "RLAT", "read_latency_seconds", CELL_LATENCY, 5 },
+	{ "WLAT", "write_latency_seconds", CELL_LATENCY, 5 },
+	{ "FLAT", "fsync_latency_seconds", CELL_LATENCY, 5 },
 };
 
 static void rate(struct table *table, const struct counters *before, const struct counters *now,
@@ -33,6 +37,15 @@ static void rate(struct table *table, const struct counters *before, const struc
 	bool is_known = sample_rate(before, now, ns, c, &value);
 
 	table_number(table, is_known, value);
+}
+
+static void latency(struct table *table, const struct counters *before, const struct counters *now,
+		    enum counter times, enum counter requests)
+{
+	uint64_t ns;
+	bool is_known = sample_latency(before, now, times, requests, &ns);
+
+	table_number(table, is_known, ns);
 }
 
 static void row(struct table *table, const char *what, const struct counters *before,
@@ -46,12 +59,16 @@ static void row(struct table *table, const char *what, const struct counters *be
 	table_number(table, now->has_dirty, now->dirty);
 	rate(table, before, now, ns, COUNT_READS);
 	rate(table, before, now, ns, COUNT_WRITES);
+	rate(table, before, now, ns, COUNT_SYNCS);
 	table_number(table, has_hits, percent);
 	rate(table, before, now, ns, COUNT_READ_BYTES);
 	rate(table, before, now, ns, COUNT_WRITE_BYTES);
 	rate(table, before, now, ns, COUNT_LOG_BYTES);
 	rate(table, before, now, ns, COUNT_FLUSHES);
 	rate(table, before, now, ns, COUNT_MIGRATE_BYTES);
+	latency(table, before, now, COUNT_READ_NS, COUNT_READS);
+	latency(table, before, now, COUNT_WRITE_NS, COUNT_WRITES);
+	latency(table, before, now, COUNT_SYNC_NS, COUNT_SYNCS);
 }
 
 static void rows(struct table *table, const struct sample *before, const struct sample *now)
@@ -81,9 +98,9 @@ static bool print(const struct lcctl *c, const struct table *table, const struct
 	if (!lcctl_has(c, OPT_JSON))
 		return table_print_more(c, table, is_first) && fflush(stdout) == 0;
 	json_open(&j, NULL, '{');
-	json_decimal(&j, "time", (double)clock_real_ns() / NSEC_PER_SEC);
+	json_decimal(&j, "time", (double)clock_real_ns() / NSEC_PER_SEC, 3);
 	if (sample_span(before, now))
-		json_decimal(&j, "seconds", (double)sample_span(before, now) / NSEC_PER_SEC);
+		json_decimal(&j, "seconds", (double)sample_span(before, now) / NSEC_PER_SEC, 3);
 	else
 		json_null(&j, "seconds");
 	json_open(&j, "samples", '[');

@@ -93,10 +93,10 @@ void json_number(struct json *j, const char *key, uint64_t n)
 	fprintf(j->out, "%" PRIu64, n);
 }
 
-void json_decimal(struct json *j, const char *key, double n)
+void json_decimal(struct json *j, const char *key, double n, int digits)
 {
 	begin(j, key);
-	fprintf(j->out, "%.3f", n);
+	fprintf(j->out, "%.*f", digits, n);
 }
 
 void json_bool(struct json *j, const char *key, bool b)

@@ -25,7 +25,7 @@ void json_open(struct json *j, const char *key, char bracket);	   /* '{' or '[' 
 void json_close(struct json *j, char bracket);			   /* '}' or ']' */
 void json_text(struct json *j, const char *key, const char *text); /* NULL: null */
 void json_number(struct json *j, const char *key, uint64_t n);
-void json_decimal(struct json *j, const char *key, double n);
+void json_decimal(struct json *j, const char *key, double n, int digits);
 void json_bool(struct json *j, const char *key, bool b);
 void json_null(struct json *j, const char *key);
 /* A newline at the end of it all. */

@@ -63,7 +63,7 @@ static bool add_image(const struct lcctl *c, struct places *p)
 	struct image_ref ref;
 	char path[32];
 
-	if (!image_find(c, c->value[OPT_IMAGE], &ref))
+	if (!imgref_find(c, c->value[OPT_IMAGE], &ref))
 		return false;
 	p->tree = ref.tree;
 	if (!ref.id) {

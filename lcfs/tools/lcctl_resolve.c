@@ -70,7 +70,7 @@ int lcctl_resolve(const struct lcctl *c)
 		msg_err("resolve: say one of --keep-cache and --keep-backing");
 		return EXIT_USAGE;
 	}
-	if (!image_find(c, c->operand[0], &ref) || !is_held(&ref, &f) ||
+	if (!imgref_find(c, c->operand[0], &ref) || !is_held(&ref, &f) ||
 	    !decide(&ref, keeps_cache ? "keep-cache" : "keep-backing"))
 		return EXIT_FAILED;
 	if (!lcctl_has(c, OPT_QUIET))
@@ -118,7 +118,7 @@ static bool forget(const struct lcctl *c, const char *arg)
 	CLEANUP_IMAGE struct image_ref ref = { .tree.fd = -1 };
 	struct image_facts f;
 
-	if (!image_find(c, arg, &ref))
+	if (!imgref_find(c, arg, &ref))
 		return false;
 	if (!ref.id || !image_facts(&ref.tree, ref.id, &f) || !image_is_held(&f)) {
 		msg_err("%s/%s: is not missing: 'rm' removes an image, 'lcctl detach' takes it out "

@@ -12,8 +12,12 @@
 enum counter {
 	COUNT_READS,
 	COUNT_WRITES,
-	COUNT_READ_HITS,
-	COUNT_WRITE_HITS,
+	COUNT_SYNCS,
+	COUNT_READ_NS, /* how long they took, all together */
+	COUNT_WRITE_NS,
+	COUNT_SYNC_NS,
+	COUNT_BLOCKS, /* read or written */
+	COUNT_HITS,   /* of them, found in the cache */
 	COUNT_READ_BYTES,
 	COUNT_WRITE_BYTES,
 	COUNT_LOG_BYTES,     /* written to the cache device */
@@ -33,8 +37,7 @@ struct counters {
 };
 
 struct sample {
-	uint64_t ns;	    /* monotonic */
-	uint64_t uptime_ns; /* of the mount; 0: not known */
+	uint64_t ns; /* monotonic */
 	struct counters *cache, *image;
 	size_t nr_caches, nr_images;
 };
@@ -43,7 +46,7 @@ struct sample {
 bool sample_take(const struct tree *t, bool with_images, struct sample *s) must_check;
 void sample_free(struct sample *s);
 
-/* ns from one to the other; of a first one (before is all zero) since the mount; 0: not known. */
+/* ns from one to the other; of a first one (before is all zero) 0: not known. */
 uint64_t sample_span(const struct sample *before, const struct sample *now);
 
 /* What has the id in the other sample, or NULL. */
@@ -56,7 +59,10 @@ const struct counters *sample_image(const struct sample *s, uint32_t id);
  */
 bool sample_rate(const struct counters *before, const struct counters *now, uint64_t ns,
 		 enum counter c, uint64_t *rate);
-/* Percent of reads and writes that found their block in the cache. */
+/* What one of them took on average; false: there were none, or it is not known. */
+bool sample_latency(const struct counters *before, const struct counters *now, enum counter times,
+		    enum counter requests, uint64_t *ns);
+/* Percent of the blocks read and written that were found in the cache. */
 bool sample_hits(const struct counters *before, const struct counters *now, uint64_t *percent);
 
 #endif

@@ -424,7 +424,7 @@ static bool list_some(const struct lcctl *c, struct table *table)
 		CLEANUP_IMAGE struct image_ref ref;
 		struct image_facts f = { .state = "uncached" };
 
-		if (!image_find(c, c->operand[i], &ref)) {
+		if (!imgref_find(c, c->operand[i], &ref)) {
 			is_whole = false;
 			continue;
 		}

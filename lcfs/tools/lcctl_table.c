@@ -48,6 +48,22 @@ static void format_seconds(char *buf, uint64_t ms)
 		snprintf(buf, CELL_TEXT_MAX, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
 }
 
+static void format_latency(char *buf, uint64_t ns)
+{
+	double value = (double)ns / 1000;
+	const char *unit = "us";
+
+	if (value >= 999.5) {
+		value /= 1000;
+		unit = "ms";
+	}
+	if (value >= 999.5) {
+		value /= 1000;
+		unit = "s";
+	}
+	snprintf(buf, CELL_TEXT_MAX, "%.*f%s", value < 9.95 ? 1 : 0, value, unit);
+}
+
 static void format_time(char *buf, uint64_t seconds)
 {
 	time_t t = (time_t)seconds;
@@ -62,6 +78,10 @@ char *cell_format(char *buf, enum cell_kind kind, uint64_t n, bool exact)
 		snprintf(buf, CELL_TEXT_MAX, "%.3f", (double)n / 1000);
 	else if (kind == CELL_SECONDS)
 		format_seconds(buf, n);
+	else if (kind == CELL_LATENCY && exact)
+		snprintf(buf, CELL_TEXT_MAX, "%.9f", (double)n / 1e9);
+	else if (kind == CELL_LATENCY)
+		format_latency(buf, n);
 	else if (kind == CELL_TIME && !exact)
 		format_time(buf, n);
 	else if (kind == CELL_BYTES && !exact)
@@ -249,7 +269,9 @@ void table_json(const struct table *t, struct json *j)
 			else if (column->kind == CELL_TEXT)
 				json_text(j, column->key, cell->text);
 			else if (column->kind == CELL_SECONDS)
-				json_decimal(j, column->key, (double)cell->n / 1000);
+				json_decimal(j, column->key, (double)cell->n / 1000, 3);
+			else if (column->kind == CELL_LATENCY)
+				json_decimal(j, column->key, (double)cell->n / 1e9, 9);
 			else
 				json_number(j, column->key, cell->n);
 		}

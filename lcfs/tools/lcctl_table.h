@@ -20,6 +20,7 @@ enum cell_kind {
 	CELL_RATE, /* of something a second: 1.2K, in powers of 1000 */
 	CELL_PERCENT,
 	CELL_SECONDS, /* in milliseconds; shown as seconds, minutes, hours */
+	CELL_LATENCY, /* in ns; shown as us, ms, s */
 	CELL_TIME,    /* since 1970; shown as time of the day */
 };
 

@@ -3,15 +3,15 @@
  * Private to lcctl: how far something is that takes bytes away until none is left. A bar with rate
  * and remaining time on a terminal, now and then a line elsewhere, on standard output.
  */
-#ifndef LCFS_TOOLS_LCCTL_PROGRESS_H
-#define LCFS_TOOLS_LCCTL_PROGRESS_H
+#ifndef LCFS_TOOLS_LCCTL_METER_H
+#define LCFS_TOOLS_LCCTL_METER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROGRESS_PAUSE_MS 200 /* between two looks */
+#define METER_PAUSE_MS 200 /* between two looks */
 
-struct progress {
+struct meter {
 	const char *what; /* "drain" */
 	bool is_quiet, is_terminal;
 	uint64_t all, left; /* bytes; all grows when there is more left than ever */
@@ -20,12 +20,12 @@ struct progress {
 	double rate; /* bytes a second, smoothed */
 };
 
-void progress_begin(struct progress *p, const char *what, bool is_quiet, uint64_t left);
+void meter_begin(struct meter *p, const char *what, bool is_quiet, uint64_t left);
 /* Shows it if it is time. */
-void progress_update(struct progress *p, uint64_t left);
+void meter_update(struct meter *p, uint64_t left);
 /* Before a message: takes the bar off the screen. */
-void progress_clear(const struct progress *p);
+void meter_clear(const struct meter *p);
 /* The last line; is_done: it holds. */
-void progress_end(struct progress *p, bool is_done);
+void meter_end(struct meter *p, bool is_done);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A bar with rate and remaining time, or plain lines. */
-#include "lcfs/tools/lcctl_progress.h"
+#include "lcfs/tools/lcctl_meter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,13 +25,13 @@ static unsigned int terminal_width(void)
 	return min_t(unsigned int, w.ws_col, LINE_MAX_COLUMNS);
 }
 
-static unsigned int percent(const struct progress *p)
+static unsigned int percent(const struct meter *p)
 {
 	return p->all ? (unsigned int)((p->all - p->left) * 100.0 / p->all) : 100;
 }
 
 /* " 45%  1.2G of 2.6G left  123M/s  ETA 12s" */
-static int numbers(const struct progress *p, char *text, size_t size)
+static int numbers(const struct meter *p, char *text, size_t size)
 {
 	char left[CELL_TEXT_MAX], all[CELL_TEXT_MAX], rate[CELL_TEXT_MAX], eta[CELL_TEXT_MAX] = "-";
 
@@ -45,7 +45,7 @@ static int numbers(const struct progress *p, char *text, size_t size)
 }
 
 /* With a bar if width columns have room for one. */
-static void make_line(const struct progress *p, char *text, unsigned int width)
+static void make_line(const struct meter *p, char *text, unsigned int width)
 {
 	char tail[128];
 	unsigned int used = (unsigned int)numbers(p, tail, sizeof(tail)), full, bar;
@@ -64,7 +64,7 @@ static void make_line(const struct progress *p, char *text, unsigned int width)
 	sprintf(s, "%s", tail);
 }
 
-static void show(struct progress *p)
+static void show(struct meter *p)
 {
 	char line[LINE_MAX_COLUMNS + 256];
 
@@ -74,16 +74,16 @@ static void show(struct progress *p)
 	p->shown_ns = p->last_ns;
 }
 
-void progress_begin(struct progress *p, const char *what, bool is_quiet, uint64_t left)
+void meter_begin(struct meter *p, const char *what, bool is_quiet, uint64_t left)
 {
-	*p = (struct progress){ .what = what, .is_quiet = is_quiet, .all = left, .left = left };
+	*p = (struct meter){ .what = what, .is_quiet = is_quiet, .all = left, .left = left };
 	p->is_terminal = isatty(STDOUT_FILENO);
 	p->start_ns = p->last_ns = clock_mono_ns();
 	if (!is_quiet && left)
 		show(p);
 }
 
-void progress_update(struct progress *p, uint64_t left)
+void meter_update(struct meter *p, uint64_t left)
 {
 	uint64_t now = clock_mono_ns();
 	double seconds = (double)(now - p->last_ns) / NSEC_PER_SEC;
@@ -103,7 +103,7 @@ void progress_update(struct progress *p, uint64_t left)
 		show(p);
 }
 
-void progress_clear(const struct progress *p)
+void meter_clear(const struct meter *p)
 {
 	if (p->is_terminal && !p->is_quiet) {
 		printf("\r\033[K");
@@ -111,14 +111,14 @@ void progress_clear(const struct progress *p)
 	}
 }
 
-void progress_end(struct progress *p, bool is_done)
+void meter_end(struct meter *p, bool is_done)
 {
 	double seconds = (double)(clock_mono_ns() - p->start_ns) / NSEC_PER_SEC;
 	char left[CELL_TEXT_MAX], moved[CELL_TEXT_MAX], took[CELL_TEXT_MAX], rate[CELL_TEXT_MAX];
 
 	if (p->is_quiet)
 		return;
-	progress_clear(p);
+	meter_clear(p);
 	if (is_done)
 		p->moved += p->left;
 	cell_format(moved, CELL_BYTES, p->moved, false);
