@@ -229,7 +229,6 @@ struct cache_image {
 	uint64_t dirty, cached;		 /* blocks */
 	struct age_count ages;		 /* of the dirty ones */
 	uint64_t damaged, damaged_block; /* as in cache_image_info */
-	struct age_count ages;		 /* of the dirty ones */
 	struct list ranges;		 /* cache_range.node: held and pending */
 	struct list range_waiters;	 /* cache_waiter */
 	struct list ops;		 /* cache_op_state.node: in phases that concern migration */
