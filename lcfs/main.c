@@ -90,7 +90,7 @@ static must_check int serve(struct daemon *d, struct session *session, const str
 		msg_err("%s: whoever mounted it has gone", p->mnt);
 		session_stop(session);
 	} else {
-		watch_serving(s->watch, prove_engine, s->dir);
+		watch_serving(stopper->watch, prove_engine, s->dir);
 	}
 	if (session_wait(session) < 0 && !err && is_known)
 		remove_dead_mount(p, &mine);
@@ -121,7 +121,7 @@ static must_check int run_stack(struct daemon *d, const struct options *o, const
 				struct stopper *stopper, struct watch *watch)
 {
 	struct stack stack;
-	int close_err, err = stack_open(&stack, p, o, watch);
+	int close_err, err = stack_open(&stack, p, o);
 
 	if (err)
 		return err;
@@ -204,11 +204,18 @@ static must_check int find_places(struct places *p, const struct options *o)
 	struct places_conf conf = {
 		.dir = o->dir,
 		.mnt = o->mnt,
-		.cache = options_item(o, OPT_CACHE, 0),
+		.cache = options_list(o, OPT_CACHE)[0],
 		.may_be_nonempty = options_flag(o, OPT_NONEMPTY, false),
 	};
 	char text[1024];
-	int err = places_find(p, &conf, text, sizeof(text));
+	int err;
+
+	if (options_list(o, OPT_CACHE)[1]) {
+		msg_err("'%s' and '%s': one cache a mount is possible", conf.cache,
+			options_list(o, OPT_CACHE)[1]);
+		return -EINVAL;
+	}
+	err = places_find(p, &conf, text, sizeof(text));
 
 	if (err)
 		msg_err("%s", text);

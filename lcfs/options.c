@@ -270,13 +270,9 @@ int options_complete(struct options *o, char *text, size_t size)
 					"only '%s' is given: lcfs -o cache=CACHE DIR MNT, or write "
 					"a section for it in " CONFIG_FILE,
 					o->mnt);
-	if (!options_item(o, OPT_CACHE, 0))
+	if (!options_list(o, OPT_CACHE))
 		return options_complain(
 			text, size,
 			"no cache is given: -o cache=CACHE (made with mkfs.lcfs CACHE)");
-	if (options_item(o, OPT_CACHE, 1))
-		return options_complain(text, size, "'%s' and '%s': one cache a mount is possible",
-					options_item(o, OPT_CACHE, 0),
-					options_item(o, OPT_CACHE, 1));
 	return 0;
 }

@@ -51,7 +51,7 @@ struct option_value {
 	bool is_set;
 	uint64_t number; /* NUMBER, FLAG; a WORD's place in its list */
 	char *text;	 /* TEXT; owned */
-	char **list;	 /* LIST: nr of them, in the order given; owned */
+	char **list;	 /* LIST: nr of them, in the order given, NULL behind; owned */
 	unsigned int nr;
 };
 
@@ -116,8 +116,8 @@ void options_merge(struct options *o, struct options *other);
 uint64_t options_number(const struct options *o, enum option_id id);
 /* The text, or NULL if the option was not given. */
 const char *options_text(const struct options *o, enum option_id id);
-/* The nth text of a LIST, or NULL if there are not so many. */
-const char *options_item(const struct options *o, enum option_id id, unsigned int n);
+/* The texts of a LIST, NULL at the end; or NULL if the option was not given. */
+const char *const *options_list(const struct options *o, enum option_id id);
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 

@@ -177,12 +177,15 @@ static must_check int add_text(const struct option_row *row, struct option_value
 
 	if (!value[0])
 		return options_complain(text, size, "%s=: the value is missing", row->name);
-	list = reallocarray(v->list, v->nr + 1, sizeof(*list));
+	list = reallocarray(v->list, v->nr + 2, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	v->list = list;
 	v->list[v->nr] = strdup(value);
-	return v->list[v->nr] ? (v->nr++, 0) : -ENOMEM;
+	if (!v->list[v->nr])
+		return -ENOMEM;
+	v->list[++v->nr] = NULL;
+	return 0;
 }
 
 int options_set(struct options *o, const struct option_row *row, const char *value, char *text,
@@ -273,9 +276,9 @@ const char *options_text(const struct options *o, enum option_id id)
 	return o->value[id].text;
 }
 
-const char *options_item(const struct options *o, enum option_id id, unsigned int n)
+const char *const *options_list(const struct options *o, enum option_id id)
 {
-	return n < o->value[id].nr ? o->value[id].list[n] : NULL;
+	return (const char *const *)o->value[id].list;
 }
 
 bool options_flag(const struct options *o, enum option_id id, bool automatic)

@@ -256,7 +256,7 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 	if (err)
 		return err;
 	warn_of_pool(s->pool);
-	err = cache_open(&s->cache, watch_dev(&watched, cachedev_blkdev(s->dev), s->watch),
+	err = cache_open(&s->cache, watch_dev(&watched, cachedev_blkdev(s->dev)),
 			 poolfile_memory(s->pool), poolfile_bytes(s->pool), &conf, &info, &report);
 	if (!err) {
 		tell_recovery(p, &report);
@@ -324,12 +324,11 @@ static must_check int open_ctl(struct stack *s, const struct places *p, const st
 
 /* ------------------------------------------------------------------ up and down */
 
-int stack_open(struct stack *s, const struct places *p, const struct options *o,
-	       struct watch *watch)
+int stack_open(struct stack *s, const struct places *p, const struct options *o)
 {
 	int err;
 
-	*s = (struct stack){ .watch = watch };
+	*s = (struct stack){ 0 };
 	err = open_device(s, p);
 	if (!err)
 		err = read_superblock(s, p);

@@ -14,15 +14,12 @@
 #include "lcfs/options.h"
 #include "lcfs/places.h"
 
-struct watch;
-
 struct stack {
 	struct cachedev *dev;
 	struct poolfile *pool;
 	struct imagedir *dir;
 	struct cache *cache;
 	struct ctlfs *ctl;
-	struct watch *watch;  /* hears how recovery goes on */
 	struct superblock sb; /* as it was before recovery */
 };
 
@@ -30,8 +27,7 @@ struct stack {
  * Waits for an ending daemon to let go of the cache, recovers it and starts the engine: there are
  * threads from here on. 0, or -errno with the reason said and everything let go again.
  */
-int stack_open(struct stack *s, const struct places *p, const struct options *o,
-	       struct watch *watch) must_check;
+int stack_open(struct stack *s, const struct places *p, const struct options *o) must_check;
 /* Orderly end: all is on the cache device, which is marked clean. The first error, said. */
 int stack_close(struct stack *s) must_check;
 

@@ -16,6 +16,8 @@
 /* Once, for writing out what is in RAM and the super block. */
 #define CLOSE_US (120 * UINT64_C(1000000))
 
+static _Atomic uint64_t recovery_bytes; /* that recovery has read */
+
 /* ------------------------------------------------------------------ the thread */
 
 /* Until `end` of the monotonic clock, 0: for ever, or until the state is no more `state`. */
@@ -34,7 +36,7 @@ static void wait_locked(struct watch *w, enum watch_state state, uint64_t end)
 /* One look at a recovery. */
 static void tell_starting(struct watch *w, uint64_t *seen)
 {
-	uint64_t read = atomic_load(&w->read);
+	uint64_t read = atomic_load(&recovery_bytes);
 
 	if (read == *seen)
 		return;
@@ -102,7 +104,7 @@ static int dev_read(struct blkdev *dev, void *buf, uint64_t len, uint64_t off)
 	int err = blkdev_read(d->below, buf, len, off);
 
 	if (!err)
-		atomic_fetch_add(&d->watch->read, len);
+		atomic_fetch_add(&recovery_bytes, len);
 	return err;
 }
 
@@ -128,14 +130,11 @@ static const struct blkdev_ops watch_dev_ops = {
 	.prefetch = dev_prefetch,
 };
 
-struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below, struct watch *w)
+struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below)
 {
-	if (!w)
-		return below;
 	*d = (struct watch_dev){
 		.dev = { .ops = &watch_dev_ops, .bytes = below->bytes },
 		.below = below,
-		.watch = w,
 	};
 	return &d->dev;
 }

@@ -33,10 +33,9 @@ enum watch_state {
 
 struct watch {
 	struct notify notify;
-	const char *mnt;       /* const */
-	uint64_t tick_ns;      /* const */
-	_Atomic uint64_t read; /* bytes of the cache that recovery has read */
-	pthread_t thread;      /* of whom watch_end() waits, if has_thread */
+	const char *mnt;  /* const */
+	uint64_t tick_ns; /* const */
+	pthread_t thread; /* of whom watch_end() waits, if has_thread */
 	bool has_thread;
 	struct mutex lock; /* of what follows; the last in any order */
 	struct cond changed;
@@ -46,11 +45,13 @@ struct watch {
 	void *ctx;
 };
 
-/* A block device that counts what is read through it as a sign that recovery goes on. */
+/*
+ * A block device that counts what is read through it as a sign that recovery goes on: of this
+ * process, which has one mount, whichever cache it is.
+ */
 struct watch_dev {
 	struct blkdev dev;
 	struct blkdev *below;
-	struct watch *watch;
 };
 
 /*
@@ -58,8 +59,8 @@ struct watch_dev {
  * often it looks, 0: once a second. -errno if there can be no thread.
  */
 int watch_start(struct watch *w, const char *mnt, unsigned int tick_ms) must_check;
-/* *d is good as long as it, below and w are; w NULL: nobody watches, it is below itself. */
-struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below, struct watch *w);
+/* *d is good as long as it and below are. */
+struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below);
 /* The mount serves. prove may be called with ctx, by the thread, until watch_closing() returns. */
 void watch_serving(struct watch *w, watch_prove_fn prove, void *ctx);
 /* Its end has begun. Any thread, as often as one likes. */

@@ -82,8 +82,8 @@ START_TEST(the_section_of_the_mount_point_counts)
 		"[/mnt/lc2]\n"
 		"cache = /dev/y");
 	ck_assert_str_eq(options_text(&o, OPT_DIRECTORY), "/srv/images");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "/dev/x");
-	ck_assert_ptr_null(options_item(&o, OPT_CACHE, 1));
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/dev/x");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[1]);
 	ck_assert_uint_eq(knob("migrate_threshold"), 33);
 	ck_assert(!options_flag(&o, OPT_ALLOW_OTHER, true));
 	ck_assert(options_flag(&o, OPT_WRITEBACK_CACHE, false));
@@ -104,12 +104,12 @@ END_TEST
 START_TEST(a_mount_point_may_have_slashes_behind)
 {
 	applies("[/mnt/lc/]\ncache = a\n");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "a");
 	teardown();
 	setup();
 	o.mnt = "/mnt/lc//";
 	applies("[/mnt/lc]\ncache = b\n");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "b");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "b");
 }
 END_TEST
 
@@ -117,7 +117,7 @@ START_TEST(a_mount_point_is_found_without_symlinks)
 {
 	o.mnt = "/proc/self/root"; /* a link to / */
 	applies("[/]\ncache = a\n");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "a");
 }
 END_TEST
 
@@ -141,8 +141,8 @@ START_TEST(the_command_line_wins)
 		"update_interval = 7\n");
 	ck_assert_int_eq(options_complete(&o, text, sizeof(text)), 0);
 	ck_assert_str_eq(o.dir, "/mydir");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "mine");
-	ck_assert_ptr_null(options_item(&o, OPT_CACHE, 1));
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "mine");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[1]);
 	ck_assert_uint_eq(knob("migrate_threshold"), 5);
 	ck_assert_uint_eq(knob("update_interval"), 7);
 	ck_assert(!options_flag(&o, OPT_ALLOW_OTHER, true));
@@ -167,11 +167,11 @@ END_TEST
 START_TEST(a_list_is_separated_by_commas)
 {
 	applies("[/mnt/lc]\ncache = /dev/a ,/dev/b,\t/dev/with\\,comma , LABEL=two words\n");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "/dev/a");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 1), "/dev/b");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 2), "/dev/with,comma");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 3), "LABEL=two words");
-	ck_assert_ptr_null(options_item(&o, OPT_CACHE, 4));
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/dev/a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[1], "/dev/b");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[2], "/dev/with,comma");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[3], "LABEL=two words");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[4]);
 	teardown();
 	setup();
 	refuses("[/mnt/lc]\ncache = a,,b\n", "FILE:2: cache=", "missing");
@@ -187,7 +187,7 @@ START_TEST(quotes_keep_what_is_in_them)
 		"directory = \"/it's = here\"\r\n");
 	ck_assert_str_eq(options_text(&o, OPT_FSNAME), "a # b ; c");
 	ck_assert_str_eq(options_text(&o, OPT_DIRECTORY), "/it's = here");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "lead");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "lead");
 }
 END_TEST
 
@@ -195,7 +195,7 @@ START_TEST(letters_keep_their_size)
 {
 	o.mnt = "/Mnt/LC";
 	applies("[/mnt/lc]\ncache = /dev/a\n[/Mnt/LC]\ncache = /Dev/B\n");
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "/Dev/B");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/Dev/B");
 }
 END_TEST
 
@@ -281,8 +281,10 @@ static char path[] = "/tmp/check_conffile.XXXXXX";
 
 static void given(mode_t mode)
 {
-	int fd = mkstemp(path);
+	int fd;
 
+	strcpy(path, "/tmp/check_conffile.XXXXXX");
+	fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "[/mnt/lc]\ncache = c\n", 20), 20);
 	ck_assert_int_eq(fchmod(fd, mode), 0);
@@ -295,14 +297,14 @@ static void assert_not_read(int err, const char *part)
 {
 	ck_assert_int_eq(conffile_apply(&o, text, sizeof(text)), err);
 	ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in '%s'", part, text);
-	ck_assert_ptr_null(options_item(&o, OPT_CACHE, 0));
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE));
 }
 
 START_TEST(a_file_is_read)
 {
 	given(0644);
 	ck_assert_int_eq(conffile_apply(&o, text, sizeof(text)), 0);
-	ck_assert_str_eq(options_item(&o, OPT_CACHE, 0), "c");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "c");
 	unlink(path);
 }
 END_TEST

@@ -210,7 +210,7 @@ START_TEST(more_time_is_asked_for_while_recovery_reads)
 	struct blkdev *dev;
 
 	start();
-	dev = watch_dev(&watched, &below, &w);
+	dev = watch_dev(&watched, &below);
 	ck_assert_uint_eq(dev->bytes, 1 << 20);
 	expect_none("EXTEND_TIMEOUT_USEC");
 	ck_assert_int_eq(blkdev_read(dev, NULL, 3 << 20, 0), 0);

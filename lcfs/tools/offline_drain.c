@@ -86,7 +86,7 @@ static must_check int make_options(struct options *m, const struct apply_options
 static must_check int drain(struct draining *d, const struct places *p, const struct options *m)
 {
 	struct stack stack;
-	int err = stack_open(&stack, p, m, NULL), close_err;
+	int err = stack_open(&stack, p, m), close_err;
 
 	if (err)
 		return err;
