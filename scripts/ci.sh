@@ -35,8 +35,8 @@ phase_lint() {
 		esac
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
-		scripts/quickstart .ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate \
-		completion/lcfs) || failed=1
+		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
+		tests/*.bash tests/limited tests/sim/mutate completion/lcfs) || failed=1
 	return $failed
 }
 
