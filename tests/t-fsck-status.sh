@@ -54,7 +54,7 @@ flip "$cache" "$(byte_of one 5)"
 remember
 gives 4 "$FSCK" -y "$cache"
 says 'block 5 of image 1: is not what its sum says: dirty data is lost'
-says '1 dirty blocks are damaged'
+says 'damaged blocks that are dirty: 1;'
 gives 4 "$FSCK" -p "$cache"
 unchanged 'fsck.lcfs'
 cp "$tmp/good" "$cache"
