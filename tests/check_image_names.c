@@ -53,25 +53,6 @@ static void expect(struct bed *b, const char *path, char fill)
 	bed_close(img);
 }
 
-static uint64_t dirty_blocks(struct bed *b)
-{
-	struct cache_status st;
-
-	cache_status(b->cache, &st);
-	return st.dirty_blocks;
-}
-
-/* What maintenance does about once a second. */
-static void wait_until_nothing_is_dirty(struct bed *b)
-{
-	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
-
-	while (dirty_blocks(b)) {
-		ck_assert_uint_lt(clock_mono_ns(), deadline);
-		usleep(10000);
-	}
-}
-
 /* ---- unlink ---- */
 
 START_TEST(an_unlinked_dirty_image_is_dropped)
@@ -80,14 +61,14 @@ START_TEST(an_unlinked_dirty_image_is_dropped)
 
 	bed_must_mount(b);
 	make_dirty(b, "a", 'a');
-	ck_assert_uint_gt(dirty_blocks(b), 0);
+	ck_assert_uint_gt(bed_dirty_blocks(b), 0);
 	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
 	ck_assert(!bed_exists(b, "a"));
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_unmount(b);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -108,7 +89,7 @@ START_TEST(an_unlinked_open_image_lives_until_its_last_release)
 	ck_assert_int_eq(image_truncate(img, 10), 0);
 	ck_assert_uint_eq(image_size(img), 10);
 	bed_close(img);
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	ck_assert_str_eq(b->said, "");
 	bed_free(b);
 }
@@ -126,7 +107,7 @@ START_TEST(an_image_first_written_when_it_has_no_name_leaves_no_trace)
 	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
 	ck_assert(bed_reads(img, 'b', BYTES, 0));
 	bed_close(img);
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -147,7 +128,7 @@ START_TEST(after_a_death_an_unlinked_image_is_not_missing)
 	ck_assert_str_eq(b->said, "");
 	ck_assert(!bed_exists(b, "a"));
 	expect(b, "b", 'b');
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -180,12 +161,12 @@ START_TEST(after_a_death_an_unlinked_image_that_was_open_is_not_missing)
 	bed_die(b, unlink_open_and_die);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_unmount(b);
 	bed_die(b, unlink_unbound_and_die);
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -312,14 +293,14 @@ START_TEST(a_rename_over_a_dirty_image_replaces_it)
 	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
 	ck_assert(!bed_exists(b, "a"));
 	expect(b, "b", 'a');
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_unmount(b);
 	bed_must_mount(b);
 	make_dirty(b, "a", 'c');
 	make_dirty(b, "b", 'd');
 	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "a", b->fd, "b", 0), 0);
 	expect(b, "b", 'c');
-	wait_until_nothing_is_dirty(b);
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST

@@ -127,6 +127,13 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 	return 0;
 }
 
+static enum log_purpose purpose(const struct cache_op *op)
+{
+	if (op->type == CACHE_OP_UNBIND || op->space == CACHE_SPACE_LAST)
+		return PURPOSE_CLEANER;
+	return PURPOSE_OP;
+}
+
 static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	struct cache_image *img = op->image;
@@ -138,8 +145,7 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	bytes = op_bytes(&o) + (img ? imgtab_bind_bytes(img) : 0);
 	if (has_effect(op))
 		bytes += imgtab_touch_bytes(img);
-	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges,
-			  op->type == CACHE_OP_UNBIND ? PURPOSE_CLEANER : PURPOSE_OP, now, ob);
+	ret = log_prepare(c, bytes, (uint32_t)op->s.nr_edges, purpose(op), now, ob);
 	if (ret < 0)
 		return ret;
 	if (img)
@@ -269,8 +275,8 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		return;
 	if (!op->result && !op_edges_ready(c, op, ob))
 		return;
-	if (!op->result && !op_edges_hold(op))
-		op->result = -EIO;
+	if (!op->result)
+		op_verify_edges(op);
 	if (op->result) {
 		op_release_edges(c, op, ob);
 		done(c, op, op->result, ob);
@@ -335,6 +341,12 @@ static void unbind_in_table(struct cache *c, struct cache_op *op, uint64_t now, 
 	super_wait(c, &op->s.sync, now, ob);
 }
 
+static void make_space(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	commit_kick(c, now, ob);
+	migrate_kick(c, now, ob);
+}
+
 static void wait_for_space(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	op_release_edges(c, op, ob);
@@ -348,8 +360,7 @@ static void wait_for_space(struct cache *c, struct cache_op *op, uint64_t now, s
 		op->s.phase = PHASE_CLAIM;
 	}
 	op_wait_in(op, &c->log.space_waiters);
-	commit_kick(c, now, ob);
-	migrate_kick(c, now, ob);
+	make_space(c, now, ob);
 }
 
 static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
@@ -369,10 +380,12 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 		ret = -EIO; /* the backing file refused so many: nothing more can be promised */
 	if (!ret)
 		ret = log_it(c, op, now, ob);
-	if (ret == -EAGAIN) {
+	if (ret == -EAGAIN && op->space != CACHE_SPACE_NOW) {
 		wait_for_space(c, op, now, ob);
 		return;
 	}
+	if (ret == -EAGAIN)
+		make_space(c, now, ob);
 	if (ret < 0) {
 		op_release_edges(c, op, ob);
 		done(c, op, ret, ob);

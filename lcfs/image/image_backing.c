@@ -85,7 +85,7 @@ static int check_file(struct image *img)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_nlink == 0 && !img->is_unlinked) {
+	if (st.st_nlink == 0 && !img->is_unlinked && !img->has_intent) {
 		image_set_conflict(img, IMAGE_MISSING, "deleted", false);
 		return -ENOENT;
 	}
@@ -113,13 +113,20 @@ static int open_fds(struct image *img)
 	return r;
 }
 
+static bool has_descriptor(struct image *img)
+{
+	CLEANUP_FD int own = -1;
+
+	return image_borrow_fd(img, &own) >= 0;
+}
+
 static int open_for_core(struct image *img)
 {
 	int r;
 
 	/* Its last name went, and its descriptors with it: it is about to be unbound. One that has
 	 * them may well be migrated until then: the log may need the space to log that. */
-	if (img->is_unlinked && atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
+	if (img->is_unlinked && !has_descriptor(img))
 		return -EAGAIN;
 	r = open_fds(img);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
@@ -173,7 +180,22 @@ static int back_check(struct image *img)
 	return r;
 }
 
-/* ---- BACK_TRUNCATE, BACK_PUNCH ---- */
+/* ---- BACK_GROW, BACK_TRUNCATE, BACK_PUNCH ---- */
+
+static int back_grow(struct image *img, const struct action *a)
+{
+	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	struct stat st;
+
+	if (!lease_is_good(img->dir))
+		return -EAGAIN;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size >= a->off)
+		return 0;
+	atomic_store(&img->is_changed, true);
+	return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
+}
 
 static int write_zeros(int fd, uint64_t off, uint64_t end)
 {
@@ -301,6 +323,8 @@ static int backing_call(void *ctx, struct action *a)
 	switch (a->type) {
 	case ACTION_BACK_CHECK:
 		return back_check(img);
+	case ACTION_BACK_GROW:
+		return back_grow(img, a);
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
 		return back_change(img, a);

@@ -156,10 +156,9 @@ int image_open(struct image *img, bool for_write)
 	return -EBUSY;
 }
 
-void image_release(struct image *img, bool for_write)
+void image_release_locked(struct image *img, bool for_write)
 {
-	LOCK_SCOPE(&img->lock);
-
+	mutex_assert_held(&img->lock);
 	img->openers--;
 	img->writers -= for_write;
 	if (img->is_uncached && for_write)
@@ -169,6 +168,13 @@ void image_release(struct image *img, bool for_write)
 	leave_core(img);
 	if (img->cached)
 		maintain_add(img);
+}
+
+void image_release(struct image *img, bool for_write)
+{
+	LOCK_SCOPE(&img->lock);
+
+	image_release_locked(img, for_write);
 }
 
 /* Is what the core says of size and times newer than the backing file? */

@@ -74,6 +74,7 @@ struct image {
 	char *link_dir;		/* directory of a new name that is not synced yet; or NULL */
 	uint64_t idle_lsn;	/* maintenance: last_lsn seen, and for how many passes */
 	unsigned int idle_passes;
+	uint64_t damage_told; /* cache_image_info.damaged */
 
 	/* atomic; written under lock */
 	_Atomic(struct cache_image *) cached; /* does not go away while the image is open */
@@ -192,6 +193,14 @@ void image_look_for_mark(struct image *img);
 int image_prepare(struct image *img) must_check;
 /* The reverse for a clean image without writes in flight; false: not now. */
 bool image_unprepare(struct image *img);
+
+/* Without image->lock: image_touching() that does not wait; -EAGAIN: later. */
+int image_try_touching(struct image *img) must_check;
+
+/* ---- image_open.c ---- */
+
+/* image_release() with image->lock held. */
+void image_release_locked(struct image *img, bool for_write);
 
 /* ---- gate.c ---- */
 

@@ -230,18 +230,20 @@ void image_pause(void)
 	nanosleep(&ts, NULL);
 }
 
+int image_try_touching(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+
+	return image_change_begin(img);
+}
+
 int image_touching(struct image *img)
 {
-	for (;;) {
-		int r;
+	int r;
 
-		mutex_lock(&img->lock);
-		r = image_change_begin(img);
-		mutex_unlock(&img->lock);
-		if (r != -EAGAIN)
-			return r;
+	while ((r = image_try_touching(img)) == -EAGAIN)
 		image_pause();
-	}
+	return r;
 }
 
 void image_touched(struct image *img)

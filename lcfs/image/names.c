@@ -48,13 +48,9 @@ static void keep_reachable(struct image *img)
 		msg_debug("a dirty image is unlinked that cannot be opened");
 }
 
-/* image->lock held: its last name is about to go. Undone by last_name_stays(). */
-static int last_name_goes(struct image *img, enum op_intent how, const char *path)
+/* image->lock held. May its last name go, as far as we know? */
+static int may_go(struct image *img, const char *path)
 {
-	struct op op = { .type = OP_INTENT,
-			 .arg0 = how,
-			 .path = path,
-			 .path_bytes = (uint16_t)strlen(path) };
 	int r;
 
 	if (atomic_load(&img->bad)) {
@@ -65,18 +61,63 @@ static int last_name_goes(struct image *img, enum op_intent how, const char *pat
 		return -EIO;
 	}
 	r = image_check(img);
-	if (r == -EAGAIN) /* stale clean blocks: they go with it */
-		r = 0;
-	if (r == 0)
+	return r == -EAGAIN ? 0 : r; /* stale clean blocks: they go with it */
+}
+
+/*
+ * Our change of its names begins and ends. In between the image stays in the core and its stamp is
+ * not compared (the ctime moves, if the file is open), but the lock is not held: what waits for
+ * space in the log may wait for the migration of this very image.
+ */
+static void names_change(struct image *img)
+{
+	mutex_assert_held(&img->lock);
+	img->changes++;
+	img->openers++;
+}
+
+static void names_changed(struct image *img)
+{
+	mutex_assert_held(&img->lock);
+	img->changes--;
+	image_restamp(img);
+	image_release_locked(img, false);
+}
+
+/* bound or not: the first write may be past the gate, and then the intent goes with it */
+static int log_intent(struct image *img, enum op_intent how, const char *path)
+{
+	struct op op = { .type = OP_INTENT,
+			 .arg0 = how,
+			 .path = path,
+			 .path_bytes = (uint16_t)strlen(path) };
+
+	if (!img->cached || img->has_intent)
+		return 0;
+	op.image = cache_image_id(img->cached);
+	return corecall_log(img->dir, img->cached, &op, true);
+}
+
+/* Its last name is about to go. Undone by last_name_stays(). */
+static int last_name_goes(struct image *img, enum op_intent how, const char *path)
+{
+	int r;
+
+	mutex_lock(&img->lock);
+	r = may_go(img, path);
+	if (r == 0) {
 		keep_reachable(img);
-	/* bound or not: the first write may be past the gate, and then the intent goes with it */
-	if (r == 0 && img->cached && !img->has_intent) {
-		op.image = cache_image_id(img->cached);
-		r = corecall_log(img->dir, img->cached, &op, true);
-		img->has_intent = r == 0;
+		names_change(img);
 	}
-	if (r == 0)
-		img->changes++; /* the ctime moves, if the file is open */
+	mutex_unlock(&img->lock);
+	if (r < 0)
+		return r;
+	r = log_intent(img, how, path);
+	LOCK_SCOPE(&img->lock);
+	if (r < 0)
+		names_changed(img);
+	else
+		img->has_intent = img->cached != NULL;
 	return r;
 }
 
@@ -93,22 +134,24 @@ static void log_done(struct image *img, bool is_gone)
 
 static void last_name_stays(struct image *img)
 {
-	img->changes--;
-	image_restamp(img);
 	log_done(img, false);
+	LOCK_SCOPE(&img->lock);
 	img->has_intent = false;
+	names_changed(img);
 }
 
 /* parent: descriptor of the directory it was removed from. */
 static void last_name_went(struct image *img, int parent)
 {
-	img->changes--;
-	image_restamp(img);
-	log_done(img, true);
+	mutex_lock(&img->lock);
 	img->is_unlinked = true;
+	mutex_unlock(&img->lock);
+	log_done(img, true);
+	LOCK_SCOPE(&img->lock);
 	image_forget_inode(img);
 	if (img->cached)
 		maintain_add_unlinked(img, parent);
+	names_changed(img);
 }
 
 /* ---- unlink ---- */
@@ -123,7 +166,6 @@ static int unlink_last(struct image *img, int dirfd, const char *name)
 	char path[PATHNAME_BYTES];
 	int r;
 
-	LOCK_SCOPE(&img->lock);
 	if (pathname_of_entry(img->dir->root_fd, dirfd, name, path) < 0)
 		snprintf(path, sizeof(path), "%.255s", name);
 	r = last_name_goes(img, OP_INTENT_UNLINK, path);
@@ -243,7 +285,11 @@ static bool is_weak(const struct image *img)
 	return img && img->is_weak;
 }
 
-/* The paths in the core follow at once. */
+/*
+ * The paths in the core follow at once. Space in the log is not waited for: while names of
+ * directories are held, images that nobody has open cannot be migrated. The way back must be
+ * logged, and may take what migration would need.
+ */
 static int log_rename(const struct rename *r, bool is_reverse)
 {
 	struct op op = {
@@ -252,10 +298,17 @@ static int log_rename(const struct rename *r, bool is_reverse)
 		.path2 = is_reverse ? r->path : r->newpath,
 	};
 	bool is_durable = is_weak(r->img) || is_weak(r->newimg);
+	struct op_call call;
 
 	op.path_bytes = (uint16_t)strlen(op.path);
 	op.path2_bytes = (uint16_t)strlen(op.path2);
-	return corecall_log(r->d, only(r), &op, is_durable && !is_reverse);
+	op_call_init(&call);
+	call.op.type = CACHE_OP_LOG;
+	call.op.image = only(r);
+	call.op.op = op;
+	call.op.no_wait = is_reverse || !is_durable;
+	call.op.space = is_reverse ? CACHE_SPACE_LAST : CACHE_SPACE_NOW;
+	return corecall_op(r->d, &call);
 }
 
 /* The table must hold the new paths (E6). */
@@ -294,7 +347,6 @@ static int rename_over(struct rename *r)
 	struct image *victim = r->newimg;
 	int result;
 
-	LOCK_SCOPE(&victim->lock);
 	result = last_name_goes(victim, OP_INTENT_RENAME_OVER,
 				r->has_paths ? r->newpath : r->newname);
 	if (result < 0)
@@ -310,7 +362,7 @@ static int rename_over(struct rename *r)
 /* The target is there, and its inode stays: exchanged, or one of several names. */
 static int rename_beside(struct rename *r)
 {
-	int result = image_touching(r->newimg);
+	int result = image_try_touching(r->newimg);
 
 	if (result < 0)
 		return result;
@@ -337,7 +389,7 @@ static int rename_source(struct rename *r)
 	if (!r->img)
 		return rename_target(r);
 	image_hold(r->img);
-	result = image_touching(r->img);
+	result = image_try_touching(r->img);
 	if (result == 0) {
 		result = rename_target(r);
 		if (result == 0 && !r->has_paths)
@@ -383,12 +435,11 @@ static bool has_directory(const struct rename *r)
 	return S_ISDIR(r->st.st_mode) || (r->newfd >= 0 && S_ISDIR(r->newst.st_mode));
 }
 
-static int rename_looked(struct rename *r)
+/* -EAGAIN: the log has no space now. */
+static int rename_named(struct rename *r)
 {
 	int result;
 
-	if (is_same_file(r))
-		return plain_rename(r);
 	if (has_directory(r))
 		pthread_rwlock_wrlock(&r->d->names);
 	else
@@ -399,6 +450,17 @@ static int rename_looked(struct rename *r)
 	else
 		result = rename_source(r);
 	pthread_rwlock_unlock(&r->d->names);
+	return result;
+}
+
+static int rename_looked(struct rename *r)
+{
+	int result;
+
+	if (is_same_file(r))
+		return plain_rename(r);
+	while ((result = rename_named(r)) == -EAGAIN)
+		image_pause();
 	return result;
 }
 

@@ -255,6 +255,24 @@ void bed_drain(struct bed *b, struct image *img)
 	must(image_drain(img) == 0);
 }
 
+uint64_t bed_dirty_blocks(struct bed *b)
+{
+	struct cache_status st;
+
+	cache_status(b->cache, &st);
+	return st.dirty_blocks;
+}
+
+void bed_wait_clean(struct bed *b)
+{
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+
+	while (bed_dirty_blocks(b)) {
+		must_say(clock_mono_ns() < deadline, b->said);
+		usleep(10000);
+	}
+}
+
 /* ---- files ---- */
 
 void bed_make_file(struct bed *b, const char *path, char fill, size_t bytes)
@@ -449,4 +467,14 @@ enum image_state bed_state(struct image *img)
 bool bed_said(struct bed *b, const char *words)
 {
 	return strstr(b->said, words) != NULL;
+}
+
+void bed_wait_said(struct bed *b, const char *words)
+{
+	uint64_t deadline = clock_mono_ns() + 20 * NSEC_PER_SEC;
+
+	while (!bed_said(b, words)) {
+		must_say(clock_mono_ns() < deadline, words);
+		usleep(10000);
+	}
 }

@@ -52,6 +52,9 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b));
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value);
 /* Waits until all is in the backing files. */
 void bed_drain(struct bed *b, struct image *img);
+uint64_t bed_dirty_blocks(struct bed *b);
+/* Waits, not for ever, for what maintenance does about once a second. */
+void bed_wait_clean(struct bed *b);
 
 /* ---- files, by path below the backing directory; all of these must succeed ---- */
 
@@ -79,5 +82,7 @@ int bed_sync(struct image *img);
 bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off);
 enum image_state bed_state(struct image *img);
 bool bed_said(struct bed *b, const char *words);
+/* Waits for it, not for ever. */
+void bed_wait_said(struct bed *b, const char *words);
 
 #endif
