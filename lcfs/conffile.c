@@ -224,9 +224,11 @@ static unsigned int find_section(const struct conffile *f, const char *mnt)
 	return found;
 }
 
+/* All are read; *o gets those of the one that is wanted, when all are in order. */
 static must_check int read_sections(const struct conffile *f, struct options *o)
 {
 	unsigned int wanted = find_section(f, o->mnt);
+	struct options found = { 0 };
 	int err = 0;
 
 	for (unsigned int i = 0; !err && i < f->scan.nr_sections; i++) {
@@ -234,14 +236,17 @@ static must_check int read_sections(const struct conffile *f, struct options *o)
 
 		err = options_init(&of_file);
 		if (err)
-			snprintf(f->text, f->size, "out of memory");
-		of_file.mount_flags = 0;
-		if (!err)
+			snprintf(f->text, f->size, "%s: out of memory", f->name);
+		else
 			err = read_section(f, i, &of_file);
-		if (!err && i == wanted)
-			options_merge(o, &of_file);
-		options_free(&of_file);
+		if (err || i != wanted)
+			options_free(&of_file);
+		else
+			found = of_file;
 	}
+	if (!err && found.value)
+		options_merge(o, &found);
+	options_free(&found);
 	return err;
 }
 

@@ -218,6 +218,7 @@ END_TEST
 START_TEST(what_is_there_twice_is_refused)
 {
 	refuses("[/a]\n[/b]\n[/a]\n", "FILE:3: section [/a]", "line 1");
+	refuses("[/mnt/lc]\ncache = x\n[/mnt/lc/]\n", "FILE:3: section [/mnt/lc/]", "line 1");
 	refuses("[/a]\n[/a/]\n", "FILE:2: section [/a/]", "line 1");
 	refuses("[/a]\ncache = x\n\ncache = y\n", "FILE:4: 'cache'", "line 2");
 	refuses("[/a]\nram_buffers = 4\nram-buffers = 4\n", "FILE:3: 'ram-buffers'", "line 2");

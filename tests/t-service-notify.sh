@@ -13,7 +13,7 @@ mkdir "$dir" "$mnt"
 listen()
 {
 	heard=$tmp/heard
-	rm -f "$heard"
+	: >"$heard"
 	"$top_builddir/tests/notify_receiver" "$1" >"$heard" &
 	receiver=$!
 	cleanup_fn end_process $receiver
