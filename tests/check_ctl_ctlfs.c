@@ -22,10 +22,11 @@ START_TEST(every_row_is_whole)
 
 		ck_assert_msg(item->name && item->unit && item->help, "row %zu", i);
 		ck_assert_msg(strlen(item->name) <= CTL_NAME_MAX, "%s", item->name);
-		ck_assert_msg(!!item->child + !!item->link + (item->show || item->store) == 1,
+		ck_assert_msg(!!item->child + !!item->link +
+					      (item->show || ctl_item_can_store(item)) ==
+				      1,
 			      "%s is one of directory, link, file", item->name);
-		ck_assert_msg(!item->store || item->words || item->min < item->max,
-			      "%s has a range", item->name);
+		ck_assert_msg(!item->store || item->min < item->max, "%s has a range", item->name);
 		for (size_t j = 0; j < i; j++)
 			ck_assert_msg(ctl_table[j].kind != item->kind ||
 					      strcmp(ctl_table[j].name, item->name) != 0,
@@ -292,7 +293,7 @@ START_TEST(resolve_takes_its_words_and_no_others)
 {
 	assert_reads("devices/7/resolve", "none\n");
 	stub.image[0].info.state = IMAGE_CONFLICT;
-	assert_reads("devices/7/resolve", "keep-cache keep-backing\n");
+	assert_reads("devices/7/resolve", "keep-cache keep-backing export\n");
 	ck_assert_int_eq(echo("devices/7/resolve", "keep"), -EINVAL);
 	ck_assert_int_eq(echo("devices/7/resolve", "1"), -EINVAL);
 	ck_assert_int_eq(echo("devices/7/resolve", ""), -EINVAL);
@@ -302,6 +303,10 @@ START_TEST(resolve_takes_its_words_and_no_others)
 	ck_assert_int_eq(stub.image[0].resolved, 1 + IMAGE_KEEP_CACHE);
 	ck_assert_int_eq(echo("devices/7/resolve", "keep-backing"), 12);
 	ck_assert_int_eq(stub.image[0].resolved, 1 + IMAGE_KEEP_BACKING);
+	ck_assert_int_eq(echo("devices/7/resolve", "export"), -EINVAL);
+	ck_assert_str_eq(stub.image[0].exported, "");
+	ck_assert_int_eq(echo("devices/7/resolve", "export /tmp/a b\n"), 16);
+	ck_assert_str_eq(stub.image[0].exported, "/tmp/a b");
 }
 END_TEST
 

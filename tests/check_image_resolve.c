@@ -2,11 +2,14 @@
 /* What the admin decides about images in conflict and missing ones, and that it stays decided. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
@@ -255,6 +258,105 @@ START_TEST(an_open_image_goes_on_with_keep_cache)
 }
 END_TEST
 
+static int export(struct bed *b, char *path, size_t size)
+{
+	struct image *img = imagedir_by_id(b->dir, 1);
+	char root[PATH_MAX];
+	int r;
+
+	ck_assert_ptr_nonnull(realpath(b->root, root));
+	snprintf(path, size, "%s/exported", root);
+	ck_assert_ptr_nonnull(img);
+	r = image_export(img, path);
+	image_put(img);
+	return r;
+}
+
+static void expect_exported(const char *path, char first, char second)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[BYTES + 1];
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, buf, sizeof(buf), 0), BYTES);
+	for (size_t i = 0; i < BYTES; i++)
+		ck_assert_int_eq(buf[i], i < HALF ? first : second);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(export_writes_the_cache_over_the_file_and_decides_nothing)
+{
+	struct bed *b = conflict();
+	char path[PATH_MAX + 16];
+
+	ck_assert_int_eq(export(b, path, sizeof(path)), 0);
+	ck_assert_int_eq(export(b, path, sizeof(path)), -EEXIST);
+	expect_exported(path, 'n', 'e');
+	expect_plain(b, "a", 'e', 'e');
+	ck_assert_int_eq(resolve(b, IMAGE_KEEP_BACKING), 0);
+	expect_image(b, 'e', 'e');
+	ck_assert_int_eq(access(path, F_OK), -1);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(export_of_a_missing_image_has_what_the_cache_has)
+{
+	struct bed *b = dirty_image();
+	char path[PATH_MAX + 16];
+	struct stat st;
+
+	ck_assert_int_eq(unlinkat(b->fd, "a", 0), 0);
+	bed_must_mount(b);
+	ck_assert_int_eq(export(b, path, sizeof(path)), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_le(st.st_blocks * 512, HALF + 65536);
+	expect_exported(path, 'n', 0);
+	ck_assert_int_eq(resolve(b, IMAGE_KEEP_BACKING), 0);
+	bed_free(b);
+}
+END_TEST
+
+/* With an end inside a block, and a file that is one hole. */
+START_TEST(export_of_an_odd_end_comes_to_an_end)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	char path[PATH_MAX + 16], buf[8192];
+	CLEANUP_FD int fd = -1;
+
+	bed_make_file(b, "a", 'o', 5000);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_int_eq(bed_fill(img, 'n', 512, 0), 512);
+	bed_close(img);
+	bed_unmount(b);
+	ck_assert_int_eq(unlinkat(b->fd, "a", 0), 0);
+	bed_make_file(b, "a", 'e', 0);
+	bed_must_mount(b);
+	ck_assert_int_eq(export(b, path, sizeof(path)), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(pread(fd, buf, sizeof(buf), 0), 5000);
+	for (size_t i = 0; i < 5000; i++)
+		ck_assert_int_eq(buf[i], i < 512 ? 'n' : 0);
+	ck_assert_int_eq(unlink(path), 0);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(what_is_not_held_is_not_exported)
+{
+	struct bed *b = dirty_image();
+	char path[PATH_MAX + 16];
+
+	bed_must_mount(b);
+	ck_assert_int_eq(export(b, path, sizeof(path)), -EINVAL);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	expect_image(b, 'n', 'o');
+	bed_free(b);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("image resolve");
@@ -268,6 +370,9 @@ static Suite *make_suite(void)
 		   a_missing_file_must_be_there_again_or_its_data_is_given_up,
 		   a_file_that_is_in_use_as_another_image_is_not_taken,
 		   what_is_not_held_is_not_resolved, an_open_image_goes_on_with_keep_cache);
+	CHECK_CASE(suite, "export", export_writes_the_cache_over_the_file_and_decides_nothing,
+		   export_of_a_missing_image_has_what_the_cache_has,
+		   export_of_an_odd_end_comes_to_an_end, what_is_not_held_is_not_exported);
 	return suite;
 }
 

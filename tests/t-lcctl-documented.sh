@@ -47,13 +47,14 @@ held()
 	run "$LCCTL" drain -q "$1"
 	[ "$status" = 1 ] || fail "$1 is not held"
 }
-sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^\.Dl # //p' "$page" | sed "s|/mnt/lc|$mnt|g" >"$tmp/examples"
+sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^\.Dl # //p' "$page" |
+	sed "s|/var/tmp/|$tmp/|g; s|/mnt/lc|$mnt|g" >"$tmp/examples"
 [ "$(wc -l <"$tmp/examples")" -ge 10 ] || fail "examples: $(cat "$tmp/examples")"
 PATH=$(dirname "$LCCTL"):$PATH
 export PATH
 while read -r command; do
 	case $command in
-	*resolve*) held vm2.img ;;
+	*export=*) held vm2.img ;;
 	*forget*) held old.img ;;
 	esac
 	works sh -c "$command"
@@ -61,4 +62,5 @@ done <"$tmp/examples"
 ! is_mounted "$mnt" || fail "the last example leaves it mounted"
 same "$page" "$dir/vm1.img"
 same "$page" "$dir/vm2.img"
+same "$page" "$tmp/vm2.rescued"
 [ ! -e "$dir/old.img" ] || fail "old.img is there again"

@@ -6,6 +6,7 @@
 . "${top_srcdir:?}/tests/lcctl_lib.sh"
 set -eu
 alone "$0"
+cd "$tmp"
 standard_mount allow_migrate=0
 
 "$VERIFIER" random "$tmp/old" 409600 1
@@ -37,6 +38,17 @@ refused 1 'would be lost' "$LCCTL" forget a
 run "$LCCTL" status -x
 [ "$status" = 1 ] || fail "status -x with conflicts ends with $status"
 
+# Exported it is what it would be, and nothing is decided.
+works "$LCCTL" resolve --export "$tmp/exported" a
+same "$tmp/exported" "$tmp/mixed"
+same "$dir/a" "$tmp/theirs"
+refused 1 'is there already' "$LCCTL" resolve --export "$tmp/exported" a
+refused 1 'is in a mount' "$LCCTL" resolve --export "$mnt/exported" a
+refused 1 'No such file' "$LCCTL" resolve --export "$tmp/nothing/exported" a
+says 'held as before' "$LCCTL" resolve --export relative a
+same relative "$tmp/mixed"
+rm relative
+
 says 'goes over the file' "$LCCTL" resolve --keep-cache a
 works "$LCCTL" resolve --quiet --keep-backing "$dir/b"
 [ ! -s "$tmp/out" ] || fail "not quiet: $(cat "$tmp/out")"
@@ -65,6 +77,8 @@ rm "$dir/d"
 umount_lcfs "$mnt"
 standard_mount allow_migrate=0
 matches ".*${tab}missing${tab}.*${tab}d" "$LCCTL" list -H
+works "$LCCTL" resolve -q --export "$tmp/rescued" d
+cmp -n 204800 "$tmp/rescued" "$tmp/new" || fail "what the cache has is not exported"
 refused 1 'no file of its name' "$LCCTL" resolve --keep-cache d
 refused 1 'would be lost' "$LCCTL" forget d
 says 'forgotten' "$LCCTL" forget --yes d

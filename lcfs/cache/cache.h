@@ -409,6 +409,9 @@ struct cache_read {
 	uint64_t off;
 	uint32_t len;
 	void *buf;
+	/* buf has what is in the backing file: what is cached is laid over it, and the backing file
+	 * is not read. Of an image that is stopped, too. */
+	bool is_overlay;
 	void *owner;
 	int result; /* len or -errno */
 	/* the core's */

@@ -140,10 +140,10 @@ const struct ctl_item ctl_table[] = {
 	  .name = "resolve",
 	  .unit = "",
 	  .words = ctl_resolutions,
-	  .help = "decide about an image in conflict or missing: keep-cache or keep-backing; reads "
+	  .help = "decide about an image in conflict or missing, or write it to a new file; reads "
 		  "as what can be written now, or none",
 	  .show = ctl_device_show_resolve,
-	  .store = ctl_device_resolve },
+	  .store_text = ctl_device_resolve },
 	LINK(CTL_IN_DEVICE, "device", ctl_device_link_device, "the backing file"),
 };
 

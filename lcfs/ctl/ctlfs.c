@@ -146,7 +146,7 @@ static mode_t item_mode(const struct ctl_item *item)
 	case CTL_LINK:
 		return S_IFLNK | 0777;
 	case CTL_FILE:
-		return S_IFREG | (item->show ? 0444u : 0) | (item->store ? 0200u : 0);
+		return S_IFREG | (item->show ? 0444u : 0) | (ctl_item_can_store(item) ? 0200u : 0);
 	}
 	return S_IFDIR | 0755;
 }

@@ -21,6 +21,7 @@ enum request_kind {
 	REQUEST_IO_SYNC,      /* struct image_io, csync */
 	REQUEST_SYNC_CALL,    /* struct sync_call */
 	REQUEST_OP_CALL,      /* struct op_call */
+	REQUEST_READ_CALL,    /* struct read_call */
 };
 
 struct call_wait {
@@ -39,13 +40,20 @@ struct op_call {
 	struct call_wait wait;
 };
 
+struct read_call {
+	struct cache_read r;
+	struct call_wait wait;
+};
+
 /* Zeroes and readies. Each call below needs one of its own; afterwards it is spent. */
 void sync_call_init(struct sync_call *call);
 void op_call_init(struct op_call *call);
+void read_call_init(struct read_call *call);
 
 /* These block. The result of the request. */
 int corecall_sync(struct imagedir *d, struct cache_image *ci) must_check; /* NULL: everything */
 int corecall_op(struct imagedir *d, struct op_call *call) must_check;
+int corecall_read(struct imagedir *d, struct read_call *call) must_check;
 /* Waits for what a core function returned for call->s (CACHE_DONE or CACHE_WAIT); ob is carried out
  * first. */
 int corecall_finish(struct imagedir *d, struct sync_call *call, enum cache_step step,

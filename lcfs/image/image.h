@@ -252,6 +252,13 @@ enum image_resolution {
 };
 int image_resolve(struct image *img, enum image_resolution how) must_check;
 /*
+ * Writes an image that is held to a new, sparse file at the absolute path, as it would be shown:
+ * what the cache has over what its file has now, if there is one. Nothing is decided by that.
+ * -EINVAL: it is not held; -EEXIST; -EBUSY: it was decided meanwhile; -EIO: a block cannot be read.
+ * After an error there is no file.
+ */
+int image_export(struct image *img, const char *path) must_check;
+/*
  * Attaches the image to that cache, or detaches it (0), while it is in use: drains it from the
  * cache it is in, unbinds it there, durably; then the other cache has it. Its writes go on but for
  * a moment at the end. It stays so for later mounts where its file takes extended attributes, else

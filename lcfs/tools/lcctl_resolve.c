@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* lcctl resolve and forget: what is to become of an image that is held. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/messages.h"
 #include "lcfs/tools/lcctl_image.h"
 #include "lcfs/tools/lcctl_job.h"
@@ -22,8 +25,10 @@ static const char *why_not(int err)
 	case EBUSY:
 		return "it is open, or its file is: close it, or unmount, mount again and decide "
 		       "first thing";
+	case EEXIST:
+		return "that file is there already";
 	case ENOSPC:
-		return "the log has no room for the decision";
+		return "there is no room, in the log for the decision or for the file";
 	default:
 		return tree_why(err);
 	}
@@ -47,7 +52,7 @@ static bool decide(const struct image_ref *ref, const char *word)
 		}
 	}
 	if (result)
-		msg_err("%s/%s: not resolved: %s", ref->tree.where, ref->name, why_not(result));
+		msg_err("%s/%s: not done: %s", ref->tree.where, ref->name, why_not(result));
 	return result == 0;
 }
 
@@ -60,16 +65,59 @@ static bool is_held(const struct image_ref *ref, struct image_facts *f)
 	return false;
 }
 
+/* The daemon writes the file: by an absolute path, and not through a mount of lcfs. False, said. */
+static bool export_word(const char *file, char *word, size_t size)
+{
+	CLEANUP_FREE char *copy = strdup(file), *dir = NULL;
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+	const char *name = slash ? slash + 1 : file;
+	struct tree t;
+
+	if (slash)
+		*slash = '\0';
+	dir = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
+	if (!dir || !*name) {
+		msg_err("%s: %s", file, *name ? strerror(errno) : "is a directory");
+		return false;
+	}
+	if (tree_of_path(dir, &t, NULL)) {
+		msg_err("%s: is in a mount of lcfs: export to somewhere else", file);
+		return false;
+	}
+	snprintf(word, size, "export %s/%s", strcmp(dir, "/") == 0 ? "" : dir, name);
+	return true;
+}
+
+static int export_image(const struct lcctl *c, const struct image_ref *ref)
+{
+	const char *file = c->value[OPT_EXPORT];
+	char word[PATH_MAX + 16];
+
+	if (access(file, F_OK) == 0) {
+		msg_err("%s: is there already", file);
+		return EXIT_FAILED;
+	}
+	if (!export_word(file, word, sizeof(word)) || !decide(ref, word))
+		return EXIT_FAILED;
+	if (!lcctl_has(c, OPT_QUIET))
+		printf("%s: written to %s; it is held as before\n", ref->name, file);
+	return EXIT_DONE;
+}
+
 int lcctl_resolve(const struct lcctl *c)
 {
 	CLEANUP_IMAGE struct image_ref ref = { .tree.fd = -1 };
 	bool keeps_cache = lcctl_has(c, OPT_KEEP_CACHE);
 	struct image_facts f;
 
-	if (keeps_cache == lcctl_has(c, OPT_KEEP_BACKING)) {
-		msg_err("resolve: say one of --keep-cache and --keep-backing");
+	if (keeps_cache + lcctl_has(c, OPT_KEEP_BACKING) + lcctl_has(c, OPT_EXPORT) != 1) {
+		msg_err("resolve: say one of --keep-cache, --keep-backing and --export");
 		return EXIT_USAGE;
 	}
+	if (lcctl_has(c, OPT_EXPORT))
+		return imgref_find(c, c->operand[0], &ref) && is_held(&ref, &f) ?
+			       export_image(c, &ref) :
+			       EXIT_FAILED;
 	if (!imgref_find(c, c->operand[0], &ref) || !is_held(&ref, &f) ||
 	    !decide(&ref, keeps_cache ? "keep-cache" : "keep-backing"))
 		return EXIT_FAILED;
