@@ -127,7 +127,7 @@ static must_check int open_directory(struct stack *s, const struct places *p,
 		pause_ms(POLL_MS);
 	}
 	if (!err)
-		err = imagedir_admit(s->dir, &s->sb, text, sizeof(text));
+		err = admit(s, text, sizeof(text));
 	if (err)
 		msg_err("%s", text);
 	return err;

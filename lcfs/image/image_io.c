@@ -11,6 +11,9 @@
  *	  |         v | RESUME
  *	  |        parked
  *	  +-----> pool: prepare or sync, then as above; or pread, pwrite, fdatasync
+ *
+ * All of it is inside the image (gate.c), or passed the inner gate; what finds the outer one shut is
+ * parked before it has begun.
  */
 #include "lcfs/image/image.h"
 
@@ -24,9 +27,17 @@
 
 #define WINDOW_SHIFT(io) ((io)->off & (BLOCK_BYTES - 1))
 
+static void leave(struct image_io *io)
+{
+	if (io->is_inside)
+		image_leave(io->img);
+	io->is_inside = false;
+}
+
 static void finish(struct image_io *io, int result)
 {
 	io->result = result;
+	leave(io);
 	io->done(io);
 }
 
@@ -50,7 +61,7 @@ static uint32_t below_size(uint64_t off, uint32_t len, uint64_t size)
 /* The image may have been cut meanwhile: what lies beyond its end is not shown as zeros. */
 static int read_result(struct image_io *io)
 {
-	uint64_t size = image_size(io->img);
+	uint64_t size = image_size_inside(io->img);
 
 	if (io->mem.read->result < 0)
 		return io->mem.read->result;
@@ -59,13 +70,13 @@ static int read_result(struct image_io *io)
 
 static enum cache_step run_read(struct image_io *io, bool may_wait)
 {
-	struct imagedir *d = io->img->dir;
+	struct cachehost *h = atomic_load(&io->img->host);
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_read_run(d->cache, io->mem.read, may_wait, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_read_run(h->cache, io->mem.read, may_wait, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 	return step;
 }
 
@@ -105,7 +116,7 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 
 	if (!ci)
 		return to_pool(io, may_wait, pool_read);
-	io->size_before = image_size(img);
+	io->size_before = image_size_inside(img);
 	len = below_size(io->off, io->len, io->size_before);
 	if (len == 0) {
 		io->result = 0;
@@ -127,13 +138,13 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 
 static enum cache_step run_write(struct image_io *io, bool may_wait)
 {
-	struct imagedir *d = io->img->dir;
+	struct cachehost *h = atomic_load(&io->img->host);
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_write_run(d->cache, &io->write, may_wait, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_write_run(h->cache, &io->write, may_wait, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 	return step;
 }
 
@@ -224,7 +235,7 @@ static int prepare_and_enter(struct image_io *io)
 
 		if (r == 0 && io->sync && image_is_sync_wanted(io->img))
 			r = image_sync_backing(io->img);
-		if (r != 0 || gate_enter(io->img))
+		if (r != 0 || gate_enter_inside(io->img))
 			return r;
 	}
 }
@@ -239,25 +250,13 @@ static void pool_write(struct task *t)
 	} else if (r == 1) {
 		finish(io, write_uncached(io));
 	} else if (write_inside(io, true) == CACHE_DONE) {
-		io->done(io);
+		finish(io, io->result);
 	}
 }
 
 static enum cache_step start_write(struct image_io *io, bool may_wait)
 {
-	struct image *img = io->img;
-	uint64_t most = atomic_load(&img->max_bytes);
-
-	if (io->len == 0) {
-		io->result = 0;
-		return CACHE_DONE;
-	}
-	if (io->off >= most) {
-		io->result = -EFBIG;
-		return CACHE_DONE;
-	}
-	io->len = (uint32_t)min((uint64_t)io->len, most - io->off);
-	if ((io->sync && image_is_sync_wanted(img)) || !gate_enter(img))
+	if ((io->sync && image_is_sync_wanted(io->img)) || !gate_enter_inside(io->img))
 		return to_pool(io, may_wait, pool_write);
 	return write_inside(io, may_wait);
 }
@@ -266,7 +265,7 @@ static enum cache_step start_write(struct image_io *io, bool may_wait)
 
 static enum cache_step sync_core(struct image_io *io)
 {
-	struct imagedir *d = io->img->dir;
+	struct cachehost *h = atomic_load(&io->img->host);
 	enum cache_step step;
 	struct outbox ob;
 
@@ -278,8 +277,8 @@ static enum cache_step sync_core(struct image_io *io)
 		return CACHE_DONE;
 	}
 	outbox_init(&ob);
-	step = cache_sync_start(d->cache, &io->csync, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_sync_start(h->cache, &io->csync, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 	if (step == CACHE_DONE)
 		io->result = io->csync.result;
 	return step;
@@ -293,7 +292,7 @@ static void pool_sync(struct task *t)
 	if (r < 0)
 		finish(io, r);
 	else if (sync_core(io) == CACHE_DONE)
-		io->done(io);
+		finish(io, io->result);
 }
 
 static enum cache_step start_sync(struct image_io *io, bool may_wait)
@@ -307,14 +306,30 @@ static enum cache_step start_sync(struct image_io *io, bool may_wait)
 
 /* ---- all ---- */
 
-enum cache_step image_io_start(struct image_io *io, bool may_wait)
+static void pool_restart(struct task *t)
 {
-	int bad = atomic_load(&io->img->bad);
+	struct image_io *io = container_of(t, struct image_io, task);
 
-	if (bad && io->kind != IMAGE_SYNC) {
-		io->result = -bad;
-		return CACHE_DONE;
+	if (image_io_start(io, true) == CACHE_DONE)
+		io->done(io);
+}
+
+/* CACHE_COPY: it is inside. */
+static enum cache_step come_in(struct image_io *io, bool may_wait)
+{
+	while (!image_try_enter(io->img)) {
+		if (!may_wait)
+			return CACHE_AGAIN;
+		io->task.run = pool_restart;
+		if (gate_park(io->img, &io->task))
+			return CACHE_WAIT;
 	}
+	io->is_inside = true;
+	return CACHE_COPY;
+}
+
+static enum cache_step start_inside(struct image_io *io, bool may_wait)
+{
 	switch (io->kind) {
 	case IMAGE_READ:
 		return start_read(io, may_wait);
@@ -325,6 +340,47 @@ enum cache_step image_io_start(struct image_io *io, bool may_wait)
 	}
 	io->result = -EINVAL;
 	return CACHE_DONE;
+}
+
+/* False: there is nothing to be done, and the result is there. */
+static bool has_work(struct image_io *io)
+{
+	uint64_t most = atomic_load(&io->img->max_bytes);
+	int bad = atomic_load(&io->img->bad);
+
+	if (bad && io->kind != IMAGE_SYNC) {
+		io->result = -bad;
+		return false;
+	}
+	if (io->kind != IMAGE_WRITE)
+		return true;
+	io->result = io->off >= most ? -EFBIG : 0;
+	if (io->len == 0)
+		io->result = 0;
+	if (io->len == 0 || io->off >= most)
+		return false;
+	io->len = (uint32_t)min((uint64_t)io->len, most - io->off);
+	return true;
+}
+
+enum cache_step image_io_start(struct image_io *io, bool may_wait)
+{
+	enum cache_step step;
+
+	io->is_inside = false;
+	if (!has_work(io))
+		return CACHE_DONE;
+	/* most writes pass the inner gate alone */
+	if (io->kind == IMAGE_WRITE && !(io->sync && image_is_sync_wanted(io->img)) &&
+	    gate_enter(io->img))
+		return write_inside(io, may_wait);
+	step = come_in(io, may_wait);
+	if (step != CACHE_COPY)
+		return step;
+	step = start_inside(io, may_wait);
+	if (step != CACHE_WAIT)
+		leave(io);
+	return step;
 }
 
 void image_io_request(struct action *a)

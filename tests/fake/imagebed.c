@@ -176,12 +176,16 @@ static int mount_parts(struct bed *b)
 	if (r == 0 && b->lease_ns)
 		b->before.lease_ns = (uint64_t)b->lease_ns;
 	if (r == 0)
-		r = imagedir_admit(b->dir, &b->before, b->text, sizeof(b->text));
+		r = imagedir_admit(b->dir, &(const struct superblock *){ &b->before }, 1, b->text,
+				   sizeof(b->text));
 	if (r == 0)
 		r = open_cache(b);
 	if (r == 0)
-		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev),
-					  b->text, sizeof(b->text));
+		r = imagedir_add_caches(b->dir,
+					&(struct imagedir_cache){ .cache = b->cache,
+								  .sb = &b->before,
+								  .log_fd = cachedev_fd(b->dev) },
+					1, b->text, sizeof(b->text));
 	if (r == 0)
 		bed_knob(b, KNOB_ALLOW_MIGRATE, 0);
 	return r;
