@@ -357,6 +357,7 @@ void image_drop_cached(struct image *img)
 
 	mutex_assert_held(&img->lock);
 	atomic_store(&img->host, NULL);
+	img->damage_told = 0;
 	mutex_lock(&img->dir->lock);
 	img->pins--; /* whoever holds the lock has one more */
 	mutex_unlock(&img->dir->lock);

@@ -181,7 +181,22 @@ static int back_check(struct cachehost *h, struct image *img, const struct actio
 	return r;
 }
 
-/* ---- BACK_TRUNCATE, BACK_PUNCH ---- */
+/* ---- BACK_GROW, BACK_TRUNCATE, BACK_PUNCH ---- */
+
+static int back_grow(struct cachehost *h, struct image *img, const struct action *a)
+{
+	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	struct stat st;
+
+	if (!lease_is_good(h))
+		return -EAGAIN;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size >= a->off)
+		return 0;
+	atomic_store(&img->is_changed, true);
+	return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
+}
 
 static int write_zeros(int fd, uint64_t off, uint64_t end)
 {
@@ -308,6 +323,8 @@ static int backing_call(void *ctx, struct action *a)
 	switch (a->type) {
 	case ACTION_BACK_CHECK:
 		return back_check(ctx, img, a);
+	case ACTION_BACK_GROW:
+		return back_grow(ctx, img, a);
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
 		return back_change(ctx, img, a);

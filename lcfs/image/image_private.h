@@ -85,6 +85,7 @@ struct image {
 	char *link_dir;		/* directory of a new name that is not synced yet; or NULL */
 	uint64_t idle_lsn;	/* maintenance: last_lsn seen, and for how many passes */
 	unsigned int idle_passes;
+	uint64_t damage_told; /* cache_image_info.damaged */
 
 	/* atomic; written under lock. The two change together, with nobody inside (gate.c): whoever
 	 * neither holds the lock nor is inside must not follow them. */

@@ -3,6 +3,7 @@
  * What is left to do when nobody waits for it, about once a second on a thread of its own:
  *
  *	- the lease is renewed while it is used;
+ *	- damage of what only the cache device has is told;
  *	- images whose last name went: sync the directories, then, once nobody has them open,
  * UNBIND;
  *	- images that have become clean and are idle: remove the mark, close the descriptors;
@@ -18,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -250,6 +252,19 @@ static bool is_unreachable(struct image *img)
 	return img->users == 0;
 }
 
+static void tell_damage(struct image *img, const struct cache_image_info *info)
+{
+	char path[PATHNAME_BYTES];
+
+	if (info->damaged == img->damage_told)
+		return;
+	img->damage_told = info->damaged;
+	image_describe(img, path);
+	msg_err("%s: byte %" PRIu64 ": the only copy of this block, on the cache device, is "
+		"damaged: reading it fails, and the image is not migrated, until it is overwritten",
+		path, info->damaged_block * BLOCK_BYTES);
+}
+
 /* image->lock held. True: nothing is left to do. */
 static bool maintain_image(struct maintain *m, struct image *img)
 {
@@ -258,6 +273,7 @@ static bool maintain_image(struct maintain *m, struct image *img)
 	if (!img->cached || atomic_load(&img->bad))
 		return true;
 	image_core_info(img, &info);
+	tell_damage(img, &info);
 	if (img->is_unlinked && img->openers == 0)
 		return is_unreachable(img) && img->unlink_seq <= m->synced && unbind(img);
 	if (info.state >= IMAGE_DIRTY || info.dirty_blocks) {

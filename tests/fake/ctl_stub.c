@@ -154,7 +154,7 @@ const char *image_state_text(enum image_state s)
 	return s == IMAGE_DIRTY ? "dirty" : s == IMAGE_CLEAN ? "clean" : "other";
 }
 
-uint32_t image_cache_id(const struct image *img)
+uint32_t image_cache_id(struct image *img)
 {
 	return img->info.is_bound ? 1 : 0;
 }
