@@ -116,8 +116,8 @@ static must_check int drop_stale_pool(struct cachestack *s, const uint8_t *boot_
 }
 
 /* Those of a dead daemon, or new ones. */
-static must_check int open_pool(struct cachestack *s, const uint8_t *boot_id, struct cache_conf *conf,
-				bool *is_new)
+static must_check int open_pool(struct cachestack *s, const uint8_t *boot_id,
+				struct cache_conf *conf, bool *is_new)
 {
 	struct cache_pool_layout layout;
 	char text[TEXT_MAX];

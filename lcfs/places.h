@@ -21,9 +21,9 @@ struct places {
 };
 
 struct places_conf {
-	const char *dir, *mnt; /* as given */
+	const char *dir, *mnt;	   /* as given */
 	const char *const *caches; /* the same; may be UUID=… or LABEL=…; NULL at the end */
-	bool may_be_nonempty;	       /* mnt */
+	bool may_be_nonempty;	   /* mnt */
 };
 
 /*

@@ -266,10 +266,10 @@ int stack_close(struct stack *s)
 
 	/* without an engine nothing marks the cache clean */
 	for (unsigned int i = 0; i < s->nr_caches; i++)
-		had_engine[i] = s->dir &&
-				imagedir_engine(s->dir, imagedir_cache_id(
-								s->dir,
-								s->cache[i].sb.cache_uuid));
+		had_engine[i] =
+			s->dir &&
+			imagedir_engine(s->dir,
+					imagedir_cache_id(s->dir, s->cache[i].sb.cache_uuid));
 	ctlfs_free(s->ctl);
 	if (s->dir)
 		err = imagedir_close(s->dir);

@@ -24,7 +24,7 @@ struct stack {
 	struct ctlfs *ctl;
 
 	struct mutex lock;
-	unsigned int nr_caches; /* lock */
+	unsigned int nr_caches;			      /* lock */
 	struct cachestack cache[IMAGEDIR_CACHES_MAX]; /* lock */
 };
 

@@ -137,7 +137,7 @@ START_TEST(a_list_of_caches_that_is_not_understood_is_an_error)
 {
 #define UUID_TEXT "12345678-1234-1234-1234-123456789abc"
 	static const char *const wrong[] = {
-		UUID_TEXT "\nnonsense\n",	   UUID_TEXT " 1\n",	 UUID_TEXT " 1 dirt\n",
+		UUID_TEXT "\nnonsense\n",     UUID_TEXT " 1\n",	       UUID_TEXT " 1 dirt\n",
 		UUID_TEXT " 1 dirty clean\n", UUID_TEXT " -1 dirty\n", UUID_TEXT " x clean\n",
 	};
 	struct privdir_caches c;

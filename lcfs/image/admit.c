@@ -60,8 +60,7 @@ static int check_once(struct imagedir *d, const struct superblock *const *sb, un
 	char uuid[UUID_TEXT_BYTES];
 
 	for (unsigned int i = 0; i < nr; i++) {
-		if (!imagedir_cache_id(d, sb[i]->cache_uuid) &&
-		    !is_among(sb, i, sb[i]->cache_uuid))
+		if (!imagedir_cache_id(d, sb[i]->cache_uuid) && !is_among(sb, i, sb[i]->cache_uuid))
 			continue;
 		uuid_text(sb[i]->cache_uuid, uuid);
 		snprintf(text, size, "cache %s is given twice: give each cache once", uuid);

@@ -29,10 +29,10 @@ struct cachehost {
 	int64_t old_lease_ns; /* of the mount before */
 
 	struct lease lease;
-	struct busy busy;		/* owner: I/O thread */
-	_Atomic bool is_leaving;	/* it takes no more images */
-	_Atomic bool is_room_wanted;	/* in the image table */
-	unsigned int holds;		/* lock: dir->lock */
+	struct busy busy;	     /* owner: I/O thread */
+	_Atomic bool is_leaving;     /* it takes no more images */
+	_Atomic bool is_room_wanted; /* in the image table */
+	unsigned int holds;	     /* lock: dir->lock */
 };
 
 /* -ENOMEM, or an error of the engine; *out may be there all the same, since images refer to it. The

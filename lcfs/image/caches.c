@@ -135,8 +135,7 @@ static void send_back(struct cachehost *h)
 static void send_back_new(struct imagedir *d, const struct imagedir_cache *c, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
-		struct cachehost *h =
-			cachehost_hold(d, imagedir_cache_id(d, c[i].sb->cache_uuid));
+		struct cachehost *h = cachehost_hold(d, imagedir_cache_id(d, c[i].sb->cache_uuid));
 
 		if (!h)
 			continue;
@@ -160,8 +159,9 @@ int imagedir_add_caches(struct imagedir *d, const struct imagedir_cache *c, unsi
 	if (r < 0 && !is_first)
 		send_back_new(d, c, nr);
 	if (r == -EBUSY && !*text)
-		snprintf(text, size, "it holds data of a file that is in use: unmount, and mount with "
-				     "this cache");
+		snprintf(text, size,
+			 "it holds data of a file that is in use: unmount, and mount with "
+			 "this cache");
 	else if (r < 0 && !*text)
 		snprintf(text, size, "the images cannot be served: %s", strerror(-r));
 	return r;

@@ -117,8 +117,8 @@ int choose_assign(struct image *img, const struct cachehost *h)
 	mutex_assert_held(&img->lock);
 	if (h)
 		uuid_text(h->uuid, text);
-	r = fsetxattr(atomic_load(&img->fd[GUARD_BUFFERED]), ASSIGNED_NAME, text, strlen(text),
-		      0) < 0 ?
+	r = fsetxattr(atomic_load(&img->fd[GUARD_BUFFERED]), ASSIGNED_NAME, text, strlen(text), 0) <
+			    0 ?
 		    -errno :
 		    0;
 	img->assigned = h ? ASSIGNED_CACHE : ASSIGNED_UNCACHED;

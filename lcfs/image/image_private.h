@@ -82,8 +82,8 @@ struct image {
 		ASSIGNED_CACHE
 	} assigned; /* by the admin: choose.c */
 	uint8_t assigned_uuid[FORMAT_UUID_BYTES];
-	char *link_dir;		/* directory of a new name that is not synced yet; or NULL */
-	uint64_t idle_lsn;	/* maintenance: last_lsn seen, and for how many passes */
+	char *link_dir;	   /* directory of a new name that is not synced yet; or NULL */
+	uint64_t idle_lsn; /* maintenance: last_lsn seen, and for how many passes */
 	unsigned int idle_passes;
 	uint64_t damage_told; /* cache_image_info.damaged */
 

@@ -7,10 +7,6 @@
  * stand under either name of an interrupted rename, or where somebody moved it. What is found
  * nowhere was removed by us (there is an intent), or held no dirty data: forgotten; else it is
  * missing, or in conflict if another file has its name.
- *
- * Two caches may know one file: one of them was not there when the other got it. It had nothing
- * that the file has not, then (G3), and its image is forgotten. Should both hold data of it, nobody
- * can say which is newer: both are in conflict.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +20,7 @@
 #include "common/messages.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
+#include "lcfs/image/match.h"
 
 #define DEPTH_MAX 256
 
@@ -32,23 +29,6 @@ struct lost {
 	struct op_identity identity;
 	bool is_replaced; /* another file has its name */
 	bool is_found;
-};
-
-/* Its file is that of another image, too. */
-struct twice {
-	struct list node;
-	struct image *img; /* pinned */
-	int fd;
-	char path[];
-};
-
-struct match {
-	struct imagedir *d;
-	struct list twice;
-	struct lost *lost;
-	size_t nr_lost, room;
-	size_t nr_found;
-	char path[PATHNAME_BYTES]; /* of the walk */
 };
 
 int match_prepare(struct cachehost *h)
@@ -167,32 +147,15 @@ static void take_back_intent(struct image *img)
 		msg_debug("cache: an intent is not taken back");
 }
 
-static void add_twice(struct match *m, struct image *img, int fd, const char *path)
-{
-	size_t n = strlen(path) + 1;
-	struct twice *t = calloc(1, sizeof(*t) + n);
-
-	if (!t || (t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
-		free(t);
-		image_set_conflict(img, IMAGE_CONFLICT, "two images lead to one file", true);
-		return;
-	}
-	memcpy(t->path, path, n);
-	t->img = img;
-	image_pin(img);
-	list_add_tail(&m->twice, &t->node);
-}
-
-/* image->lock held. */
-static void found(struct match *m, struct image *img, int fd, const struct cache_image_info *info,
-		  const char *path)
+void match_found(struct match *m, struct image *img, int fd, const struct cache_image_info *info,
+		 const char *path)
 {
 	char old[PATHNAME_BYTES];
 
 	cache_image_path(image_host(img)->cache, img->cached, old);
 	img->is_weak = info->identity.strength == IDENTITY_WEAK;
 	if (!image_adopt_inode(img, fd)) {
-		add_twice(m, img, fd, path);
+		match_add_twice(m, img, fd, path);
 		return;
 	}
 	if (img->is_weak)
@@ -319,7 +282,7 @@ static int match_image(struct image *img, void *arg)
 	}
 	if (identity_compare(&id, &info.identity) == IDENTITY_OTHER)
 		return add_lost(m, img, &info.identity, true);
-	found(m, img, fd, &info, path);
+	match_found(m, img, fd, &info, path);
 	return 0;
 }
 
@@ -354,7 +317,7 @@ static void try_file(struct match *m, int dirfd, const char *name, uint64_t ino)
 		m->nr_found++;
 		mutex_lock(&l->img->lock);
 		image_core_info(l->img, &info);
-		found(m, l->img, fd, &info, m->path);
+		match_found(m, l->img, fd, &info, m->path);
 		mutex_unlock(&l->img->lock);
 	}
 }
@@ -422,8 +385,7 @@ static int search_tree(struct match *m)
 
 /* ---- what was found nowhere ---- */
 
-/* Maintenance unbinds it: that may have to wait for space in the log, which the mount must not. */
-static void forget(struct image *img)
+void match_forget(struct image *img)
 {
 	img->is_unlinked = true;
 	maintain_add_gone(img);
@@ -449,102 +411,13 @@ static void give_up(struct lost *l)
 	LOCK_SCOPE(&img->lock);
 	image_core_info(img, &info);
 	if (info.has_intent || (info.dirty_blocks == 0 && info.state < IMAGE_DIRTY)) {
-		forget(img);
+		match_forget(img);
 	} else if (l->is_replaced) {
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", true);
 		occupy(img);
 	} else {
 		image_set_conflict(img, IMAGE_MISSING, "not found", true);
 	}
-}
-
-/* ---- what two caches know ---- */
-
-struct facts {
-	struct cachehost *host;
-	bool is_owed; /* the file has not got all that the cache holds of it */
-};
-
-static struct facts facts_of(struct image *img)
-{
-	struct facts f = { .host = NULL };
-	struct cache_image_info info;
-
-	LOCK_SCOPE(&img->lock);
-	f.host = image_host(img);
-	if (f.host) {
-		image_core_info(img, &info);
-		f.is_owed = info.dirty_blocks || info.state >= IMAGE_DIRTY;
-	}
-	return f;
-}
-
-static void give_way(struct image *img)
-{
-	LOCK_SCOPE(&img->lock);
-
-	image_forget_inode(img);
-	cleanup_fd(&img->path_fd);
-	img->path_fd = -1;
-	forget(img);
-}
-
-static void both_conflict(struct image *img)
-{
-	LOCK_SCOPE(&img->lock);
-
-	image_set_conflict(img, IMAGE_CONFLICT, "another image or cache holds data of it, too",
-			   true);
-}
-
-static void found_after_all(struct match *m, struct twice *t)
-{
-	struct cache_image_info info;
-
-	LOCK_SCOPE(&t->img->lock);
-	image_core_info(t->img, &info);
-	found(m, t->img, t->fd, &info, t->path);
-}
-
-/* -EBUSY: the other one is in use. */
-static int settle(struct match *m, struct twice *t)
-{
-	struct image *other = image_at_inode(m->d, t->fd);
-	struct facts mine = facts_of(t->img), theirs;
-	int r = 0;
-
-	if (!other) {
-		found_after_all(m, t);
-		return 0;
-	}
-	theirs = facts_of(other);
-	if (mine.host != theirs.host && !mine.is_owed) {
-		give_way(t->img);
-	} else if (!atomic_load(&other->is_unmatched)) {
-		r = -EBUSY;
-	} else if (mine.host != theirs.host && !theirs.is_owed) {
-		give_way(other);
-		found_after_all(m, t);
-	} else {
-		both_conflict(t->img);
-		both_conflict(other);
-	}
-	image_unpin(other);
-	return r;
-}
-
-static int settle_all(struct match *m, int r)
-{
-	struct twice *t;
-
-	while ((t = list_pop_head(&m->twice, struct twice, node)) != NULL) {
-		if (r == 0)
-			r = settle(m, t);
-		image_unpin(t->img);
-		close(t->fd);
-		free(t);
-	}
-	return r;
 }
 
 /* ---- the end ---- */
@@ -597,7 +470,7 @@ int match_images(struct imagedir *d)
 		image_unpin(m.lost[i].img);
 	}
 	free(m.lost);
-	r = settle_all(&m, r);
+	r = match_settle_twice(&m, r);
 	return r == 0 ? imagedir_for_each(d, match_done, NULL) : r;
 }
 

@@ -37,12 +37,12 @@
 #include "lcfs/image/image_private.h"
 
 #define POLL_NS (5 * NSEC_PER_MSEC)
-#define NEAR_BLOCKS 256u		      /* dirty ones that are drained with the gate shut */
-#define SHUT_NS (1 * NSEC_PER_SEC)	      /* the first time, at most */
-#define SHUT_MAX_NS (16 * NSEC_PER_SEC)	      /* as it doubles while that helps */
-#define APART_NS (200 * NSEC_PER_MSEC)	      /* between two of them */
-#define STUCK_NS (30 * NSEC_PER_SEC)	      /* the same where it did not help */
-#define FAR_NS (30 * NSEC_PER_SEC)	      /* after which writers must give way */
+#define NEAR_BLOCKS 256u		/* dirty ones that are drained with the gate shut */
+#define SHUT_NS (1 * NSEC_PER_SEC)	/* the first time, at most */
+#define SHUT_MAX_NS (16 * NSEC_PER_SEC) /* as it doubles while that helps */
+#define APART_NS (200 * NSEC_PER_MSEC)	/* between two of them */
+#define STUCK_NS (30 * NSEC_PER_SEC)	/* the same where it did not help */
+#define FAR_NS (30 * NSEC_PER_SEC)	/* after which writers must give way */
 
 struct move {
 	struct image *img;
@@ -145,7 +145,7 @@ static bool is_settled(const struct move *m)
 	       (!info.dirty_blocks && !info.is_touching && info.state < IMAGE_DIRTY);
 }
 
-/* Returns 0 with the gate shut, nobody inside, and all of it in the file, which is durably noted. */
+/* Returns 0 with the gate shut, nobody inside, and all of it in the file: that is durably noted. */
 static int drain(struct move *m)
 {
 	int r;

@@ -348,4 +348,3 @@ int imagedir_rename(struct imagedir *d, int dirfd, const char *name, int newdirf
 	rename_end(r);
 	return result;
 }
-
