@@ -135,5 +135,7 @@ int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item,
 
 int ctl_cache_link_device(const struct ctl_place *p, struct ctl_text *out)
 {
-	return ctl_text_printf(out, "%s", p->tree->cache_path);
+	const char *device = imagedir_cache_device(p->tree->dir, p->id);
+
+	return ctl_text_printf(out, "%s", device ? device : p->tree->cache_path);
 }

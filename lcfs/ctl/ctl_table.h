@@ -24,7 +24,6 @@ enum ctl_dir_kind {
 };
 
 #define CTL_FILE_RANK 1000 /* innermost: see common/mutex.h */
-#define CTL_CACHE_ID 1	   /* of the one cache there is */
 
 struct ctlfs {
 	struct imagedir *dir;

@@ -58,7 +58,7 @@ int ctl_place_get(struct ctlfs *t, uint64_t node, struct ctl_place *p)
 		return -ENOENT;
 	if (kind_has_id(p->kind) != (p->id != 0))
 		return -ENOENT;
-	if (p->kind == CTL_IN_CACHE && p->id != CTL_CACHE_ID)
+	if (p->kind == CTL_IN_CACHE && !imagedir_cache(t->dir, p->id))
 		return -ENOENT;
 	if (p->kind == CTL_IN_DEVICE) {
 		p->img = imagedir_by_id(t->dir, p->id);
@@ -258,6 +258,18 @@ static int list_image(struct image *img, void *arg)
 	return id ? entries_add_id(arg, CTL_IN_DEVICE, id) : 0;
 }
 
+static must_check int list_caches(struct ctlfs *t, struct entries *e)
+{
+	uint32_t ids[IMAGEDIR_CACHES_MAX];
+	unsigned int nr =
+		min(imagedir_caches(t->dir, ids, IMAGEDIR_CACHES_MAX), IMAGEDIR_CACHES_MAX);
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < nr; i++)
+		err = entries_add_id(e, CTL_IN_CACHE, ids[i]);
+	return err;
+}
+
 static int entry_order(const void *a, const void *b)
 {
 	const struct ctl_entry *x = a, *y = b;
@@ -298,7 +310,7 @@ int ctlfs_list(struct ctlfs *t, uint64_t dir, struct ctl_entry **out, size_t *nr
 	if (ctl_node_item(dir))
 		return -ENOTDIR;
 	if (place.kind == CTL_IN_CACHES)
-		err = entries_add_id(&e, CTL_IN_CACHE, CTL_CACHE_ID);
+		err = list_caches(t, &e);
 	else if (place.kind == CTL_IN_DEVICES)
 		err = list_images(t, &e);
 	else
