@@ -20,6 +20,13 @@
  * application makes because of it), happens in this order; ThreadSanitizer must be told.
  */
 #if defined(__SANITIZE_THREAD__)
+#define HAS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_TSAN 1
+#endif
+#endif
+#ifdef HAS_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 #define from_kernel(obj) __tsan_acquire(obj)

@@ -2,6 +2,7 @@
 /* Reads, writes and syncs of images, cached and uncached, on a real core and engine. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -200,7 +201,7 @@ START_TEST(without_a_cache_files_are_served_as_they_are)
 	ck_assert_int_eq(bed_sync(img), 0);
 	ck_assert_int_eq(image_truncate(img, 10), 0);
 	ck_assert_int_eq(bed_read(img, buf, 8, 8), 2);
-	ck_assert_uint_eq(image_id(img), 0);
+	ck_assert_uint_eq(bed_image_id(img), 0);
 	bed_close(img);
 	bed_free(b);
 }
@@ -231,7 +232,7 @@ START_TEST(a_file_that_the_cache_cannot_take_is_served_uncached)
 	close(next);
 	close(fd);
 	ck_assert_int_eq(image_open(img, true), 0);
-	ck_assert_uint_eq(image_id(img), 0);
+	ck_assert_uint_eq(bed_image_id(img), 0);
 	ck_assert_int_eq(bed_write_sync(img, "abc", 3, 0), 3);
 	ck_assert_int_eq(bed_read(img, buf, 4, 0), 3);
 	bed_close(img);
@@ -285,6 +286,59 @@ START_TEST(migration_does_not_move_the_ctime_that_is_shown)
 }
 END_TEST
 
+#define NEEDLE "this block goes bad on the cache device"
+
+/* One bit of the block with the needle. */
+static void damage_cache_device(struct bed *b)
+{
+	int fd = openat(b->root_fd, "cache", O_RDWR | O_CLOEXEC);
+	char *all = malloc(BED_CACHE_BYTES), *at;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, all, BED_CACHE_BYTES, 0), BED_CACHE_BYTES);
+	at = memmem(all, BED_CACHE_BYTES, NEEDLE, strlen(NEEDLE));
+	ck_assert_ptr_nonnull(at);
+	*at ^= 1;
+	ck_assert_int_eq(pwrite(fd, at, 1, at - all), 1);
+	ck_assert_int_eq(fsync(fd), 0);
+	close(fd);
+	free(all);
+}
+
+/* Lets the RAM buffers be used for something else. */
+static void fill_buffers(struct image *img)
+{
+	for (uint32_t i = 1; i < 8; i++)
+		ck_assert_int_eq(bed_fill(img, 'f', MIB, i * MIB), MIB);
+	ck_assert_int_eq(bed_sync(img), 0);
+}
+
+START_TEST(damage_of_the_only_copy_is_an_error_and_is_told)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	char buf[8192];
+
+	bed_must_mount(b);
+	img = bed_create(b, "a");
+	ck_assert_int_eq(image_open(img, true), 0);
+	ck_assert_int_eq(bed_fill(img, 'a', 8192, 0), 8192);
+	ck_assert_int_eq(bed_write(img, NEEDLE, strlen(NEEDLE), 100), strlen(NEEDLE));
+	ck_assert_int_eq(bed_sync(img), 0);
+	fill_buffers(img);
+	damage_cache_device(b);
+	ck_assert_int_eq(bed_read(img, buf, 4096, 0), -EIO);
+	ck_assert_int_eq(bed_write(img, "x", 1, 0), -EIO);
+	bed_wait_said(b, "a: byte 0: the only copy");
+	ck_assert(bed_reads(img, 'a', 4096, 4096));
+	ck_assert_int_eq(bed_fill(img, 'n', 4096, 0), 4096);
+	ck_assert(bed_reads(img, 'n', 4096, 0));
+	bed_drain(b, img);
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("image_io");
@@ -296,7 +350,8 @@ static Suite *make_suite(void)
 		   a_killed_daemon_loses_no_acknowledged_write,
 		   a_daemon_killed_between_migrations_leaves_no_conflict,
 		   a_synchronous_write_is_acknowledged_with_everything_in_place,
-		   a_write_beyond_the_limits_is_refused);
+		   a_write_beyond_the_limits_is_refused,
+		   damage_of_the_only_copy_is_an_error_and_is_told);
 	CHECK_CASE(s, "uncached", without_a_cache_files_are_served_as_they_are,
 		   a_file_that_the_cache_cannot_take_is_served_uncached);
 	CHECK_CASE(s, "stat", stat_shows_size_time_and_blocks_of_what_is_cached,

@@ -37,6 +37,14 @@ static struct image *make_dirty(struct bed *b, const char *path, char fill)
 	return img;
 }
 
+static void expect(struct bed *b, const char *path, char fill)
+{
+	struct image *img = bed_open(b, path);
+
+	ck_assert(bed_reads(img, fill, BYTES, 0));
+	bed_close(img);
+}
+
 static void link_to(struct bed *b, struct image *img, const char *path)
 {
 	ck_assert_int_eq(imagedir_link(b->dir, image_fd(img), b->fd, path), 0);
@@ -82,9 +90,7 @@ START_TEST(a_rename_over_one_of_its_names_is_no_conflict)
 	bed_unmount(b);
 	bed_must_mount(b);
 	ck_assert(!bed_said(b, "conflict") && !bed_said(b, "missing"));
-	img = bed_open(b, "b");
-	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	bed_close(img);
+	expect(b, "b", 'a');
 	bed_free(b);
 }
 END_TEST
@@ -103,9 +109,7 @@ START_TEST(a_closed_image_whose_first_name_went_is_not_missing)
 	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
 	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
 	bed_wait_clean(b);
-	img = bed_open(b, "b");
-	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	bed_close(img);
+	expect(b, "b", 'a');
 	ck_assert_str_eq(b->said, "");
 	bed_free(b);
 }
@@ -170,11 +174,11 @@ END_TEST
 
 /* ---- directories under way ---- */
 
-static int check(struct bed *b, struct image *img)
+static int check(struct image *img)
 {
-	struct action a = { .type = ACTION_BACK_CHECK, .image = image_cached(img) };
+	struct action a = { .type = ACTION_BACK_CHECK, .image = atomic_load(&img->cached) };
 
-	return image_engine_ops.backing_call(b->dir, &a);
+	return image_engine_ops.backing_call(image_host(img), &a);
 }
 
 START_TEST(a_closed_image_is_not_looked_for_while_its_directory_is_renamed)
@@ -193,10 +197,10 @@ START_TEST(a_closed_image_is_not_looked_for_while_its_directory_is_renamed)
 	img = imagedir_by_id(b->dir, id);
 	pthread_rwlock_wrlock(&b->dir->names);
 	cache_rename(b->cache, "d", "e", false); /* as the log has it, before the system call */
-	ck_assert_int_eq(check(b, img), -EAGAIN);
+	ck_assert_int_eq(check(img), -EAGAIN);
 	ck_assert_int_eq(renameat(b->fd, "d", b->fd, "e"), 0);
 	pthread_rwlock_unlock(&b->dir->names);
-	ck_assert_int_eq(check(b, img), 0);
+	ck_assert_int_eq(check(img), 0);
 	ck_assert_str_eq(b->said, "");
 	image_put(img);
 	bed_free(b);
@@ -212,7 +216,7 @@ START_TEST(an_open_image_is_migrated_while_a_directory_is_renamed)
 	bed_must_mount(b);
 	img = make_dirty(b, "a", 'a');
 	pthread_rwlock_wrlock(&b->dir->names);
-	ck_assert_int_eq(check(b, img), 0);
+	ck_assert_int_eq(check(img), 0);
 	pthread_rwlock_unlock(&b->dir->names);
 	bed_close(img);
 	bed_free(b);
@@ -332,7 +336,7 @@ static struct image *make_weak(struct bed *b, const char *path, char fill)
 
 	must(image_open(img, true) == 0);
 	img->is_weak = true;
-	image_cached(img)->identity.strength = IDENTITY_WEAK;
+	atomic_load(&img->cached)->identity.strength = IDENTITY_WEAK;
 	must(bed_fill(img, fill, BYTES, 0) == BYTES && bed_sync(img) == 0);
 	return img;
 }
@@ -347,7 +351,7 @@ static void log_rename_and_die(struct bed *b)
 			 .path2_bytes = 1 };
 	struct image *img = make_weak(b, "a", 'a');
 
-	must(corecall_log(b->dir, image_cached(img), &op, true) == 0);
+	must(corecall_log(image_host(img), atomic_load(&img->cached), &op, true) == 0);
 }
 
 START_TEST(a_weak_image_is_found_under_its_old_name)
@@ -369,18 +373,13 @@ END_TEST
 START_TEST(a_weak_image_is_not_what_it_was_to_be_renamed_over)
 {
 	struct bed *b = bed_new();
-	struct image *img;
 
 	bed_make_file(b, "z", 'z', BYTES);
 	bed_die(b, log_rename_and_die);
 	bed_must_mount(b);
 	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	img = bed_open(b, "z");
-	ck_assert(bed_reads(img, 'z', BYTES, 0));
-	bed_close(img);
-	img = bed_open(b, "a");
-	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	bed_close(img);
+	expect(b, "z", 'z');
+	expect(b, "a", 'a');
 	bed_free(b);
 }
 END_TEST
@@ -394,16 +393,13 @@ static void rename_weak_and_die(struct bed *b)
 START_TEST(a_weak_image_is_found_under_its_new_name_though_the_old_one_is_used_again)
 {
 	struct bed *b = bed_new();
-	struct image *img;
 
 	bed_die(b, rename_weak_and_die);
 	bed_make_file(b, "a", 'n', 10);
 	ck_assert_int_eq(utimensat(b->fd, "a", (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0), 0);
 	bed_must_mount(b);
 	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	img = bed_open(b, "z");
-	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	bed_close(img);
+	expect(b, "z", 'a');
 	bed_free(b);
 }
 END_TEST
@@ -418,17 +414,12 @@ static void rename_weak_make_new_and_die(struct bed *b)
 START_TEST(weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart)
 {
 	struct bed *b = bed_new();
-	struct image *img;
 
 	bed_die(b, rename_weak_make_new_and_die);
 	bed_must_mount(b);
 	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	img = bed_open(b, "z");
-	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	bed_close(img);
-	img = bed_open(b, "a");
-	ck_assert(bed_reads(img, 'n', BYTES, 0));
-	bed_close(img);
+	expect(b, "z", 'a');
+	expect(b, "a", 'n');
 	bed_free(b);
 }
 END_TEST
@@ -487,9 +478,7 @@ START_TEST(a_clean_image_whose_inode_is_another_file_now_is_forgotten)
 	ck_assert_int_eq(fstatat(b->fd, "n", &is, 0), 0);
 	if (is.st_ino != was.st_ino)
 		fprintf(stderr, "this filesystem does not use inode numbers again at once\n");
-	img = bed_open(b, "n");
-	ck_assert(bed_reads(img, 'n', BYTES, 0));
-	bed_close(img);
+	expect(b, "n", 'n');
 	ck_assert_str_eq(b->said, "");
 	for (int i = 0; is.st_ino == was.st_ino && i < 2000 && is_known(b, id); i++)
 		usleep(10000);

@@ -309,12 +309,22 @@ standard_mount()
 # ---------------------------------------------------------------- devices
 
 # detach DEVICE: if it is still a file of this test that is behind it. The number of a device that
-# has been detached is soon another test's.
+# has been detached is soon another test's. Whoever looks at all block devices at that moment keeps
+# it a little longer, and the file in use with it.
 detach()
 {
-	case $(losetup -nO BACK-FILE "$1" 2>/dev/null) in
+	behind=$(losetup -nO BACK-FILE "$1" 2>/dev/null)
+	case $behind in
 	"$tmp"/*) losetup -d "$1" ;;
+	*) return 0 ;;
 	esac
+	eventually 30 lets_go "$1" "$behind" || fail "$1 does not let go of $behind"
+}
+
+# lets_go DEVICE FILE
+lets_go()
+{
+	[ "$(losetup -nO BACK-FILE "$1" 2>/dev/null)" != "$2" ]
 }
 
 # attach FILE [OPTION...]: the loop device goes to $loop.

@@ -179,6 +179,9 @@ struct cache_image_info {
 	int64_t mtime_ns; /* of the last cached change, 0 = ask the backing file */
 	uint64_t dirty_blocks, cached_blocks;
 	int64_t dirty_since_ns; /* see cache_status */
+	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
+	 * cannot be read; and the last such block. */
+	uint64_t damaged, damaged_block;
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
 	struct op_identity identity;
@@ -331,7 +334,7 @@ struct cache_write {
 		bool is_partial, has_waited, is_syncing, is_ready;
 		bool is_admitted;  /* the chunk has had its delay (pace.h) */
 		uint64_t admit_ns; /* when that ends */
-		bool base_is_clean, base_is_rotten;
+		bool base_is_clean, base_is_rotten, is_base_lost;
 		uint8_t base_mask;    /* sectors to take from the older cached version */
 		uint8_t backing_mask; /* sectors to take from the backing file */
 		uint8_t mask;	      /* valid sectors of the new version (partial block) */
@@ -376,10 +379,10 @@ struct cache_read_part {
 	uint32_t cbn;	/* first cache block; CBN_NONE: not cached */
 	uint8_t mask;	/* valid sectors; not all: one block, the rest from the backing file */
 	uint8_t source; /* enum read_source, core only */
-	bool is_rotten;
-	uint32_t effect_seq; /* of the image when the backing file was read */
-	struct wbuf *buf;    /* pinned */
-	uint8_t *bounce;     /* of a partial block on the device */
+	uint32_t rotten, nr_rotten; /* blocks from the first one: damaged, or not to be read */
+	uint32_t effect_seq;	    /* of the image when the backing file was read */
+	struct wbuf *buf;	    /* pinned */
+	uint8_t *bounce;	    /* of a partial block on the device */
 };
 
 struct cache_read {

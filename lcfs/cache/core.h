@@ -225,19 +225,21 @@ struct cache_image {
 	struct table_punch *punch; /* pending, oldest first; owned */
 	uint64_t max_block;	   /* no block above it was ever cached */
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
-	uint64_t last_lsn;	   /* last record with something of this image */
-	uint64_t dirty, cached;	   /* blocks */
-	struct age_count ages;	   /* of the dirty ones */
-	struct list ranges;	   /* cache_range.node: held and pending */
-	struct list range_waiters; /* cache_waiter */
-	struct list ops;	   /* cache_op_state.node: in phases that concern migration */
-	uint64_t retry_ns;	   /* migration waits until then after an error */
+	uint64_t last_lsn;		 /* last record with something of this image */
+	uint64_t dirty, cached;		 /* blocks */
+	uint64_t damaged, damaged_block; /* as in cache_image_info */
+	struct age_count ages;		 /* of the dirty ones */
+	struct list ranges;		 /* cache_range.node: held and pending */
+	struct list range_waiters;	 /* cache_waiter */
+	struct list ops;		 /* cache_op_state.node: in phases that concern migration */
+	uint64_t retry_ns;		 /* migration waits until then after an error */
 	uint32_t retries;
 	bool is_paused; /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
 	uint32_t batch_items, batch_failed;
 	uint64_t batch_lsn;
+	uint64_t batch_end; /* bytes: where the batch's last write ends, 0: it has none */
 	bool batch_final;
 	uint64_t batch_touch_seq;
 	struct list batch_node;
@@ -502,6 +504,8 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 		      uint64_t now, struct outbox *ob);
 /* -EIO and the like for images that cannot be written or read, else 0. */
 int imgtab_error(const struct cache *c, const struct cache_image *img);
+/* The only copy of the block is damaged. */
+void imgtab_damaged(struct cache_image *img, uint64_t block);
 
 /* ---------------------------------------------------------------- range.c */
 

@@ -278,6 +278,12 @@ int imgtab_error(const struct cache *c, const struct cache_image *img)
 	return 0;
 }
 
+void imgtab_damaged(struct cache_image *img, uint64_t block)
+{
+	img->damaged++;
+	img->damaged_block = block;
+}
+
 const char *image_state_text(enum image_state s)
 {
 	static const char *const text[] = {
@@ -416,6 +422,8 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->size = img->size;
 	info->mtime_ns = img->mtime_ns;
 	info->dirty_blocks = img->dirty;
+	info->damaged = img->damaged;
+	info->damaged_block = img->damaged_block;
 	info->cached_blocks = img->cached;
 	if (img->dirty)
 		info->dirty_since_ns = ages_oldest(&c->ages, &img->ages) - c->info.real_ns;

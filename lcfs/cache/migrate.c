@@ -8,7 +8,9 @@
  *	        ─▶ EFFECTS  pending truncates and punches (E3)
  *	        ─▶ READ     the log, and the backing file where a block has gaps
  *	        ─▶ VERIFY
+ *	        ─▶ GROW     each file to the end of what is written to it (F5)
  *	        ─▶ WRITE    sorted, adjacent blocks together
+ *	        ─▶ TAILS    blocks whose end cannot be written directly (F5)
  *	        ─▶ SYNC     each file
  *	        ─▶ FINISH   mark clean (F1)
  *
@@ -17,6 +19,12 @@
  * is marked clean only if the fdatasync that began after its write returned 0, and only if the
  * index still points at that very slot of that very segment. What failed stays dirty and is written
  * again later (P4).
+ *
+ * F5: a filesystem writes directly where offset and end are aligned, else through its page cache;
+ * and there it also clears the rest of the last block when a write makes the file longer. A page
+ * that is read for that while the block is being written directly has the old content, and is
+ * written back over the new one. So while writes to a file are under way that are direct, none
+ * makes it longer and none goes through the page cache.
  *
  * When it runs: whenever the log runs short; with force_migrate; with allow_migrate also while the
  * backing store is idle; and for images that are being drained.
@@ -184,6 +192,8 @@ static void issue_image(struct cache *c, struct cache_image *img, enum action_ty
 	a->type = type;
 	a->image = img;
 	a->complete = image_done;
+	if (type == ACTION_BACK_GROW)
+		a->off = img->batch_end;
 	if (type == ACTION_BACK_SYNC && img->batch_final) {
 		a->arg = 1;
 		a->off = img->size;
@@ -291,7 +301,18 @@ static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
 	return c->migrate->pending > 0;
 }
 
-/* ---------------------------------------------------------------- sync and finish */
+/* ---------------------------------------------------------------- grow, sync and finish */
+
+static bool start_grow(struct cache *c, struct outbox *ob)
+{
+	struct cache_image *img;
+
+	migrate_find_ends(c);
+	list_for_each_entry(img, &c->migrate->images, batch_node)
+		if (img->batch_end)
+			issue_image(c, img, ACTION_BACK_GROW, ob);
+	return c->migrate->pending > 0;
+}
 
 bool migrate_item_is_current(struct cache *c, const struct migrate_item *it)
 {
@@ -456,7 +477,10 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 		return migrate_start_read(c, ob);
 	case MIGRATE_VERIFY:
 		return migrate_start_verify(c, ob);
+	case MIGRATE_GROW:
+		return start_grow(c, ob);
 	case MIGRATE_WRITE:
+	case MIGRATE_WRITE_TAILS:
 		return migrate_start_write(c, now, ob);
 	case MIGRATE_SYNC:
 		return migrate_start_sync(c, ob);

@@ -8,7 +8,7 @@
 #define MIGRATE_RUN_BLOCKS 256u /* of one request: 1 MiB */
 /* One request costs what so many more blocks in a request cost. */
 #define MIGRATE_REQUEST_COST 16u
-#define MIGRATE_IMAGES_MAX 32u	/* whose touching marks fit one block of operations */
+#define MIGRATE_IMAGES_MAX 32u /* whose touching marks fit one block of operations */
 
 enum migrate_phase {
 	MIGRATE_IDLE,
@@ -17,7 +17,9 @@ enum migrate_phase {
 	MIGRATE_EFFECTS,
 	MIGRATE_READ,
 	MIGRATE_VERIFY,
+	MIGRATE_GROW,
 	MIGRATE_WRITE,
+	MIGRATE_WRITE_TAILS,
 	MIGRATE_SYNC,
 };
 
@@ -57,8 +59,8 @@ struct migrate {
 	struct cache_sync sync, table_sync;
 	uint64_t last_close_ns, started_ns;
 	uint64_t tried_ns; /* when it was last looked for something to migrate */
-	uint64_t cost;	/* of what was collected, in blocks */
-	uint32_t limit; /* requests of one block in a batch, by what the store can do */
+	uint64_t cost;	   /* of what was collected, in blocks */
+	uint32_t limit;	   /* requests of one block in a batch, by what the store can do */
 };
 
 /* Fills the batch; empty when m->images is. */
@@ -75,6 +77,8 @@ void migrate_all_failed(struct cache *c, int error, uint64_t now);
 bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_start_read(struct cache *c, struct outbox *ob);
 bool migrate_start_verify(struct cache *c, struct outbox *ob);
+/* How far each image's file is written; before migrate_start_write(). */
+void migrate_find_ends(struct cache *c);
 bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob);
 
 #endif

@@ -131,8 +131,10 @@ static void verify_done(struct cache *c, struct action *a, int result, uint64_t 
 	(void)result;
 	m->pending--;
 	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (m->item[i].is_rotten)
+		if (m->item[i].is_rotten) {
+			imgtab_damaged(m->item[i].img, entry_key_block(m->item[i].key));
 			migrate_image_failed(c, m->item[i].img, -EUCLEAN, now);
+		}
 	migrate_next_phase(c, now, ob);
 }
 
@@ -173,17 +175,40 @@ bool migrate_start_verify(struct cache *c, struct outbox *ob)
 
 /* ---------------------------------------------------------------- write */
 
-/* Bytes of the image that the item holds: [*from, *to). False: nothing below the end of the image.
- */
-static bool item_bytes(const struct migrate_item *it, uint64_t *from, uint64_t *to)
+/* Bytes of the image that the item holds: [*from, *to). False: nothing below `end` and the end of
+ * the image. */
+static bool item_bytes(const struct migrate_item *it, uint64_t end, uint64_t *from, uint64_t *to)
 {
 	uint64_t start = entry_key_block(it->key) * BLOCK_BYTES;
 	uint8_t mask = it->backing ? 0xff : it->mask;
 
 	*from = start + (uint64_t)__builtin_ctz(mask) * SECTOR_BYTES;
 	*to = start + (uint64_t)(32 - __builtin_clz(mask)) * SECTOR_BYTES;
-	*to = min(*to, it->img->size);
+	*to = min(*to, min(it->img->size, end));
 	return *from < *to;
+}
+
+void migrate_find_ends(struct cache *c)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+	uint64_t from, to;
+
+	list_for_each_entry(img, &m->images, batch_node)
+		img->batch_end = 0;
+	for (uint32_t i = 0; i < m->nr_items; i++) {
+		const struct migrate_item *it = &m->item[i];
+
+		if (!it->is_failed && !it->img->batch_failed &&
+		    item_bytes(it, UINT64_MAX, &from, &to))
+			it->img->batch_end = max(it->img->batch_end, to);
+	}
+}
+
+/* Does the end of the item keep it from being written directly (F5)? */
+static bool is_tail(const struct migrate_item *it, uint64_t to)
+{
+	return to % it->img->align != 0;
 }
 
 static void write_done(struct cache *c, struct action *a, int result, uint64_t now,
@@ -239,7 +264,8 @@ bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob)
 			it->is_failed = true;
 			continue;
 		}
-		if (!item_bytes(it, &from, &to)) {
+		if (!item_bytes(it, it->img->batch_end, &from, &to) ||
+		    is_tail(it, to) != (m->phase == MIGRATE_WRITE_TAILS)) {
 			r = NULL;
 			continue;
 		}

@@ -275,8 +275,8 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		return;
 	if (!op->result && !op_edges_ready(c, op, ob))
 		return;
-	if (!op->result && !op_edges_hold(op))
-		op->result = -EIO;
+	if (!op->result)
+		op_verify_edges(op);
 	if (op->result) {
 		op_release_edges(c, op, ob);
 		done(c, op, op->result, ob);

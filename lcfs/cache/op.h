@@ -21,8 +21,8 @@ void op_note_edge(struct cache *c, struct cache_op *op, uint64_t block);
 /* Brings the edges into memory, one after the other. True when all are there; else it is resumed.
  */
 bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob);
-/* Are those that came from the device what was written? */
-bool op_edges_hold(const struct cache_op *op);
+/* Are those that came from the device what was written? Else op->result is -EIO. */
+void op_verify_edges(struct cache_op *op);
 /* After log_prepare: writes edge i again. */
 void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob);
 void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob);

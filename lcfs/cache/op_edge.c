@@ -65,6 +65,12 @@ void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob)
 	op->s.nr_edges = 0;
 }
 
+static void edge_is_lost(struct cache_op *op, int i)
+{
+	op->result = -EIO;
+	imgtab_damaged(op->image, op->s.edge[i].block);
+}
+
 static void edge_read(struct cache *c, struct action *a, int result, uint64_t now,
 		      struct outbox *ob)
 {
@@ -74,7 +80,7 @@ static void edge_read(struct cache *c, struct action *a, int result, uint64_t no
 	(void)now;
 	log_read_done(c, op->s.edge[i].cbn, ob);
 	if (result < 0)
-		op->result = -EIO;
+		edge_is_lost(op, i);
 	op->s.edges_pending--;
 	op_resume(op, ob);
 }
@@ -162,13 +168,12 @@ bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob)
 }
 
 /* 4 KiB of checksum under the lock, for the rare edge that came from the device. */
-bool op_edges_hold(const struct cache_op *op)
+void op_verify_edges(struct cache_op *op)
 {
 	for (int i = 0; i < op->s.nr_edges; i++)
 		if (!op->s.edge[i].is_verified &&
 		    checksum_block(op->s.edge[i].merge) != op->s.edge[i].sum)
-			return false;
-	return true;
+			edge_is_lost(op, i);
 }
 
 void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob)

@@ -139,7 +139,7 @@ static bool plan(struct cache *c, struct cache_read *r)
 			p->source = f.source;
 			p->buf = f.buf;
 			p->bounce = bounce;
-			p->is_rotten = false;
+			p->nr_rotten = 0;
 			pin_part(c, p);
 		}
 		if (!r->s.retries)
@@ -206,6 +206,12 @@ static void issue_backing(struct cache_read_part *p, struct outbox *ob)
 	      p->block * BLOCK_BYTES, ob);
 }
 
+static void set_rotten(struct cache_read_part *p, uint32_t first, uint32_t nr)
+{
+	p->rotten = first;
+	p->nr_rotten = nr;
+}
+
 static void device_done(struct cache *c, struct action *a, int result, uint64_t now,
 			struct outbox *ob)
 {
@@ -214,7 +220,7 @@ static void device_done(struct cache *c, struct action *a, int result, uint64_t 
 	(void)c;
 	(void)now;
 	if (result < 0)
-		p->is_rotten = true;
+		set_rotten(p, 0, p->blocks);
 	if (p->source == SOURCE_MIXED_DEVICE)
 		issue_backing(p, ob);
 	else
@@ -264,9 +270,9 @@ static void verify_whole(struct cache *c, struct cache_read_part *p)
 {
 	const uint8_t *b = part_dst(p);
 
-	for (uint32_t i = 0; i < p->blocks && !p->is_rotten; i++)
+	for (uint32_t i = 0; i < p->blocks && !p->nr_rotten; i++)
 		if (checksum_block(b + (uint64_t)i * BLOCK_BYTES) != c->index.sum[p->cbn + i])
-			p->is_rotten = true;
+			set_rotten(p, i, 1);
 }
 
 static void overlay(struct cache *c, struct cache_read_part *p)
@@ -276,9 +282,9 @@ static void overlay(struct cache *c, struct cache_read_part *p)
 
 	if (p->source == SOURCE_MIXED_RAM)
 		src = p->buf->mem + (uint64_t)(p->cbn % c->segment_blocks) * BLOCK_BYTES;
-	else if (p->is_rotten || checksum_block(src) != c->index.sum[p->cbn])
-		p->is_rotten = true;
-	for (uint32_t i = 0; i < SECTORS_PER_BLOCK && !p->is_rotten; i++)
+	else if (!p->nr_rotten && checksum_block(src) != c->index.sum[p->cbn])
+		set_rotten(p, 0, 1);
+	for (uint32_t i = 0; i < SECTORS_PER_BLOCK && !p->nr_rotten; i++)
 		if (p->mask & (1u << i))
 			memcpy(dst + i * SECTOR_BYTES, src + i * SECTOR_BYTES, SECTOR_BYTES);
 }
@@ -332,8 +338,8 @@ static bool is_overtaken(struct cache *c, const struct cache_read *r)
 	return false;
 }
 
-/* Clean rotten blocks are forgotten: the backing file serves. True when the window must be read
- * again. */
+/* Clean rotten blocks are forgotten: the backing file serves. Dirty ones are an error. True when
+ * the window must be read again. */
 static bool handle_rot(struct cache *c, struct cache_read *r)
 {
 	bool again = false;
@@ -341,18 +347,18 @@ static bool handle_rot(struct cache *c, struct cache_read *r)
 	for (uint32_t i = 0; i < r->s.nr_parts; i++) {
 		struct cache_read_part *p = &r->part[i];
 
-		if (!p->is_rotten)
-			continue;
-		again = true;
-		for (uint32_t k = 0; k < p->blocks; k++) {
+		again |= p->nr_rotten > 0;
+		for (uint32_t k = p->rotten; k < p->rotten + p->nr_rotten; k++) {
 			uint32_t cbn = p->cbn + k;
 
 			if (index_find(&c->index, entry_key(r->image->id, p->block + k)) != cbn)
 				continue;
-			if (index_is_dirty(&c->index, cbn))
+			if (index_is_dirty(&c->index, cbn)) {
 				r->s.error = -EIO;
-			else
+				imgtab_damaged(r->image, p->block + k);
+			} else {
 				blocks_remove(c, cbn);
+			}
 		}
 	}
 	return again;

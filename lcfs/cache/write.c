@@ -116,10 +116,12 @@ static void read_backing(struct cache_write *w, struct outbox *ob);
 /* A clean copy: the backing file has it, too. A dirty one is the only one. */
 static void rotten_base(struct cache_write *w)
 {
-	if (w->s.base_is_clean)
+	if (w->s.base_is_clean) {
 		w->s.base_is_rotten = true;
-	else
+	} else {
 		w->s.error = -EIO;
+		w->s.is_base_lost = true;
+	}
 }
 
 static void base_read(struct cache *c, struct action *a, int result, uint64_t now,
@@ -519,6 +521,10 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
 				     -EFBIG :
 				     imgtab_error(c, w->image);
+	if (w->s.is_base_lost) {
+		imgtab_damaged(w->image, w->s.block);
+		w->s.is_base_lost = false;
+	}
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
 		return end_write(c, w, now, ob);

@@ -62,6 +62,7 @@ static enum part part_of(const struct action *a)
 	case ACTION_WORK:
 		return PART_IO;
 	case ACTION_BACK_CHECK:
+	case ACTION_BACK_GROW:
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
 	case ACTION_BACK_SYNC:
@@ -155,7 +156,9 @@ void engine_carry(struct engine *e, struct outbox *ob)
 /* Not those that are tried again for reasons of our own. */
 static void tell_file_failure(struct engine *e, const struct action *a, int error)
 {
-	const char *verb = a->type == ACTION_BACK_READ ? "read" : "written";
+	const char *verb = a->type == ACTION_BACK_READ ? "read" :
+			   a->type == ACTION_BACK_GROW ? "made longer" :
+							 "written";
 	char path[OP_PATH_MAX + 1];
 
 	if (error == EAGAIN)
@@ -177,7 +180,8 @@ static void tell_failure(struct engine *e, const struct action *a, int error)
 		msg_err("the cache device failed (%s: %s): nothing more is written; what is in the "
 			"RAM buffers stays there for the next mount",
 			what, strerror(error));
-	else if (a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE)
+	else if (a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE ||
+		 a->type == ACTION_BACK_GROW)
 		tell_file_failure(e, a, error);
 	else if (a->type == ACTION_DEV_READ)
 		msg_warn_ratelimited("the cache device cannot be read at byte %llu: %s",

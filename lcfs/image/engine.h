@@ -6,7 +6,7 @@
  *                 committer thread beside it when something else is to be written)
  *   I/O thread    DEV_READ, DEV_WRITE, BACK_READ, BACK_WRITE on one ring; timers (cache_tick), the
  *                 governor's samples; woken by an eventfd that is written only when it sleeps
- *   backing threads  BACK_CHECK, BACK_TRUNCATE, BACK_PUNCH, BACK_SYNC: blocking calls
+ *   backing threads  BACK_CHECK, _GROW, _TRUNCATE, _PUNCH, _SYNC: blocking calls
  *
  * Any thread that called an entry point of the core passes the outbox to engine_carry(). RESUME
  * and DONE are handed to the request's owner by the callbacks below, on the thread that carries,
@@ -32,7 +32,7 @@ struct engine_ops {
 	int (*backing_fd)(void *ctx, struct cache_image *img, bool is_write, uint64_t off,
 			  uint64_t len);
 	/*
-	 * BACK_CHECK, BACK_TRUNCATE, BACK_PUNCH, BACK_SYNC; blocks; result 0 or -errno; fills
+	 * BACK_CHECK, _GROW, _TRUNCATE, _PUNCH, _SYNC; blocks; result 0 or -errno; fills
 	 * a->stamp.
 	 */
 	int (*backing_call)(void *ctx, struct action *a);

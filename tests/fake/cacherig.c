@@ -71,6 +71,10 @@ static int backing_call(unused_ void *ctx, struct action *a)
 	int fd = owner(a->image)->fd;
 
 	switch (a->type) {
+	case ACTION_BACK_GROW:
+		if (lseek(fd, 0, SEEK_END) >= (off_t)a->off)
+			return 0;
+		return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
 	case ACTION_BACK_TRUNCATE:
 		return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
 	case ACTION_BACK_PUNCH:

@@ -23,6 +23,7 @@ const char *sim_action_text(enum action_type type)
 		[ACTION_BACK_WRITE] = "backing write",
 		[ACTION_WORK] = "work",
 		[ACTION_BACK_CHECK] = "backing check",
+		[ACTION_BACK_GROW] = "backing grow",
 		[ACTION_BACK_TRUNCATE] = "backing truncate",
 		[ACTION_BACK_PUNCH] = "backing punch",
 		[ACTION_BACK_SYNC] = "backing sync",
@@ -62,6 +63,9 @@ static void issue_backing(struct sim_world *w, struct sim_action *sa)
 	sa->file = img->file;
 	if (a->type == ACTION_BACK_WRITE) {
 		sa->change = simfile_write_issue(sa->file, a->iov, a->nr_iov, a->off);
+	} else if (a->type == ACTION_BACK_GROW) {
+		if (sa->file->view.stamp.size < a->off)
+			sa->change = simfile_truncate_issue(sa->file, a->off);
 	} else if (a->type == ACTION_BACK_TRUNCATE) {
 		sa->change = simfile_truncate_issue(sa->file, a->off);
 	} else if (a->type == ACTION_BACK_PUNCH) {
@@ -263,9 +267,11 @@ static int carry_well(struct sim_world *w, struct sim_action *sa)
 	case ACTION_BACK_WRITE:
 		simfile_apply(sa->file, sa->change, NULL);
 		return (int)sa->change->len;
+	case ACTION_BACK_GROW:
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
-		simfile_apply(sa->file, sa->change, NULL);
+		if (sa->change)
+			simfile_apply(sa->file, sa->change, NULL);
 		return 0;
 	case ACTION_BACK_CHECK:
 		return check_backing(w, a);
@@ -307,6 +313,7 @@ bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa)
 {
 	switch (sa->action->type) {
 	case ACTION_BACK_WRITE:
+	case ACTION_BACK_GROW:
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
 	case ACTION_BACK_SYNC:

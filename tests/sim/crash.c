@@ -220,6 +220,7 @@ static void check_path(struct sim_world *w, struct sim_image *img)
 		return;
 	r = sim_start_rename(w, img);
 	sim_set_rename(r, path, img->file->path);
+	r->u.op.space = CACHE_SPACE_WAIT;
 	if (sim_wait(w, r))
 		sim_fail(w, "a rename could not be logged");
 }

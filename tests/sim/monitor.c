@@ -184,7 +184,8 @@ static uint64_t progress_of(struct sim_world *w, struct cache_image *ci)
 
 	cache_image_info(w->cache, ci, &info);
 	cache_status(w->cache, &st);
-	sum -= w->counts[ACTION_BACK_CHECK] + w->counts[ACTION_BACK_SYNC] + w->counts[ACTION_WORK];
+	sum -= w->counts[ACTION_BACK_CHECK] + w->counts[ACTION_BACK_GROW] +
+	       w->counts[ACTION_BACK_SYNC] + w->counts[ACTION_WORK];
 	return checksum64(&info, sizeof(info), sum + st.migrate_blocks);
 }
 
@@ -222,6 +223,30 @@ static bool is_known(const struct oracle_image *model, uint64_t block, uint32_t 
 	return !memchr(known, false, hi - lo);
 }
 
+/*
+ * F5: beside a direct write to a file there is none that makes it longer or, because of its end,
+ * goes through the page cache: that one could read the block before, and write it back after.
+ */
+static void monitor_page_cache(struct sim_world *w, const struct sim_action *sa)
+{
+	uint64_t end = sa->change->off + sa->change->len;
+
+	if (end > sa->file->view.stamp.size)
+		sim_fail(w, "backing write #%" PRIu64 " makes the file longer", sa->id);
+	for (uint32_t i = 0; i < w->nr_actions; i++) {
+		const struct sim_action *other = w->action[i];
+
+		if (other == sa || other->file != sa->file || !other->change ||
+		    other->action->type != ACTION_BACK_WRITE)
+			continue;
+		if ((end | (other->change->off + other->change->len)) % SECTOR_BYTES)
+			sim_fail(w,
+				 "backing writes #%" PRIu64 " and #%" PRIu64
+				 " are under way together, and one has an odd end",
+				 other->id, sa->id);
+	}
+}
+
 /* What goes to a backing file is data of that file. */
 static void monitor_backing_write(struct sim_world *w, const struct sim_action *sa)
 {
@@ -251,6 +276,8 @@ void sim_monitor(struct sim_world *w, const struct sim_action *sa)
 		monitor_check(w, sa);
 		break;
 	case ACTION_BACK_WRITE:
+		if (sa->change)
+			monitor_page_cache(w, sa);
 		monitor_backing_write(w, sa);
 		break;
 	case ACTION_LOG_WRITE:

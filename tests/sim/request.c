@@ -152,10 +152,28 @@ static void unlink_unbound(struct sim_world *w, struct sim_request *r)
 	sim_image_introduce(w, img);
 }
 
+/* Names may be told to come again, and then nothing has happened. */
+static bool found_no_space(const struct sim_request *r)
+{
+	return r->result == -EAGAIN && r->u.op.space == CACHE_SPACE_NOW;
+}
+
+static enum cache_space some_space(const struct sim_request *r)
+{
+	static const enum cache_space some[] = { CACHE_SPACE_WAIT, CACHE_SPACE_NOW,
+						 CACHE_SPACE_LAST };
+
+	return some[r->id % array_size(some)];
+}
+
 static void unlink_intended(struct sim_world *w, struct sim_request *r)
 {
 	struct sim_request *unbind;
 
+	if (found_no_space(r)) {
+		r->img->is_busy = false;
+		return;
+	}
 	if (r->result)
 		sim_fail(w, "intent of image %u: %d", r->img->index, r->result);
 	r->img->file->is_gone = true;
@@ -180,6 +198,7 @@ struct sim_request *sim_start_unlink(struct sim_world *w, struct sim_image *img)
 	r->u.op.op.type = OP_INTENT;
 	r->u.op.op.image = cache_image_id(img->cached);
 	r->u.op.op.arg0 = OP_INTENT_UNLINK;
+	r->u.op.space = some_space(r);
 	set_path(r, 0, img->file->path);
 	r->then = unlink_intended;
 	TRACE(w, "start request %: unlink image %", r->id, img->index);
@@ -188,6 +207,10 @@ struct sim_request *sim_start_unlink(struct sim_world *w, struct sim_image *img)
 
 static void rename_logged(struct sim_world *w, struct sim_request *r)
 {
+	if (found_no_space(r)) {
+		r->img->is_busy = false;
+		return;
+	}
 	if (r->result)
 		sim_fail(w, "rename of image %u: %d", r->img->index, r->result);
 	snprintf(r->img->file->path, sizeof(r->img->file->path), "%s", r->path[1]);
@@ -208,6 +231,7 @@ struct sim_request *sim_start_rename(struct sim_world *w, struct sim_image *img)
 	img->is_busy = true;
 	r->u.op.op.type = OP_RENAME;
 	r->u.op.image = NULL;
+	r->u.op.space = some_space(r);
 	snprintf(path, sizeof(path), "dir%u/renamed%" PRIu64, img->index % 3, r->id);
 	set_path(r, 0, img->file->path);
 	set_path(r, 1, path);
@@ -391,7 +415,7 @@ static void end_clean(struct sim_world *w, struct sim_request *r)
 
 static void end_op(struct sim_world *w, struct sim_request *r)
 {
-	if (r->result && !is_excused(w, r))
+	if (r->result && !is_excused(w, r) && !found_no_space(r))
 		sim_fail(w, "operation request %" PRIu64 " (type %d) ended with %d", r->id,
 			 (int)r->u.op.type, r->result);
 	if (r->event) {

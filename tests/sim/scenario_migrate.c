@@ -230,6 +230,8 @@ START_TEST(test_f4_rot_in_a_dirty_block_is_an_error)
 	cache_image_info(w->cache, x->cached, &info);
 	ck_assert_int_eq((int)info.state, (int)IMAGE_ERROR);
 	ck_assert_uint_eq(info.dirty_blocks, 1);
+	ck_assert_uint_ge(info.damaged, 2); /* by the read and by migration */
+	ck_assert_uint_eq(info.damaged_block, 3);
 	cache_image_info(w->cache, y->cached, &info);
 	ck_assert_uint_eq(info.dirty_blocks, 0);
 	scenario_write_block(w, x, 3);
@@ -256,6 +258,44 @@ START_TEST(test_f4_rot_in_a_clean_block_does_not_show)
 	sim_do_read(w, x);
 	sim_do_write(w, x, 3 * BLOCK + 700, 1000);
 	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
+static uint32_t writes_out(const struct sim_world *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->nr_actions; i++)
+		n += w->action[i]->action->type == ACTION_BACK_WRITE;
+	return n;
+}
+
+/*
+ * F5. The image ends in the middle of a sector, beyond the end of its file: the file is made longer
+ * before anything is written to it, and its last block, which goes through the page cache, is
+ * written when nothing else is under way.
+ */
+START_TEST(test_f5_the_file_grows_first_and_its_odd_end_goes_alone)
+{
+	struct sim_conf conf = scenario_conf();
+	struct sim_world *w;
+	struct sim_image *x;
+
+	conf.image_bytes = BLOCK + 100;
+	w = scenario_begin(&conf);
+	x = &w->image[0];
+	scenario_write_block(w, x, 1);
+	scenario_write_block(w, x, 3);
+	sim_do_write(w, x, 5 * BLOCK, 700);
+	sim_do_sync(w, x);
+	migrate_until(w, ACTION_BACK_WRITE);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_GROW], 1);
+	ck_assert_uint_eq(x->file->view.stamp.size, 5 * BLOCK + 700);
+	ck_assert_uint_eq(writes_out(w), 2);
+	scenario_release(w, ACTION_BACK_WRITE);
+	scenario_run(w, 3000 * SIM_MS);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_WRITE], 3);
 	scenario_end(w);
 }
 END_TEST
@@ -479,6 +519,7 @@ SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated,
 	       test_f1_failed_sync_makes_dirty_again, test_f1_failed_backing_write_is_repeated,
 	       test_f2_conflict_holds_one_image_and_not_the_others,
 	       test_f4_rot_in_a_dirty_block_is_an_error, test_f4_rot_in_a_clean_block_does_not_show,
+	       test_f5_the_file_grows_first_and_its_odd_end_goes_alone,
 	       test_g1_mark_is_durable_before_the_first_change, test_g4_conflict_is_sticky,
 	       test_h1_answered_means_placed, test_h1_crash_with_a_full_log,
 	       test_h1_truncate_with_a_full_log, test_h3_sync_does_not_wait_for_the_backing_store,
