@@ -180,7 +180,7 @@ static must_check int find_places(struct places *p, const struct options *o)
 	struct places_conf conf = {
 		.dir = o->dir,
 		.mnt = o->mnt,
-		.cache = options_text(o, OPT_CACHE),
+		.caches = options_list(o, OPT_CACHE),
 		.may_be_nonempty = options_flag(o, OPT_NONEMPTY, false),
 	};
 	char text[1024];

@@ -170,6 +170,25 @@ static must_check int set_text(const struct option_row *row, struct option_value
 	return v->text ? 0 : -ENOMEM;
 }
 
+/* One more of a LIST. */
+static must_check int add_text(const struct option_row *row, struct option_value *v,
+			       const char *value, char *text, size_t size)
+{
+	char **list;
+
+	if (!value[0])
+		return complain(text, size, "%s=: the value is missing", row->name);
+	list = reallocarray(v->list, v->nr + 2, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	v->list = list;
+	v->list[v->nr] = strdup(value);
+	if (!v->list[v->nr])
+		return -ENOMEM;
+	v->list[++v->nr] = NULL;
+	return 0;
+}
+
 /* value is NULL where no = was given. */
 static must_check int set_option(struct options *o, const struct option_row *row, const char *value,
 				 char *text, size_t size)
@@ -183,6 +202,9 @@ static must_check int set_option(struct options *o, const struct option_row *row
 	switch (row->type) {
 	case OPTION_TEXT:
 		err = set_text(row, v, value, text, size);
+		break;
+	case OPTION_LIST:
+		err = add_text(row, v, value, text, size);
 		break;
 	case OPTION_NUMBER:
 		err = set_number(row, v, value, text, size);
@@ -384,7 +406,7 @@ static must_check int check_complete(const struct options *o, char *text, size_t
 		return complain(text, size,
 				"the backing directory and the mount point are needed: lcfs -o "
 				"cache=CACHE DIR MNT");
-	if (!o->value[OPT_CACHE].text)
+	if (!o->value[OPT_CACHE].is_set)
 		return complain(text, size,
 				"no cache is given: -o cache=CACHE (made with mkfs.lcfs CACHE)");
 	return 0;
@@ -421,8 +443,12 @@ int options_parse(struct options *o, int argc, const char *const *argv, char *te
 
 void options_free(struct options *o)
 {
-	for (size_t i = 0; o->value && i < option_rows; i++)
+	for (size_t i = 0; o->value && i < option_rows; i++) {
+		for (unsigned int n = 0; n < o->value[i].nr; n++)
+			free(o->value[i].list[n]);
+		free(o->value[i].list);
 		free(o->value[i].text);
+	}
 	free(o->value);
 	o->value = NULL;
 }
@@ -437,6 +463,11 @@ uint64_t options_number(const struct options *o, enum option_id id)
 const char *options_text(const struct options *o, enum option_id id)
 {
 	return o->value[id].text;
+}
+
+const char *const *options_list(const struct options *o, enum option_id id)
+{
+	return (const char *const *)o->value[id].list;
 }
 
 bool options_flag(const struct options *o, enum option_id id, bool automatic)
@@ -456,6 +487,10 @@ static void print_value(FILE *f, const struct options *o, size_t i)
 	case OPTION_TEXT:
 		if (o->value[i].text)
 			fprintf(f, "%s = %s\n", row->name, o->value[i].text);
+		break;
+	case OPTION_LIST:
+		for (size_t n = 0; n < o->value[i].nr; n++)
+			fprintf(f, "%s = %s\n", row->name, o->value[i].list[n]);
 		break;
 	case OPTION_NUMBER:
 		fprintf(f, "%s = %" PRIu64 "\n", row->name, number);

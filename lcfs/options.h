@@ -17,6 +17,7 @@
 
 enum option_type {
 	OPTION_TEXT,
+	OPTION_LIST,
 	OPTION_NUMBER,
 	OPTION_FLAG,
 	OPTION_WORD,
@@ -47,6 +48,8 @@ struct option_value {
 	bool is_set;
 	uint64_t number; /* of all types but TEXT; a WORD's place in its list */
 	char *text;	 /* TEXT; owned */
+	char **list;	 /* LIST: nr of them, in the order given, NULL behind; owned */
+	unsigned int nr;
 };
 
 enum options_action {
@@ -77,6 +80,8 @@ void options_free(struct options *o);
 uint64_t options_number(const struct options *o, enum option_id id);
 /* The text, or NULL if the option was not given. */
 const char *options_text(const struct options *o, enum option_id id);
+/* The texts of a LIST, NULL at the end; or NULL if the option was not given. */
+const char *const *options_list(const struct options *o, enum option_id id);
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 

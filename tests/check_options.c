@@ -44,7 +44,7 @@ START_TEST(the_plain_command_line)
 	ASSERT_PARSES("lcfs", "-o", "cache=/dev/x", "/srv/images", "/mnt/lc");
 	ck_assert_str_eq(o.dir, "/srv/images");
 	ck_assert_str_eq(o.mnt, "/mnt/lc");
-	ck_assert_str_eq(options_text(&o, OPT_CACHE), "/dev/x");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/dev/x");
 	ck_assert_int_eq(o.action, OPTIONS_MOUNT);
 	ck_assert(!o.is_helper);
 	ck_assert(!o.is_foreground);
@@ -99,16 +99,30 @@ END_TEST
 
 START_TEST(the_last_of_several_words_counts)
 {
-	ASSERT_PARSES("lcfs", "-o", "cache=a,ro,dev,suid", "-o", "rw,cache=b", "d", "m");
-	ck_assert_str_eq(options_text(&o, OPT_CACHE), "b");
+	ASSERT_PARSES("lcfs", "-o", "cache=a,ro,dev,suid,fsname=x", "-o", "rw,fsname=b", "d", "m");
+	ck_assert_str_eq(options_text(&o, OPT_FSNAME), "b");
 	ck_assert_uint_eq(o.mount_flags, 0);
+}
+END_TEST
+
+START_TEST(a_list_has_all_that_was_given_in_order)
+{
+	ASSERT_PARSES("lcfs", "-o", "cache=a,exclude=*.iso", "--cache=b", "-o", "cache=a", "d",
+		      "m");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[1], "b");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[2], "a");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[3]);
+	ck_assert_str_eq(options_list(&o, OPT_EXCLUDE)[0], "*.iso");
+	ck_assert_ptr_null(options_list(&o, OPT_INCLUDE));
+	assert_refused(PARSE("lcfs", "-o", "cache=", "d", "m"), "the value is missing");
 }
 END_TEST
 
 START_TEST(a_backslash_keeps_a_comma)
 {
 	ASSERT_PARSES("lcfs", "-o", "cache=/a\\,b\\\\c,ro", "d", "m");
-	ck_assert_str_eq(options_text(&o, OPT_CACHE), "/a,b\\c");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/a,b\\c");
 	ck_assert(o.mount_flags & MS_RDONLY);
 }
 END_TEST
@@ -213,6 +227,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, long_options_are_the_same_words);
 	tcase_add_test(tc, flags_can_be_negated);
 	tcase_add_test(tc, the_last_of_several_words_counts);
+	tcase_add_test(tc, a_list_has_all_that_was_given_in_order);
 	tcase_add_test(tc, a_backslash_keeps_a_comma);
 	tcase_add_test(tc, words_for_others_are_ignored);
 	tcase_add_test(tc, as_a_helper_of_mount);
