@@ -204,18 +204,11 @@ static must_check int find_places(struct places *p, const struct options *o)
 	struct places_conf conf = {
 		.dir = o->dir,
 		.mnt = o->mnt,
-		.cache = options_list(o, OPT_CACHE)[0],
+		.caches = options_list(o, OPT_CACHE),
 		.may_be_nonempty = options_flag(o, OPT_NONEMPTY, false),
 	};
 	char text[1024];
-	int err;
-
-	if (options_list(o, OPT_CACHE)[1]) {
-		msg_err("'%s' and '%s': one cache a mount is possible", conf.cache,
-			options_list(o, OPT_CACHE)[1]);
-		return -EINVAL;
-	}
-	err = places_find(p, &conf, text, sizeof(text));
+	int err = places_find(p, &conf, text, sizeof(text));
 
 	if (err)
 		msg_err("%s", text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The three places of a mount, and what people mix up. */
+/* The places of a mount, and what people mix up. */
 #include "lcfs/places.h"
 
 #include <dirent.h>
@@ -159,20 +159,22 @@ static must_check int check_pool(const struct places *p, char *text, size_t size
 	return err ? err : check_outside(p, "the directory of the RAM buffers", path, text, size);
 }
 
-static must_check int find_cache(struct places *p, const char *cache, char *text, size_t size)
+int places_find_cache(const struct places *p, const char *cache, char **path, char *text,
+		      size_t size)
 {
-	CLEANUP_FREE char *found = NULL;
+	CLEANUP_FREE char *found = NULL, *real = NULL;
 	struct stat st;
 	int err = cachefind(cache, &found, text, size);
 
+	*path = NULL;
 	if (err)
 		return err;
-	p->cache = realpath(found, NULL);
-	if (!p->cache && errno == ENOENT)
+	real = realpath(found, NULL);
+	if (!real && errno == ENOENT)
 		return fail(-ENOENT, text, size,
 			    "cache '%s' does not exist: make it with mkfs.lcfs, or check the name",
 			    cache);
-	if (!p->cache || stat(p->cache, &st) < 0)
+	if (!real || stat(real, &st) < 0)
 		return fail(-errno, text, size, "cache '%s': %s", cache, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return fail(
@@ -181,7 +183,41 @@ static must_check int find_cache(struct places *p, const char *cache, char *text
 			"mkfs.lcfs",
 			cache);
 	/* The node of a device is only a name. */
-	return S_ISREG(st.st_mode) ? check_outside(p, "cache", p->cache, text, size) : 0;
+	err = S_ISREG(st.st_mode) ? check_outside(p, "cache", real, text, size) : 0;
+	if (!err)
+		*path = steal_ptr(real);
+	return err;
+}
+
+static must_check int find_next_cache(struct places *p, const char *cache, char *text, size_t size)
+{
+	char **at = &p->caches[p->nr_caches];
+	int err = places_find_cache(p, cache, at, text, size);
+
+	for (unsigned int i = 0; !err && i < p->nr_caches; i++) {
+		if (strcmp(p->caches[i], *at) != 0)
+			continue;
+		err = fail(-EINVAL, text, size, "cache '%s' is given twice: give each cache once",
+			   cache);
+		free(*at);
+	}
+	return err;
+}
+
+static must_check int find_caches(struct places *p, const char *const *caches, char *text,
+				  size_t size)
+{
+	unsigned int nr = 0;
+	int err = 0;
+
+	while (caches[nr])
+		nr++;
+	p->caches = calloc(nr, sizeof(*p->caches));
+	if (!p->caches)
+		return fail(-ENOMEM, text, size, "out of memory");
+	for (; !err && p->nr_caches < nr; p->nr_caches += !err)
+		err = find_next_cache(p, caches[p->nr_caches], text, size);
+	return err;
 }
 
 int places_find(struct places *p, const struct places_conf *conf, char *text, size_t size)
@@ -193,7 +229,7 @@ int places_find(struct places *p, const struct places_conf *conf, char *text, si
 	if (!err)
 		err = find_mnt(p, conf, text, size);
 	if (!err)
-		err = find_cache(p, conf->cache, text, size);
+		err = find_caches(p, conf->caches, text, size);
 	if (!err)
 		err = check_pool(p, text, size);
 	return err;
@@ -203,7 +239,9 @@ void places_free(struct places *p)
 {
 	free(p->dir);
 	free(p->mnt);
-	free(p->cache);
+	for (unsigned int i = 0; i < p->nr_caches; i++)
+		free(p->caches[i]);
+	free(p->caches);
 	if (p->dirfd >= 0)
 		close(p->dirfd);
 	*p = (struct places){ .dirfd = -1 };

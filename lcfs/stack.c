@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The stack below the mount, from the cache device up. */
+/* The stack below the mount, from the cache devices up. */
 #include "lcfs/stack.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -19,81 +20,21 @@
 #include "lcfs/daemon.h"
 #include "lcfs/image/engine.h"
 #include "lcfs/image/image.h"
-#include "lcfs/io/cachedev.h"
-#include "lcfs/io/poolfile.h"
-#include "lcfs/io/uuid.h"
-#include "lcfs/watch.h"
 
 #define TEXT_MAX 1024
+#define STACK_RANK 10 /* before all others: a cache comes or goes */
 
 /*
- * Who has the cache or the directory may be a daemon that serves, which would keep it for ever, or
- * one whose mount has just gone and that needs a moment to find out and then to write what it has.
+ * Who has the directory may be a daemon that serves, which would keep it for ever, or one whose
+ * mount has just gone and that needs a moment to find out and then to write what it has.
  */
 #define GRACE_MS 1500
 #define CLOSING_MS 60000
 #define POLL_MS 50
 
-static bool is_serving(const char *text)
-{
-	return strstr(text, "(" DAEMON_SERVING ")");
-}
-
 static bool is_closing(const char *text)
 {
 	return strstr(text, "(" DAEMON_CLOSING ")");
-}
-
-static void tell_waiting(void *ctx, const char *text)
-{
-	bool *told = ctx;
-
-	if (!*told && !is_serving(text))
-		msg_info("%s: waiting", text);
-	*told = *told || !is_serving(text);
-}
-
-/* ------------------------------------------------------------------ cache device */
-
-static must_check int open_device(struct stack *s, const struct places *p)
-{
-	bool told = false;
-	struct cachedev_conf conf = {
-		.path = p->cache,
-		.wait_ms = GRACE_MS,
-		.waiting = tell_waiting,
-		.ctx = &told,
-	};
-	char text[TEXT_MAX];
-	int err = cachedev_open(&s->dev, &conf, text, sizeof(text));
-
-	if (err == -EBUSY && told && !is_serving(text)) {
-		conf.wait_ms = CLOSING_MS;
-		err = cachedev_open(&s->dev, &conf, text, sizeof(text));
-	}
-	if (err)
-		msg_err("%s", text);
-	return err;
-}
-
-static must_check int read_superblock(struct stack *s, const struct places *p)
-{
-	struct cachedev_info info;
-	char text[TEXT_MAX];
-	int err = cache_superblock_read(cachedev_blkdev(s->dev), &s->sb, text, sizeof(text));
-
-	if (err == -ENOENT)
-		msg_err("%s: there is no lcfs cache on it: make one with mkfs.lcfs %s", p->cache,
-			p->cache);
-	else if (err)
-		msg_err("%s: %s", p->cache, text);
-	if (err)
-		return err;
-	cachedev_info(s->dev, &info);
-	if (!info.is_direct)
-		msg_warn("%s: its filesystem has no direct I/O: each write passes the page cache",
-			 p->cache);
-	return 0;
 }
 
 /* ------------------------------------------------------------------ backing directory */
@@ -112,6 +53,9 @@ static must_check int open_directory(struct stack *s, const struct places *p,
 		.dirfd = p->dirfd,
 		.read_only = o->mount_flags & MS_RDONLY,
 		.force = options_flag(o, OPT_FORCE, false),
+		.policy = (enum imagedir_policy)options_number(o, OPT_POLICY),
+		.include = options_list(o, OPT_INCLUDE),
+		.exclude = options_list(o, OPT_EXCLUDE),
 	};
 	uint64_t start = clock_mono_ns();
 	char text[TEXT_MAX];
@@ -128,179 +72,151 @@ static must_check int open_directory(struct stack *s, const struct places *p,
 			break;
 		pause_ms(POLL_MS);
 	}
-	if (!err)
-		err = imagedir_admit(s->dir, &s->sb, text, sizeof(text));
 	if (err)
 		msg_err("%s", text);
 	return err;
 }
 
-/* ------------------------------------------------------------------ RAM buffers */
+/* ------------------------------------------------------------------ caches */
 
-static void warn_of_pool(const struct poolfile *pool)
+static must_check int open_devices(struct stack *s, const struct places *p)
 {
-	int err = poolfile_lock_error(pool);
+	int err = 0;
 
-	if (err)
-		msg_warn("%s: the RAM buffers are not locked in memory (%s): raise the limit of "
-			 "locked memory (ulimit -l)",
-			 poolfile_path(pool), strerror(-err));
-	if (!poolfile_is_in_ram(pool))
-		msg_warn("%s: the RAM buffers are on a disk, which slows each write: mount a tmpfs "
-			 "there",
-			 poolfile_path(pool));
+	for (unsigned int i = 0; !err && i < p->nr_caches; i++)
+		err = cachestack_open(&s->cache[s->nr_caches++], p->caches[i]);
+	return err;
 }
 
-/* Buffers that are not of the mount that wrote the log are no part of it. */
-static must_check int drop_stale_pool(struct stack *s, const uint8_t *boot_id)
+static must_check int admit(struct stack *s, unsigned int first)
 {
+	const struct superblock *sb[IMAGEDIR_CACHES_MAX];
 	char text[TEXT_MAX];
 	int err;
 
-	if (!s->pool ||
-	    cache_pool_is_valid(poolfile_memory(s->pool), poolfile_bytes(s->pool), &s->sb, boot_id))
-		return 0;
-	msg_warn("%s: these RAM buffers are not those of the last mount of this cache: set aside",
-		 poolfile_path(s->pool));
-	err = poolfile_set_aside(s->pool, text, sizeof(text));
-	s->pool = NULL;
+	for (unsigned int i = first; i < s->nr_caches; i++)
+		sb[i - first] = &s->cache[i].sb;
+	err = imagedir_admit(s->dir, sb, s->nr_caches - first, text, sizeof(text));
 	if (err)
 		msg_err("%s", text);
 	return err;
 }
 
-/* Those of a dead daemon, or new ones. */
-static must_check int open_pool(struct stack *s, const uint8_t *boot_id, struct cache_conf *conf,
-				bool *is_new)
+static must_check int join(struct stack *s, unsigned int first)
 {
-	struct cache_pool_layout layout;
+	struct imagedir_cache spec[IMAGEDIR_CACHES_MAX];
 	char text[TEXT_MAX];
-	int err = poolfile_open(&s->pool, NULL, s->sb.cache_uuid, text, sizeof(text));
+	int err = 0;
 
-	if (err && err != -ENOENT) {
-		msg_err("%s", text);
-		return err;
+	for (unsigned int i = first; !err && i < s->nr_caches; i++) {
+		err = cachestack_recover(&s->cache[i], s->dir, s->options);
+		spec[i - first] = cachestack_spec(&s->cache[i]);
 	}
-	err = drop_stale_pool(s, boot_id);
 	if (err)
 		return err;
-	cache_pool_layout(&s->sb, conf->pool_buffers, &layout);
-	*is_new = !s->pool;
-	if (*is_new) {
-		err = poolfile_create(&s->pool, NULL, s->sb.cache_uuid, layout.bytes, text,
-				      sizeof(text));
-		if (err)
-			msg_err("%s", text);
-		return err;
+	err = imagedir_add_caches(s->dir, spec, s->nr_caches - first, text, sizeof(text));
+	if (err)
+		msg_err("%s: %s", s->places->dir, text);
+	return err;
+}
+
+static must_check int set_knob(struct stack *s, uint32_t id, const struct option_row *row,
+			       uint64_t value)
+{
+	struct engine *e = imagedir_engine(s->dir, id);
+	struct outbox ob;
+	int err;
+
+	outbox_init(&ob);
+	err = cache_knob_set(imagedir_cache(s->dir, id), (enum cache_knob)row->knob, value,
+			     engine_now(e), &ob);
+	engine_carry(e, &ob);
+	if (err)
+		msg_err("%s=%" PRIu64 ": %s", row->name, value, strerror(-err));
+	return err;
+}
+
+static must_check int set_knobs(struct stack *s, unsigned int first)
+{
+	const struct options *o = s->options;
+	int err = 0;
+
+	for (unsigned int c = first; c < s->nr_caches; c++) {
+		uint32_t id = imagedir_cache_id(s->dir, s->cache[c].sb.cache_uuid);
+
+		for (size_t i = 0; !err && i < option_rows; i++)
+			if (option_table[i].knob >= 0 && o->value[i].is_set)
+				err = set_knob(s, id, &option_table[i], o->value[i].number);
 	}
-	/* What is in them decides about their size: another one has to wait for a clean start. */
-	while (conf->pool_buffers > 2 && layout.bytes > poolfile_bytes(s->pool))
-		cache_pool_layout(&s->sb, --conf->pool_buffers, &layout);
+	return err;
+}
+
+/* ------------------------------------------------------------------ caches that come and go */
+
+/* Where it is not there any more, nothing is left behind; what has been said is said. */
+static int give_up_last(struct stack *s, int err, char *text, size_t size)
+{
+	struct cachestack *c = &s->cache[s->nr_caches - 1];
+
+	snprintf(text, size, "%s: it cannot be used, see the log of lcfs: %s", c->path,
+		 strerror(-err));
+	if (cachestack_close(c, false) < 0)
+		msg_debug("a cache that was refused is not closed in order");
+	s->nr_caches--;
+	return err;
+}
+
+int stack_add_cache(struct stack *s, const char *name, char *text, size_t size)
+{
+	CLEANUP_FREE char *path = NULL;
+	unsigned int at = s->nr_caches;
+	int err = places_find_cache(s->places, name, &path, text, size);
+
+	LOCK_SCOPE(&s->lock);
+	if (err)
+		return err;
+	if (at == IMAGEDIR_CACHES_MAX) {
+		snprintf(text, size, "%s: a mount takes %u caches", path, IMAGEDIR_CACHES_MAX);
+		return -ENOSPC;
+	}
+	s->nr_caches++;
+	err = cachestack_open(&s->cache[at], path);
+	if (!err)
+		err = admit(s, at);
+	if (!err)
+		err = join(s, at);
+	if (err)
+		return give_up_last(s, err, text, size);
+	if (set_knobs(s, at) < 0)
+		msg_debug("a new cache has not all knobs of the others");
 	return 0;
 }
 
-/*
- * A start that failed leaves no new buffers behind that the next one would have to set aside. Those
- * that the newest super block knows stay: they are part of the log.
- */
-static void drop_new_pool(struct stack *s, const uint8_t *boot_id)
+static struct cachestack *find_cache(struct stack *s, uint32_t id)
 {
-	struct superblock sb;
-	char text[TEXT_MAX];
-
-	if (cache_superblock_read(cachedev_blkdev(s->dev), &sb, text, sizeof(text)) < 0 ||
-	    cache_pool_is_valid(poolfile_memory(s->pool), poolfile_bytes(s->pool), &sb, boot_id))
-		return;
-	if (poolfile_remove(s->pool) < 0)
-		msg_debug("new RAM buffers are left behind");
-	s->pool = NULL;
+	for (unsigned int i = 0; id && i < s->nr_caches; i++)
+		if (imagedir_cache_id(s->dir, s->cache[i].sb.cache_uuid) == id)
+			return &s->cache[i];
+	return NULL;
 }
 
-/* ------------------------------------------------------------------ cache */
-
-static void tell_recovery(const struct places *p, const struct cache_recovery_report *r)
+int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 {
-	if (r->was_clean && !r->drained_records) {
-		msg_debug("%s: clean, %" PRIu32 " dirty blocks", p->cache, r->dirty_blocks);
-		return;
-	}
-	msg_info("%s: was not unmounted in order: recovered %" PRIu64 " records, %" PRIu64
-		 " of them from RAM; %" PRIu32 " dirty blocks of %" PRIu32 " images",
-		 p->cache, r->records + r->drained_records, r->drained_records, r->dirty_blocks,
-		 r->images);
-}
-
-static must_check int open_cache(struct stack *s, const struct places *p, const struct options *o)
-{
-	struct cache_mount_info info = { 0 };
-	struct cache_recovery_report report = { 0 };
-	struct watch_dev watched;
-	struct cache_conf conf;
-	bool is_new_pool = false;
-	int err = uuid_random(info.mount_id);
-
-	if (!err)
-		err = uuid_boot(info.boot_id);
-	if (err) {
-		msg_err("no random numbers or no /proc: %s", strerror(-err));
-		return err;
-	}
-	memcpy(info.dir_uuid, imagedir_uuid(s->dir), sizeof(info.dir_uuid));
-	info.now_ns = clock_mono_ns();
-	info.real_ns = (int64_t)(clock_real_ns() - info.now_ns);
-	cache_conf_default(&conf);
-	conf.pool_buffers = (uint32_t)options_number(o, OPT_RAM_BUFFERS);
-	conf.ignore_lost_buffers = options_flag(o, OPT_LOST_BUFFERS, false);
-
-	err = open_pool(s, info.boot_id, &conf, &is_new_pool);
-	if (err)
-		return err;
-	warn_of_pool(s->pool);
-	err = cache_open(&s->cache, watch_dev(&watched, cachedev_blkdev(s->dev)),
-			 poolfile_memory(s->pool), poolfile_bytes(s->pool), &conf, &info, &report);
-	if (!err) {
-		tell_recovery(p, &report);
-		return 0;
-	}
-	msg_err("%s: %s", p->cache, report.error);
-	if (is_new_pool)
-		drop_new_pool(s, info.boot_id);
-	return err;
-}
-
-static must_check int attach(struct stack *s, const struct places *p)
-{
-	char text[TEXT_MAX];
+	struct cachestack *c;
 	int err;
 
-	err = imagedir_attach_cache(s->dir, s->cache, &s->sb, cachedev_fd(s->dev), text,
-				    sizeof(text));
-	if (err)
-		msg_err("%s: %s", p->dir, text);
+	LOCK_SCOPE(&s->lock);
+	c = find_cache(s, id);
+	err = imagedir_remove_cache(s->dir, id, text, size);
+	if (!c || err == -ENOENT || err == -EBUSY)
+		return err;
+	if (cachestack_close(c, !err) < 0)
+		msg_debug("the RAM buffers of a cache are left behind");
+	*c = s->cache[--s->nr_caches];
 	return err;
 }
 
-static must_check int set_knobs(struct stack *s, const struct options *o)
-{
-	struct engine *e = imagedir_engine(s->dir, 1);
-	int err = 0;
-
-	for (size_t i = 0; !err && i < option_rows; i++) {
-		const struct option_row *row = &option_table[i];
-		struct outbox ob;
-
-		if (row->knob < 0 || !o->value[i].is_set)
-			continue;
-		outbox_init(&ob);
-		err = cache_knob_set(s->cache, (enum cache_knob)row->knob, o->value[i].number,
-				     engine_now(e), &ob);
-		engine_carry(e, &ob);
-		if (err)
-			msg_err("%s=%" PRIu64 ": %s", row->name, o->value[i].number,
-				strerror(-err));
-	}
-	return err;
-}
+/* ------------------------------------------------------------------ control tree */
 
 static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
@@ -308,7 +224,7 @@ static must_check int open_ctl(struct stack *s, const struct places *p, const st
 	struct ctlfs_conf conf = {
 		.dir = s->dir,
 		.source = p->dir,
-		.cache_path = p->cache,
+		.cache_path = p->caches[0],
 		.mount = p->mnt,
 		.config = config,
 		.version = PACKAGE_VERSION,
@@ -328,18 +244,17 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 {
 	int err;
 
-	*s = (struct stack){ 0 };
-	err = open_device(s, p);
-	if (!err)
-		err = read_superblock(s, p);
+	*s = (struct stack){ .places = p, .options = o };
+	mutex_init(&s->lock, STACK_RANK, "stack");
+	err = open_devices(s, p);
 	if (!err)
 		err = open_directory(s, p, o);
 	if (!err)
-		err = open_cache(s, p, o);
+		err = admit(s, 0);
 	if (!err)
-		err = attach(s, p);
+		err = join(s, 0);
 	if (!err)
-		err = set_knobs(s, o);
+		err = set_knobs(s, 0);
 	if (!err)
 		err = open_ctl(s, p, o);
 	if (err && stack_close(s) < 0)
@@ -349,10 +264,15 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 
 int stack_close(struct stack *s)
 {
-	/* without an engine nothing marks the cache clean */
-	bool had_engine = s->dir && imagedir_engine(s->dir, 1);
+	bool had_engine[IMAGEDIR_CACHES_MAX];
 	int err = 0;
 
+	/* without an engine nothing marks the cache clean */
+	for (unsigned int i = 0; i < s->nr_caches; i++)
+		had_engine[i] =
+			s->dir &&
+			imagedir_engine(s->dir,
+					imagedir_cache_id(s->dir, s->cache[i].sb.cache_uuid));
 	ctlfs_free(s->ctl);
 	if (s->dir)
 		err = imagedir_close(s->dir);
@@ -360,14 +280,12 @@ int stack_close(struct stack *s)
 		msg_err("the cache could not be closed in order: %s: what was synced is safe, and "
 			"the next mount recovers it",
 			strerror(-err));
-	if (s->cache)
-		cache_free(s->cache);
-	/* The buffers are part of the log until the cache is marked clean. */
-	if (s->pool && had_engine && !err)
-		err = poolfile_remove(s->pool);
-	else
-		poolfile_close(s->pool);
-	cachedev_close(s->dev);
+	for (unsigned int i = 0; i < s->nr_caches; i++) {
+		int close_err = cachestack_close(&s->cache[i], had_engine[i] && !err);
+
+		err = err ? err : close_err;
+	}
+	mutex_destroy(&s->lock);
 	*s = (struct stack){ 0 };
 	return err;
 }

@@ -383,6 +383,7 @@ START_TEST(cache_id_takes_only_what_it_has)
 	ck_assert_int_eq(echo("devices/7/cache_id", "0"), -EOPNOTSUPP);
 	ck_assert_int_eq(echo("devices/7/cache_id", "2"), -ERANGE);
 	ck_assert_int_eq(echo("devices/7/cache_id", "256"), -ERANGE);
+	ck_assert_int_eq(echo("devices/7/cache_id", "4294967296"), -ERANGE);
 	ck_assert_int_eq(echo("devices/7/cache_id", "none"), -EINVAL);
 }
 END_TEST

@@ -201,7 +201,7 @@ START_TEST(without_a_cache_files_are_served_as_they_are)
 	ck_assert_int_eq(bed_sync(img), 0);
 	ck_assert_int_eq(image_truncate(img, 10), 0);
 	ck_assert_int_eq(bed_read(img, buf, 8, 8), 2);
-	ck_assert_uint_eq(image_id(img), 0);
+	ck_assert_uint_eq(bed_image_id(img), 0);
 	bed_close(img);
 	bed_free(b);
 }
@@ -232,7 +232,7 @@ START_TEST(a_file_that_the_cache_cannot_take_is_served_uncached)
 	close(next);
 	close(fd);
 	ck_assert_int_eq(image_open(img, true), 0);
-	ck_assert_uint_eq(image_id(img), 0);
+	ck_assert_uint_eq(bed_image_id(img), 0);
 	ck_assert_int_eq(bed_write_sync(img, "abc", 3, 0), 3);
 	ck_assert_int_eq(bed_read(img, buf, 4, 0), 3);
 	bed_close(img);

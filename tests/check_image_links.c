@@ -174,11 +174,11 @@ END_TEST
 
 /* ---- directories under way ---- */
 
-static int check(struct bed *b, struct image *img)
+static int check(struct image *img)
 {
-	struct action a = { .type = ACTION_BACK_CHECK, .image = image_cached(img) };
+	struct action a = { .type = ACTION_BACK_CHECK, .image = atomic_load(&img->cached) };
 
-	return image_engine_ops.backing_call(b->dir, &a);
+	return image_engine_ops.backing_call(image_host(img), &a);
 }
 
 START_TEST(a_closed_image_is_not_looked_for_while_its_directory_is_renamed)
@@ -197,10 +197,10 @@ START_TEST(a_closed_image_is_not_looked_for_while_its_directory_is_renamed)
 	img = imagedir_by_id(b->dir, id);
 	pthread_rwlock_wrlock(&b->dir->names);
 	cache_rename(b->cache, "d", "e", false); /* as the log has it, before the system call */
-	ck_assert_int_eq(check(b, img), -EAGAIN);
+	ck_assert_int_eq(check(img), -EAGAIN);
 	ck_assert_int_eq(renameat(b->fd, "d", b->fd, "e"), 0);
 	pthread_rwlock_unlock(&b->dir->names);
-	ck_assert_int_eq(check(b, img), 0);
+	ck_assert_int_eq(check(img), 0);
 	ck_assert_str_eq(b->said, "");
 	image_put(img);
 	bed_free(b);
@@ -216,7 +216,7 @@ START_TEST(an_open_image_is_migrated_while_a_directory_is_renamed)
 	bed_must_mount(b);
 	img = make_dirty(b, "a", 'a');
 	pthread_rwlock_wrlock(&b->dir->names);
-	ck_assert_int_eq(check(b, img), 0);
+	ck_assert_int_eq(check(img), 0);
 	pthread_rwlock_unlock(&b->dir->names);
 	bed_close(img);
 	bed_free(b);
@@ -336,7 +336,7 @@ static struct image *make_weak(struct bed *b, const char *path, char fill)
 
 	must(image_open(img, true) == 0);
 	img->is_weak = true;
-	image_cached(img)->identity.strength = IDENTITY_WEAK;
+	atomic_load(&img->cached)->identity.strength = IDENTITY_WEAK;
 	must(bed_fill(img, fill, BYTES, 0) == BYTES && bed_sync(img) == 0);
 	return img;
 }
@@ -351,7 +351,7 @@ static void log_rename_and_die(struct bed *b)
 			 .path2_bytes = 1 };
 	struct image *img = make_weak(b, "a", 'a');
 
-	must(corecall_log(b->dir, image_cached(img), &op, true) == 0);
+	must(corecall_log(image_host(img), atomic_load(&img->cached), &op, true) == 0);
 }
 
 START_TEST(a_weak_image_is_found_under_its_old_name)

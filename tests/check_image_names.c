@@ -183,7 +183,7 @@ static void intend_and_die(struct bed *b)
 
 	make_dirty(b, "a", 'a');
 	img = bed_open(b, "a");
-	must(corecall_log(b->dir, image_cached(img), &op, true) == 0);
+	must(corecall_log(image_host(img), atomic_load(&img->cached), &op, true) == 0);
 }
 
 START_TEST(an_intent_without_its_unlink_drops_nothing)

@@ -86,53 +86,80 @@ START_TEST(the_lock_has_one_holder_and_names_it)
 }
 END_TEST
 
-START_TEST(caches_are_listed_and_taken_off)
+static int note(struct privdir *q, uint8_t name, uint32_t id, bool is_dirty)
 {
-	uint8_t a[UUID_BYTES] = { 1 }, b[UUID_BYTES] = { 2 };
+	struct privdir_cache c = { .uuid = { name }, .id = id, .is_dirty = is_dirty };
+
+	return privdir_caches_set(q, &c);
+}
+
+static bool is_noted(uint8_t name, uint32_t id, bool is_dirty)
+{
+	uint8_t uuid[UUID_BYTES] = { name };
+	const struct privdir_cache *at;
+	struct privdir_caches c;
+
+	ck_assert_int_eq(privdir_caches_read(&p, &c), 0);
+	at = privdir_caches_find(&c, uuid);
+	return at && at->id == id && at->is_dirty == is_dirty;
+}
+
+START_TEST(caches_keep_their_ids_and_say_whether_they_are_dirty)
+{
 	struct privdir_caches c;
 
 	ck_assert_int_eq(privdir_caches_read(&p, &c), 0);
 	ck_assert_uint_eq(c.nr, 0);
-	ck_assert_int_eq(privdir_caches_set(&p, a, true), 0);
-	ck_assert_int_eq(privdir_caches_set(&p, b, true), 0);
-	ck_assert_int_eq(privdir_caches_set(&p, a, true), 0);
+	ck_assert_int_eq(note(&p, 1, 1, true), 0);
+	ck_assert_int_eq(note(&p, 2, 7, true), 0);
+	ck_assert_int_eq(note(&p, 1, 1, true), 0);
 	ck_assert_int_eq(reopen(), 0);
-	ck_assert_int_eq(privdir_caches_read(&p, &c), 0);
-	ck_assert_uint_eq(c.nr, 2);
-	ck_assert_mem_eq(c.uuid[0], a, sizeof(a));
-	ck_assert_mem_eq(c.uuid[1], b, sizeof(b));
-	ck_assert_int_eq(privdir_caches_set(&p, a, false), 0);
-	ck_assert_int_eq(privdir_caches_set(&p, a, false), 0);
-	ck_assert_int_eq(privdir_caches_read(&p, &c), 0);
-	ck_assert_uint_eq(c.nr, 1);
-	ck_assert_mem_eq(c.uuid[0], b, sizeof(b));
+	ck_assert(is_noted(1, 1, true));
+	ck_assert(is_noted(2, 7, true));
+	ck_assert_int_eq(note(&p, 1, 1, false), 0);
+	ck_assert_int_eq(note(&p, 1, 1, false), 0);
+	ck_assert(is_noted(1, 1, false));
+	ck_assert(is_noted(2, 7, true));
+	ck_assert_int_eq(privdir_caches_forget(&p), 0);
+	ck_assert(!is_noted(1, 1, false));
+	ck_assert(is_noted(2, 7, true));
+}
+END_TEST
+
+START_TEST(a_line_with_nothing_but_an_uuid_is_a_dirty_cache)
+{
+	put(".lcfs/caches", "01000000-0000-0000-0000-000000000000\n");
+	ck_assert(is_noted(1, 0, true));
 }
 END_TEST
 
 START_TEST(a_list_of_caches_that_is_not_understood_is_an_error)
 {
+#define UUID_TEXT "12345678-1234-1234-1234-123456789abc"
+	static const char *const wrong[] = {
+		UUID_TEXT "\nnonsense\n",     UUID_TEXT " 1\n",	       UUID_TEXT " 1 dirt\n",
+		UUID_TEXT " 1 dirty clean\n", UUID_TEXT " -1 dirty\n", UUID_TEXT " x clean\n",
+	};
 	struct privdir_caches c;
-	uint8_t a[UUID_BYTES] = { 1 };
 
-	put(".lcfs/caches", "12345678-1234-1234-1234-123456789abc\nnonsense\n");
-	ck_assert_int_eq(privdir_caches_read(&p, &c), -EUCLEAN);
-	ck_assert_int_eq(privdir_caches_set(&p, a, true), -EUCLEAN);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		put(".lcfs/caches", wrong[i]);
+		ck_assert_int_eq(privdir_caches_read(&p, &c), -EUCLEAN);
+		ck_assert_int_eq(note(&p, 1, 1, true), -EUCLEAN);
+	}
 }
 END_TEST
 
-START_TEST(a_full_list_of_caches_takes_no_more)
+START_TEST(a_full_list_of_caches_takes_one_in_the_place_of_a_clean_one_alone)
 {
-	uint8_t a[UUID_BYTES] = { 0 };
-	struct privdir_caches c;
-
-	for (int i = 0; i < PRIVDIR_CACHES_MAX; i++) {
-		a[0] = (uint8_t)(i + 1);
-		ck_assert_int_eq(privdir_caches_set(&p, a, true), 0);
-	}
-	a[1] = 1;
-	ck_assert_int_eq(privdir_caches_set(&p, a, true), -ENOSPC);
-	ck_assert_int_eq(privdir_caches_read(&p, &c), 0);
-	ck_assert_uint_eq(c.nr, PRIVDIR_CACHES_MAX);
+	for (int i = 1; i <= PRIVDIR_CACHES_MAX; i++)
+		ck_assert_int_eq(note(&p, (uint8_t)i, 1000000 + (uint32_t)i, true), 0);
+	ck_assert_int_eq(note(&p, 100, 1, true), -ENOSPC);
+	ck_assert_int_eq(note(&p, 5, 1000005, false), 0);
+	ck_assert_int_eq(note(&p, 100, 1, true), 0);
+	ck_assert(is_noted(100, 1, true));
+	ck_assert(is_noted(4, 1000004, true));
+	ck_assert(!is_noted(5, 1000005, false));
 }
 END_TEST
 
@@ -155,7 +182,6 @@ START_TEST(nothing_is_made_where_nothing_may_be_written)
 {
 	struct privdir q;
 	struct privdir_caches c;
-	uint8_t a[UUID_BYTES] = { 1 };
 	int64_t now;
 	int fd;
 
@@ -164,7 +190,7 @@ START_TEST(nothing_is_made_where_nothing_may_be_written)
 	ck_assert_int_eq(privdir_open(&q, fd, false, text, sizeof(text)), 0);
 	ck_assert_int_eq(faccessat(fd, ".lcfs", F_OK, 0), -1);
 	ck_assert_int_eq(privdir_caches_read(&q, &c), 0);
-	ck_assert_int_eq(privdir_caches_set(&q, a, true), -EROFS);
+	ck_assert_int_eq(note(&q, 1, 1, true), -EROFS);
 	ck_assert_int_eq(privdir_keep_uuid(&q, fd), -EROFS);
 	ck_assert_int_eq(privdir_clock(&q, &now), 0);
 	privdir_close(&q);
@@ -181,9 +207,10 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, the_uuid_stays_once_it_is_kept);
 	tcase_add_test(tc, a_damaged_uuid_is_an_error_and_not_replaced);
 	tcase_add_test(tc, the_lock_has_one_holder_and_names_it);
-	tcase_add_test(tc, caches_are_listed_and_taken_off);
+	tcase_add_test(tc, caches_keep_their_ids_and_say_whether_they_are_dirty);
+	tcase_add_test(tc, a_line_with_nothing_but_an_uuid_is_a_dirty_cache);
 	tcase_add_test(tc, a_list_of_caches_that_is_not_understood_is_an_error);
-	tcase_add_test(tc, a_full_list_of_caches_takes_no_more);
+	tcase_add_test(tc, a_full_list_of_caches_takes_one_in_the_place_of_a_clean_one_alone);
 	tcase_add_test(tc, the_clock_is_that_of_the_filesystem_and_goes_forward);
 	tcase_add_test(tc, nothing_is_made_where_nothing_may_be_written);
 	suite_add_tcase(s, tc);

@@ -140,6 +140,20 @@ START_TEST(the_directory_may_be_an_option)
 }
 END_TEST
 
+START_TEST(a_list_has_all_that_was_given_in_order)
+{
+	ASSERT_PARSES("lcfs", "-o", "cache=a,exclude=*.iso", "--cache=b", "-o", "cache=a", "d",
+		      "m");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[1], "b");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[2], "a");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[3]);
+	ck_assert_str_eq(options_list(&o, OPT_EXCLUDE)[0], "*.iso");
+	ck_assert_ptr_null(options_list(&o, OPT_INCLUDE));
+	assert_refused(PARSE("lcfs", "-o", "cache=", "d", "m"), "the value is missing");
+}
+END_TEST
+
 START_TEST(a_backslash_keeps_a_comma)
 {
 	ASSERT_PARSES("lcfs", "-o", "cache=/a\\,b\\\\c,ro", "d", "m");
@@ -252,6 +266,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, the_last_of_several_words_counts);
 	tcase_add_test(tc, a_list_has_all_of_its_words);
 	tcase_add_test(tc, the_directory_may_be_an_option);
+	tcase_add_test(tc, a_list_has_all_that_was_given_in_order);
 	tcase_add_test(tc, a_backslash_keeps_a_comma);
 	tcase_add_test(tc, words_for_others_are_ignored);
 	tcase_add_test(tc, as_a_helper_of_mount);

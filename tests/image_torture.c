@@ -5,11 +5,12 @@
  *	image_torture [cycles [seed]]
  *
  * In each cycle a child process mounts the directory and lets some threads do what users do, each
- * on files of its own: write, read, sync, truncate, punch, create, unlink, rename, while migration
- * comes and goes. What each file must hold is noted in shared memory: `now` by the last
- * acknowledged operation, `next` by the one under way. The child is killed, or unmounts in order.
- * Then another child mounts, finds no complaint, and compares every file; in some cycles it drains
- * all and compares the plain files as well.
+ * on files of its own: write, read, sync, truncate, punch, create, unlink, rename, move to the
+ * other cache or out of it, while migration comes and goes. What each file must hold is noted in
+ * shared memory: `now` by the last acknowledged operation, `next` by the one under way. The child
+ * is killed, or unmounts in order. Then another child mounts, perhaps with the caches in the other
+ * order, finds no complaint, and compares every file; in some cycles it drains all and compares the
+ * plain files as well.
  *
  * A child that hangs is ended by its own deadline, and says what waits for what; with
  * IMAGE_TORTURE_STAY in the environment it stays, for a debugger.
@@ -316,6 +317,15 @@ static void do_drain(struct worker *w, int slot)
 	check(w, slot, "drain", image_drain(open_slot(w, slot)), 0);
 }
 
+/* Which of the caches it is in, or none, changes nothing. */
+static void do_move(struct worker *w, int slot)
+{
+	uint32_t to = below(&w->random, 3);
+
+	doing(w->m, slot, "move");
+	check(w, slot, "move", image_attach(open_slot(w, slot), to), 0);
+}
+
 static void step(struct worker *w)
 {
 	int slot = (int)below(&w->random, SLOTS);
@@ -343,10 +353,14 @@ static void step(struct worker *w)
 		do_rename(w, slot);
 	else if (dice < 94)
 		do_rename_dir(w);
-	else if (dice < 97)
+	else if (dice < 96)
 		do_attributes(w, slot);
+	else if (dice < 97)
+		do_move(w, slot);
 	else if (dice < 98)
 		do_drain(w, slot);
+	else if (dice < 99)
+		do_move(w, slot);
 	else
 		do_sync_dir(w);
 }
@@ -425,6 +439,15 @@ static void in_child(struct bed *b, void (*fn)(struct bed *b, uint64_t random), 
 		fail("child: status %x", (unsigned int)status);
 }
 
+/* The caches are given in the other order from now on. */
+static void turn_round(struct bed *b)
+{
+	struct bed_cache *c = b->caches[0];
+
+	b->caches[0] = b->caches[1];
+	b->caches[1] = c;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t cycles = CYCLES_DEFAULT, random;
@@ -442,6 +465,8 @@ int main(int argc, char **argv)
 	models = mmap(NULL, THREADS * sizeof(*models), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	b = bed_new();
+	(void)bed_add_cache(b);
+	b->policy = IMAGEDIR_ROUND_ROBIN;
 	for (int i = 0; i < THREADS; i++) {
 		char name[32];
 
@@ -450,6 +475,8 @@ int main(int argc, char **argv)
 			fail("mkdir");
 	}
 	for (uint64_t i = 0; i < cycles; i++) {
+		if (below(&random, 2))
+			turn_round(b);
 		in_child(b, run_daemon, below(&random, 1u << 30));
 		in_child(b, run_verifier, below(&random, 1u << 30));
 	}

@@ -123,8 +123,9 @@ static void *watch(void *arg)
 	fprintf(stderr, "seed %llu: no end after %" PRIu64 " s\n", (unsigned long long)seed,
 		limit_seconds());
 	describe_threads();
-	if (bed->cache)
-		describe_cache(bed->cache);
+	for (unsigned int i = 0; i < bed->nr_caches; i++)
+		if (bed->caches[i]->cache)
+			describe_cache(bed->caches[i]->cache);
 	fprintf(stderr, "messages: %s\n", bed->said);
 	if (getenv("IMAGE_TORTURE_STAY")) /* for a debugger */
 		return NULL;

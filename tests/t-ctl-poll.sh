@@ -40,9 +40,9 @@ says 'PRI ERR: 9'
 starts poll "$ctl/nr_dirty_caches"
 head -c 4096 /dev/zero >"$mnt/image"
 says 'PRI ERR: 1'
-starts poll "$mnt/.lcctl/devices/1/state"
+starts poll "$mnt/.lcctl/devices/1/nr_dirty_caches"
 echo 1 >"$mnt/.lcctl/drain"
-says 'PRI ERR: clean'
+says 'PRI ERR: 0'
 
 # Nothing has happened.
 status=0

@@ -2,7 +2,10 @@
 /* Requests to the core that a thread waits for. */
 #include "lcfs/image/corecall.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "common/clock.h"
 
 #include "lcfs/image/image_private.h"
 
@@ -57,36 +60,36 @@ void read_call_init(struct read_call *call)
 	call->r.act.arg = REQUEST_READ_CALL;
 }
 
-static enum cache_step run_read(struct imagedir *d, struct read_call *call)
+static enum cache_step run_read(struct cachehost *h, struct read_call *call)
 {
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_read_run(d->cache, &call->r, true, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_read_run(h->cache, &call->r, true, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 	return step;
 }
 
-int corecall_read(struct imagedir *d, struct read_call *call)
+int corecall_read(struct cachehost *h, struct read_call *call)
 {
-	if (run_read(d, call) == CACHE_WAIT)
+	if (run_read(h, call) == CACHE_WAIT)
 		wait_for(&call->wait);
 	wait_end(&call->wait);
 	return call->r.result;
 }
 
-int corecall_finish(struct imagedir *d, struct sync_call *call, enum cache_step step,
+int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step step,
 		    struct outbox *ob)
 {
-	engine_carry(d->engine, ob);
+	engine_carry(h->engine, ob);
 	if (step == CACHE_WAIT)
 		wait_for(&call->wait);
 	wait_end(&call->wait);
 	return call->s.result;
 }
 
-int corecall_sync(struct imagedir *d, struct cache_image *ci)
+int corecall_sync(struct cachehost *h, struct cache_image *ci)
 {
 	struct sync_call call;
 	struct outbox ob;
@@ -95,23 +98,62 @@ int corecall_sync(struct imagedir *d, struct cache_image *ci)
 	sync_call_init(&call);
 	outbox_init(&ob);
 	call.s.image = ci;
-	step = cache_sync_start(d->cache, &call.s, engine_now(d->engine), &ob);
-	return corecall_finish(d, &call, step, &ob);
+	step = cache_sync_start(h->cache, &call.s, engine_now(h->engine), &ob);
+	return corecall_finish(h, &call, step, &ob);
 }
 
-int corecall_op(struct imagedir *d, struct op_call *call)
+void corecall_sync_start(struct cachehost *h, struct sync_call *call)
+{
+	struct outbox ob;
+
+	sync_call_init(call);
+	outbox_init(&ob);
+	if (cache_sync_start(h->cache, &call->s, engine_now(h->engine), &ob) == CACHE_DONE)
+		call->wait.is_done = true;
+	engine_carry(h->engine, &ob);
+}
+
+int corecall_sync_end(struct sync_call *call)
+{
+	wait_for(&call->wait);
+	wait_end(&call->wait);
+	return call->s.result;
+}
+
+void corecall_op_start(struct cachehost *h, struct op_call *call)
 {
 	struct outbox ob;
 
 	outbox_init(&ob);
-	cache_op_start(d->cache, &call->op, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	cache_op_start(h->cache, &call->op, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
+}
+
+bool corecall_op_wait(struct op_call *call, uint64_t ns)
+{
+	uint64_t deadline = clock_mono_ns() + ns;
+	LOCK_SCOPE(&call->wait.lock);
+
+	while (!call->wait.is_done)
+		if (cond_timedwait_ns(&call->wait.done, &call->wait.lock, deadline) == -ETIMEDOUT)
+			break;
+	return call->wait.is_done;
+}
+
+int corecall_op_end(struct op_call *call)
+{
 	wait_for(&call->wait);
 	wait_end(&call->wait);
 	return call->op.result;
 }
 
-int corecall_log(struct imagedir *d, struct cache_image *ci, const struct op *op, bool is_durable)
+int corecall_op(struct cachehost *h, struct op_call *call)
+{
+	corecall_op_start(h, call);
+	return corecall_op_end(call);
+}
+
+int corecall_log(struct cachehost *h, struct cache_image *ci, const struct op *op, bool is_durable)
 {
 	struct op_call call;
 
@@ -120,32 +162,32 @@ int corecall_log(struct imagedir *d, struct cache_image *ci, const struct op *op
 	call.op.image = ci;
 	call.op.op = *op;
 	call.op.no_wait = !is_durable;
-	return corecall_op(d, &call);
+	return corecall_op(h, &call);
 }
 
-static void step_op(struct imagedir *d, struct op_call *call)
+static void step_op(struct cachehost *h, struct op_call *call)
 {
 	struct outbox ob;
 
 	outbox_init(&ob);
-	cache_op_step(d->cache, &call->op, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	cache_op_step(h->cache, &call->op, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 }
 
-void corecall_request(struct imagedir *d, struct action *a)
+void corecall_request(struct cachehost *h, struct action *a)
 {
 	if (a->arg == REQUEST_SYNC_CALL) {
 		wait_done(&container_of(a, struct sync_call, s.act)->wait);
 	} else if (a->arg == REQUEST_READ_CALL) {
 		struct read_call *call = container_of(a, struct read_call, r.act);
 
-		if (a->type == ACTION_DONE || run_read(d, call) == CACHE_DONE)
+		if (a->type == ACTION_DONE || run_read(h, call) == CACHE_DONE)
 			wait_done(&call->wait);
 	} else {
 		struct op_call *call = container_of(a, struct op_call, op.act);
 
 		if (a->type == ACTION_RESUME)
-			step_op(d, call);
+			step_op(h, call);
 		else
 			wait_done(&call->wait);
 	}

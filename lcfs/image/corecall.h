@@ -12,7 +12,7 @@
 #include "common/mutex.h"
 #include "lcfs/cache/cache.h"
 
-struct imagedir;
+struct cachehost;
 
 /* action->arg of every request: what struct it sits in. */
 enum request_kind {
@@ -51,19 +51,26 @@ void op_call_init(struct op_call *call);
 void read_call_init(struct read_call *call);
 
 /* These block. The result of the request. */
-int corecall_sync(struct imagedir *d, struct cache_image *ci) must_check; /* NULL: everything */
-int corecall_op(struct imagedir *d, struct op_call *call) must_check;
-int corecall_read(struct imagedir *d, struct read_call *call) must_check;
+int corecall_sync(struct cachehost *h, struct cache_image *ci) must_check; /* NULL: everything */
+/* The same for everything in two steps, so that several caches can be waited for. */
+void corecall_sync_start(struct cachehost *h, struct sync_call *call);
+int corecall_sync_end(struct sync_call *call) must_check;
+int corecall_op(struct cachehost *h, struct op_call *call) must_check;
+/* The same in steps: start, wait until it is done (true) or that time has passed, end. */
+void corecall_op_start(struct cachehost *h, struct op_call *call);
+bool corecall_op_wait(struct op_call *call, uint64_t ns);
+int corecall_op_end(struct op_call *call) must_check;
+int corecall_read(struct cachehost *h, struct read_call *call) must_check;
 /* Waits for what a core function returned for call->s (CACHE_DONE or CACHE_WAIT); ob is carried out
  * first. */
-int corecall_finish(struct imagedir *d, struct sync_call *call, enum cache_step step,
+int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step step,
 		    struct outbox *ob) must_check;
 /* CACHE_OP_LOG of op about ci (or NULL). is_durable: waits until it is; else only for its place in
  * the log. */
-int corecall_log(struct imagedir *d, struct cache_image *ci, const struct op *op,
+int corecall_log(struct cachehost *h, struct cache_image *ci, const struct op *op,
 		 bool is_durable) must_check;
 
 /* RESUME or DONE of a request of this file. */
-void corecall_request(struct imagedir *d, struct action *a);
+void corecall_request(struct cachehost *h, struct action *a);
 
 #endif

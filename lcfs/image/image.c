@@ -16,9 +16,9 @@ static struct list *inode_bucket(struct imagedir *d, uint64_t dev, uint64_t ino)
 	return &d->by_inode[(ino * 0x9e3779b97f4a7c15u + dev) >> 32 & (IMAGEDIR_BUCKETS - 1)];
 }
 
-static struct list *id_bucket(struct imagedir *d, uint32_t id)
+static struct list *number_bucket(struct imagedir *d, uint32_t number)
 {
-	return &d->by_id[id & (IMAGEDIR_BUCKETS - 1)];
+	return &d->by_id[number & (IMAGEDIR_BUCKETS - 1)];
 }
 
 static struct image *find_locked(struct imagedir *d, uint64_t dev, uint64_t ino)
@@ -39,6 +39,8 @@ static void image_init(struct image *img, struct imagedir *d)
 	list_init(&img->node);
 	list_init(&img->id_node);
 	list_init(&img->maintain_node);
+	list_init(&img->parked);
+	mutex_init(&img->move_lock, RANK_MOVE, "image move");
 	mutex_init(&img->sync_lock, RANK_IMAGE_SYNC, "image sync");
 	mutex_init(&img->lock, RANK_IMAGE, "image");
 	img->path_fd = img->spare_fd = -1;
@@ -56,6 +58,7 @@ static void image_destroy(struct image *img)
 	free(img->link_dir);
 	mutex_destroy(&img->lock);
 	mutex_destroy(&img->sync_lock);
+	mutex_destroy(&img->move_lock);
 	free(img);
 }
 
@@ -101,6 +104,8 @@ struct image *image_ref(struct image *img)
 /* Without its descriptor it could not be found again. */
 static bool needs_descriptor(const struct image *img)
 {
+	if (atomic_load(&img->is_assigned_here))
+		return true;
 	return atomic_load(&img->cached) && (img->is_weak || atomic_load(&img->is_name_lost));
 }
 
@@ -139,6 +144,20 @@ bool image_adopt_inode(struct image *img, int fd)
 	img->ino = st.st_ino;
 	list_add_head(inode_bucket(d, img->dev, img->ino), &img->node);
 	return true;
+}
+
+struct image *image_at_inode(struct imagedir *d, int fd)
+{
+	struct image *img;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	LOCK_SCOPE(&d->lock);
+	img = find_locked(d, st.st_dev, st.st_ino);
+	if (img)
+		img->pins++;
+	return img;
 }
 
 void image_forget_inode(struct image *img)
@@ -199,7 +218,7 @@ static bool is_still(struct image *img, int fd)
 	LOCK_SCOPE(&img->lock);
 	if (!img->cached || atomic_load(&img->fd[GUARD_BUFFERED]) >= 0 || img->bad)
 		return true;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	if (identity_read(fd, &id) < 0 || identity_compare(&id, &info.identity) != IDENTITY_OTHER)
 		return true;
 	image_forget_inode(img);
@@ -310,59 +329,67 @@ uint64_t image_version(struct image *img)
 	return atomic_load(&img->version);
 }
 
-void image_set_cached(struct image *img, struct cache_image *ci)
+void image_number(struct image *img)
 {
 	struct imagedir *d = img->dir;
 
+	LOCK_SCOPE(&d->lock);
+	if (atomic_load(&img->number))
+		return;
+	atomic_store(&img->number, ++d->last_number);
+	list_add_head(number_bucket(d, d->last_number), &img->id_node);
+}
+
+void image_set_cached(struct image *img, struct cachehost *h, struct cache_image *ci)
+{
 	mutex_assert_held(&img->lock);
 	cache_image_set_owner(ci, img);
+	atomic_store(&img->host, h);
 	atomic_store(&img->cached, ci);
-	atomic_store(&img->id, cache_image_id(ci));
-	mutex_lock(&d->lock);
-	img->pins++;
-	list_add_head(id_bucket(d, cache_image_id(ci)), &img->id_node);
-	mutex_unlock(&d->lock);
+	image_pin(img);
+	image_number(img);
 }
 
 void image_drop_cached(struct image *img)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct cache_image *ci = atomic_exchange(&img->cached, NULL);
 
-	atomic_store(&img->id, 0);
 	mutex_assert_held(&img->lock);
-	mutex_lock(&d->lock);
+	atomic_store(&img->host, NULL);
+	img->damage_told = 0;
+	mutex_lock(&img->dir->lock);
 	img->pins--; /* whoever holds the lock has one more */
-	list_del(&img->id_node);
-	mutex_unlock(&d->lock);
-	cache_image_free(d->cache, ci);
+	mutex_unlock(&img->dir->lock);
+	cache_image_free(h->cache, ci);
 }
 
 uint32_t image_id(const struct image *img)
 {
-	return atomic_load(&img->id);
+	return atomic_load(&img->number);
 }
 
 struct cache_image *image_hold(struct image *img)
 {
+	image_enter(img);
 	LOCK_SCOPE(&img->lock);
 	img->openers++;
 	return atomic_load(&img->cached);
 }
 
-struct cache_image *image_cached(const struct image *img)
+void image_unhold(struct image *img)
 {
-	return atomic_load(&img->cached);
+	image_release(img, false);
+	image_leave(img);
 }
 
-uint32_t image_cache_id(const struct image *img)
+uint32_t image_cache_id(struct image *img)
 {
-	return atomic_load(&img->cached) ? 1 : 0;
-}
+	struct cachehost *h;
 
-int image_attach(struct image *img, uint32_t cache_id)
-{
-	return cache_id == image_cache_id(img) ? 0 : -EOPNOTSUPP;
+	LOCK_SCOPE(&img->lock);
+	h = image_host(img);
+	return h ? h->id : 0;
 }
 
 static void plain_info(struct image *img, struct cache_image_info *info)
@@ -386,9 +413,9 @@ static bool info_locked(struct image *img, struct cache_image_info *info, char *
 			image_describe(img, path);
 		return false;
 	}
-	cache_image_info(img->dir->cache, img->cached, info);
+	image_core_info(img, info);
 	if (path)
-		cache_image_path(img->dir->cache, img->cached, path);
+		cache_image_path(image_host(img)->cache, img->cached, path);
 	return true;
 }
 
@@ -437,7 +464,7 @@ void image_describe(struct image *img, char *text)
 	if (fd >= 0 && pathname_of_fd(img->dir->root_fd, fd, text) == 0)
 		return;
 	if (ci)
-		cache_image_path(img->dir->cache, ci, text);
+		cache_image_path(image_host(img)->cache, ci, text);
 	else
 		snprintf(text, PATHNAME_BYTES, "inode %llu", (unsigned long long)img->ino);
 }
@@ -449,7 +476,7 @@ struct image *imagedir_by_id(struct imagedir *d, uint32_t id)
 	struct image *img;
 
 	LOCK_SCOPE(&d->lock);
-	list_for_each_entry(img, id_bucket(d, id), id_node) {
+	list_for_each_entry(img, number_bucket(d, id), id_node) {
 		if (image_id(img) == id) {
 			img->users++;
 			return img;
@@ -458,21 +485,29 @@ struct image *imagedir_by_id(struct imagedir *d, uint32_t id)
 	return NULL;
 }
 
+static bool is_listed(const struct image *img)
+{
+	return atomic_load(&img->cached) || atomic_load(&img->openers);
+}
+
 /* The images of one bucket, referenced, in a malloc'ed array. */
 static size_t collect(struct imagedir *d, unsigned int bucket, struct image ***out)
 {
 	struct image *img;
-	size_t n = 0;
+	size_t n = 0, room;
 
 	*out = NULL;
 	LOCK_SCOPE(&d->lock);
 	list_for_each_entry(img, &d->by_id[bucket], id_node)
-		n++;
+		n += is_listed(img);
 	*out = n ? calloc(n, sizeof(**out)) : NULL;
 	if (!*out)
 		return 0;
+	room = n;
 	n = 0;
 	list_for_each_entry(img, &d->by_id[bucket], id_node) {
+		if (n == room || !is_listed(img))
+			continue;
 		img->users++;
 		(*out)[n++] = img;
 	}

@@ -24,11 +24,23 @@ struct imagedir;
 
 /* ---- the backing directory ---- */
 
+/* Which cache an image gets that is in none: of those that have room. */
+enum imagedir_policy {
+	IMAGEDIR_FIRST,
+	IMAGEDIR_ROUND_ROBIN,
+	IMAGEDIR_LEAST_DIRTY
+};
+
 struct imagedir_conf {
 	int dirfd; /* of the backing directory, O_PATH or O_DIRECTORY; duplicated */
 	bool read_only;
 	bool force; /* the admin says: use this cache with this directory, whatever is recorded (G3)
 		     */
+	enum imagedir_policy policy;
+	/* fnmatch(3), of the path below the directory, * and ? match slashes, too; NULL at the end
+	 * of a list, or no list; copied. With `include`, only what matches one of them is cached;
+	 * what matches one of `exclude` is not. */
+	const char *const *include, *const *exclude;
 };
 
 /*
@@ -43,23 +55,43 @@ const uint8_t *imagedir_uuid(const struct imagedir *d);
 /* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
 /*
- * May this cache serve this directory? Before cache_open(), which tells the cache whose it is: the
- * directory notes its UUID first (synced). -EPERM with a line in text: it belongs to another
- * directory, or the directory has dirty data in another cache (conf.force overrides).
+ * May these caches serve this directory, together with those that do? Before cache_open(), which
+ * tells the cache whose it is: the directory notes its UUID first (synced). -EPERM with a line in
+ * text: one belongs to another directory, or the directory has dirty data in a cache that is not
+ * among them (conf.force overrides); -EEXIST: one is given twice.
  */
-int imagedir_admit(struct imagedir *d, const struct superblock *sb, char *text,
-		   size_t size) must_check;
+int imagedir_admit(struct imagedir *d, const struct superblock *const *sb, unsigned int nr,
+		   char *text, size_t size) must_check;
 /* Is this name, in the directory open at dirfd, one of lcfs's own (".lcfs" in the root)? They are
  * hidden. */
 bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name);
+
+#define IMAGEDIR_CACHES_MAX 16u
+
+/* A recovered cache for the mount. */
+struct imagedir_cache {
+	struct cache *cache;	     /* stays the caller's */
+	const struct superblock *sb; /* as it was before cache_open(), for its lease */
+	int log_fd;		     /* the caller's, who keeps it open */
+	const char *device;	     /* its path, for people; or NULL */
+};
+
 /*
- * Connects a recovered cache: starts the engine, finds the file of every image in the table (states
- * conflict, missing), says each finding by msg_warn, lists the cache in .lcfs/caches (synced). sb:
- * the super block as it was before cache_open(), for its lease. log_fd stays the caller's. Without
- * a cache every image is served uncached.
+ * Connects caches that were admitted: gives each its id, starts its engine, finds the file of every
+ * image in its table (states conflict, missing), says each finding by msg_warn, lists it in
+ * .lcfs/caches (synced). Those of the mount together, before anything is served: an image that two
+ * of them have stays with the one that holds data of it. Later ones at any time; -EBUSY then: it
+ * holds data of a file that is in use. Without a cache every image is served uncached.
  */
-int imagedir_attach_cache(struct imagedir *d, struct cache *c, const struct superblock *sb,
-			  int log_fd, char *text, size_t size) must_check;
+int imagedir_add_caches(struct imagedir *d, const struct imagedir_cache *c, unsigned int nr,
+			char *text, size_t size) must_check;
+/*
+ * Takes a cache away while the mount goes on: drains it; its images go to the other caches, as new
+ * ones would. Blocks. -ENOENT: there is none, -EBUSY with a line in text: an image cannot leave it
+ * (conflict, missing), and all others stay out of it if it is tried again; or what ending it said.
+ * But for the first two, the caller frees the cache.
+ */
+int imagedir_remove_cache(struct imagedir *d, uint32_t id, char *text, size_t size) must_check;
 /*
  * The caches of the mount, by id: 1, 2, ..., the same in every mount of the directory for the same
  * cache. Any thread. A cache may be removed while mounted: what imagedir_cache() and the others
@@ -76,6 +108,8 @@ struct cache *imagedir_cache(struct imagedir *d, uint32_t id);
 struct engine *imagedir_engine(struct imagedir *d, uint32_t id);
 /* Path of the cache device, as it was given. */
 const char *imagedir_cache_device(struct imagedir *d, uint32_t id);
+/* 0: there is no cache with that UUID. */
+uint32_t imagedir_cache_id(struct imagedir *d, const uint8_t *uuid);
 /* Block until everything answered before is durable: of all caches, or of one (-ENOENT: none such).
  */
 int imagedir_sync(struct imagedir *d) must_check;
@@ -122,6 +156,8 @@ uint64_t image_size(struct image *img);
 
 /* ---- reads, writes, syncs ---- */
 
+struct iostat;
+
 enum image_io_kind {
 	IMAGE_READ,
 	IMAGE_WRITE,
@@ -153,7 +189,8 @@ struct image_io {
 	struct cache_sync csync;
 	struct task task;
 	uint64_t size_before, started_ns;
-	bool is_waiting;
+	struct iostat *stat;
+	bool is_inside;
 };
 
 /*
@@ -212,7 +249,7 @@ int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg
 struct image *imagedir_by_id(struct imagedir *d, uint32_t id); /* with a reference, or NULL */
 uint32_t image_id(const struct image *img); /* 0: neither bound nor open so far */
 /* The cache that it is in; 0: it is uncached. */
-uint32_t image_cache_id(const struct image *img);
+uint32_t image_cache_id(struct image *img);
 /*
  * What is known of it; path: OP_PATH_MAX + 1 bytes, or NULL. False: it is not in a cache; state,
  * size and path are filled in all the same. With a reference. May block.

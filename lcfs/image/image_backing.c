@@ -18,7 +18,6 @@
 
 static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t off, uint64_t len)
 {
-	struct imagedir *d = ctx;
 	struct image *img = cache_image_owner(ci);
 	int fd, direct;
 
@@ -27,7 +26,7 @@ static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t
 	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	direct = atomic_load(&img->fd[GUARD_DIRECT]);
 	if (is_write) {
-		if (!lease_is_good(d))
+		if (!lease_is_good(ctx))
 			return -EAGAIN;
 		atomic_store(&img->is_changed, true);
 		if (!atomic_load(&img->is_direct_writable))
@@ -69,7 +68,7 @@ static int check_name(struct image *img, int fd)
 		return 0;
 	if (pthread_rwlock_tryrdlock(&d->names))
 		return img->is_weak ? -EAGAIN : 0;
-	cache_image_path(d->cache, img->cached, recorded);
+	cache_image_path(image_host(img)->cache, img->cached, recorded);
 	r = has_name(d->root_fd, recorded, fd);
 	pthread_rwlock_unlock(&d->names);
 	return r == -ESTALE && !atomic_load(&img->is_name_lost) ? r : 0;
@@ -151,10 +150,12 @@ static bool lock_patiently(struct image *img)
 	return false;
 }
 
-static int check_locked(struct image *img)
+static int check_locked(struct image *img, const struct cache_image *ci)
 {
 	int r;
 
+	if (atomic_load(&img->cached) != ci)
+		return -EAGAIN;
 	if (atomic_load(&img->bad))
 		return -ESTALE;
 	r = open_for_core(img);
@@ -168,25 +169,25 @@ static int check_locked(struct image *img)
 
 /* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it
  * returns 0. */
-static int back_check(struct image *img)
+static int back_check(struct cachehost *h, struct image *img, const struct action *a)
 {
 	int r;
 
-	if (lease_ensure(img->dir) < 0 || !lock_patiently(img))
+	if (lease_ensure(h) < 0 || !lock_patiently(img))
 		return -EAGAIN;
-	r = check_locked(img);
+	r = check_locked(img, a->image);
 	mutex_unlock(&img->lock);
 	return r;
 }
 
 /* ---- BACK_GROW, BACK_TRUNCATE, BACK_PUNCH ---- */
 
-static int back_grow(struct image *img, const struct action *a)
+static int back_grow(struct cachehost *h, struct image *img, const struct action *a)
 {
 	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	struct stat st;
 
-	if (!lease_is_good(img->dir))
+	if (!lease_is_good(h))
 		return -EAGAIN;
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -196,9 +197,9 @@ static int back_grow(struct image *img, const struct action *a)
 	return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
 }
 
-static int back_change(struct image *img, const struct action *a)
+static int back_change(struct cachehost *h, struct image *img, const struct action *a)
 {
-	int fd, r = back_check(img);
+	int fd, r = back_check(h, img, a);
 
 	if (r < 0)
 		return r;
@@ -264,9 +265,9 @@ static int record_stamp(struct image *img, int fd, struct action *a)
  * A full fsync: fdatasync leaves the ctime in memory, and the stamp that is recorded must be what a
  * power cut leaves. The core has no write out on the image meanwhile.
  */
-static int back_sync(struct image *img, struct action *a)
+static int back_sync(struct cachehost *h, struct image *img, struct action *a)
 {
-	int fd, r = back_check(img);
+	int fd, r = back_check(h, img, a);
 
 	if (r < 0)
 		return r;
@@ -284,19 +285,18 @@ static int backing_call(void *ctx, struct action *a)
 {
 	struct image *img = cache_image_owner(a->image);
 
-	(void)ctx;
 	if (!img || atomic_load(&img->is_unmatched))
 		return -EAGAIN;
 	switch (a->type) {
 	case ACTION_BACK_CHECK:
-		return back_check(img);
+		return back_check(ctx, img, a);
 	case ACTION_BACK_GROW:
-		return back_grow(img, a);
+		return back_grow(ctx, img, a);
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
-		return back_change(img, a);
+		return back_change(ctx, img, a);
 	case ACTION_BACK_SYNC:
-		return back_sync(img, a);
+		return back_sync(ctx, img, a);
 	default:
 		return -EINVAL;
 	}
@@ -313,9 +313,9 @@ static void request(void *ctx, struct action *a)
 
 static int busy_percent(void *ctx)
 {
-	struct imagedir *d = ctx;
+	struct cachehost *h = ctx;
 
-	return busy_sample(&d->busy, clock_mono_ns());
+	return busy_sample(&h->busy, clock_mono_ns());
 }
 
 const struct engine_ops image_engine_ops = {

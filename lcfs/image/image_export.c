@@ -46,7 +46,7 @@ static uint64_t next_piece(const struct export *x, uint64_t off)
 	if (off >= x->size)
 		return off;
 	data = next_data(x, off);
-	cached = cache_find(x->img->dir->cache, x->cached, off / BLOCK_BYTES, end, true);
+	cached = cache_find(image_host(x->img)->cache, x->cached, off / BLOCK_BYTES, end, true);
 	if (data >= x->size)
 		return cached * BLOCK_BYTES;
 	return min(align_down(data, BLOCK_BYTES), cached * BLOCK_BYTES);
@@ -86,7 +86,7 @@ static int read_piece(const struct export *x, uint32_t len, uint64_t off)
 	call->r.len = len;
 	call->r.buf = x->buf;
 	call->r.is_overlay = true;
-	r = corecall_read(x->img->dir, call);
+	r = corecall_read(image_host(x->img), call);
 	free(call);
 	return r < 0 ? r : 0;
 }
@@ -155,7 +155,7 @@ static int export_held(struct image *img, struct cache_image *cached, int to)
 
 	if (!buf)
 		return -ENOMEM;
-	cache_image_path(img->dir->cache, cached, path);
+	cache_image_path(image_host(img)->cache, cached, path);
 	from = pathname_open(img->dir->root_fd, path, O_RDONLY | O_NOFOLLOW);
 	if (from < 0 && from != -ENOENT && from != -ENOTDIR)
 		return from;
@@ -179,6 +179,6 @@ int image_export(struct image *img, const char *path)
 		if (to >= 0 && r < 0)
 			(void)unlink(path);
 	}
-	image_release(img, false);
+	image_unhold(img);
 	return r;
 }

@@ -83,14 +83,14 @@ static int source(struct image *img, int *own)
 		return fd;
 	if (!img->cached)
 		return -EBADF;
-	cache_image_path(img->dir->cache, img->cached, path);
+	cache_image_path(image_host(img)->cache, img->cached, path);
 	fd = pathname_open(img->dir->root_fd, path, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
 	*own = fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -ESTALE;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	r = identity_read(fd, &id);
 	if (r < 0)
 		return r;

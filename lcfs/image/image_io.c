@@ -11,6 +11,9 @@
  *	  |         v | RESUME
  *	  |        parked
  *	  +-----> pool: prepare or sync, then as above; or pread, pwrite, fdatasync
+ *
+ * All of it is inside the image (gate.c), or passed the inner gate; what finds the outer one shut is
+ * parked before it has begun.
  */
 #include "lcfs/image/image.h"
 
@@ -26,23 +29,28 @@
 
 #define WINDOW_SHIFT(io) ((io)->off & (BLOCK_BYTES - 1))
 
-static void count(const struct image_io *io)
+static void leave(struct image_io *io)
 {
-	struct image *img = io->img;
-
-	iostat_count(&img->dir->iostat[atomic_load(&img->cached) != NULL], &img->iostat, io);
-}
-
-static void complete(struct image_io *io)
-{
-	count(io);
-	io->done(io);
+	if (io->is_inside)
+		image_leave(io->img);
+	io->is_inside = false;
 }
 
 static void finish(struct image_io *io, int result)
 {
 	io->result = result;
-	complete(io);
+	leave(io);
+	iostat_count(io);
+	io->done(io);
+}
+
+/* The image's cache, which is counted from now on. */
+static struct cachehost *host_of(struct image_io *io)
+{
+	struct cachehost *h = atomic_load(&io->img->host);
+
+	io->stat = iostat_of(io->img->dir, h->id);
+	return h;
 }
 
 static enum cache_step to_pool(struct image_io *io, bool may_wait, void (*run)(struct task *t))
@@ -65,7 +73,7 @@ static uint32_t below_size(uint64_t off, uint32_t len, uint64_t size)
 /* The image may have been cut meanwhile: what lies beyond its end is not shown as zeros. */
 static int read_result(struct image_io *io)
 {
-	uint64_t size = image_size(io->img);
+	uint64_t size = image_size_inside(io->img);
 
 	if (io->mem.read->result < 0)
 		return io->mem.read->result;
@@ -74,13 +82,13 @@ static int read_result(struct image_io *io)
 
 static enum cache_step run_read(struct image_io *io, bool may_wait, uint64_t now)
 {
-	struct imagedir *d = io->img->dir;
+	struct cachehost *h = host_of(io);
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_read_run(d->cache, io->mem.read, may_wait, now, &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_read_run(h->cache, io->mem.read, may_wait, now, &ob);
+	engine_carry(h->engine, &ob);
 	return step;
 }
 
@@ -120,7 +128,7 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 
 	if (!ci)
 		return to_pool(io, may_wait, pool_read);
-	io->size_before = image_size(img);
+	io->size_before = image_size_inside(img);
 	len = below_size(io->off, io->len, io->size_before);
 	if (len == 0) {
 		io->result = 0;
@@ -142,13 +150,13 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 
 static enum cache_step run_write(struct image_io *io, bool may_wait, uint64_t now)
 {
-	struct imagedir *d = io->img->dir;
+	struct cachehost *h = host_of(io);
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_write_run(d->cache, &io->write, may_wait, now, &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_write_run(h->cache, &io->write, may_wait, now, &ob);
+	engine_carry(h->engine, &ob);
 	return step;
 }
 
@@ -239,7 +247,7 @@ static int prepare_and_enter(struct image_io *io)
 
 		if (r == 0 && io->sync && image_is_sync_wanted(io->img))
 			r = image_sync_backing(io->img);
-		if (r != 0 || gate_enter(io->img))
+		if (r != 0 || gate_enter_inside(io->img))
 			return r;
 	}
 }
@@ -254,25 +262,13 @@ static void pool_write(struct task *t)
 	} else if (r == 1) {
 		finish(io, write_uncached(io));
 	} else if (write_inside(io, true, clock_mono_ns()) == CACHE_DONE) {
-		complete(io);
+		finish(io, io->result);
 	}
 }
 
 static enum cache_step start_write(struct image_io *io, bool may_wait)
 {
-	struct image *img = io->img;
-	uint64_t most = atomic_load(&img->max_bytes);
-
-	if (io->len == 0) {
-		io->result = 0;
-		return CACHE_DONE;
-	}
-	if (io->off >= most) {
-		io->result = -EFBIG;
-		return CACHE_DONE;
-	}
-	io->len = (uint32_t)min((uint64_t)io->len, most - io->off);
-	if ((io->sync && image_is_sync_wanted(img)) || !gate_enter(img))
+	if ((io->sync && image_is_sync_wanted(io->img)) || !gate_enter_inside(io->img))
 		return to_pool(io, may_wait, pool_write);
 	return write_inside(io, may_wait, io->started_ns);
 }
@@ -281,7 +277,7 @@ static enum cache_step start_write(struct image_io *io, bool may_wait)
 
 static enum cache_step sync_core(struct image_io *io, uint64_t now)
 {
-	struct imagedir *d = io->img->dir;
+	struct cachehost *h;
 	enum cache_step step;
 	struct outbox ob;
 
@@ -292,9 +288,10 @@ static enum cache_step sync_core(struct image_io *io, uint64_t now)
 		io->result = 0;
 		return CACHE_DONE;
 	}
+	h = host_of(io);
 	outbox_init(&ob);
-	step = cache_sync_start(d->cache, &io->csync, now, &ob);
-	engine_carry(d->engine, &ob);
+	step = cache_sync_start(h->cache, &io->csync, now, &ob);
+	engine_carry(h->engine, &ob);
 	if (step == CACHE_DONE)
 		io->result = io->csync.result;
 	return step;
@@ -308,7 +305,7 @@ static void pool_sync(struct task *t)
 	if (r < 0)
 		finish(io, r);
 	else if (sync_core(io, clock_mono_ns()) == CACHE_DONE)
-		complete(io);
+		finish(io, io->result);
 }
 
 static enum cache_step start_sync(struct image_io *io, bool may_wait)
@@ -322,14 +319,32 @@ static enum cache_step start_sync(struct image_io *io, bool may_wait)
 
 /* ---- all ---- */
 
-static enum cache_step start(struct image_io *io, bool may_wait)
-{
-	int bad = atomic_load(&io->img->bad);
+static enum cache_step start(struct image_io *io, bool may_wait);
 
-	if (bad && io->kind != IMAGE_SYNC) {
-		io->result = -bad;
-		return CACHE_DONE;
+static void pool_restart(struct task *t)
+{
+	struct image_io *io = container_of(t, struct image_io, task);
+
+	if (start(io, true) == CACHE_DONE)
+		finish(io, io->result);
+}
+
+/* CACHE_COPY: it is inside. */
+static enum cache_step come_in(struct image_io *io, bool may_wait)
+{
+	while (!image_try_enter(io->img)) {
+		if (!may_wait)
+			return CACHE_AGAIN;
+		io->task.run = pool_restart;
+		if (gate_park(io->img, &io->task))
+			return CACHE_WAIT;
 	}
+	io->is_inside = true;
+	return CACHE_COPY;
+}
+
+static enum cache_step start_inside(struct image_io *io, bool may_wait)
+{
 	switch (io->kind) {
 	case IMAGE_READ:
 		return start_read(io, may_wait);
@@ -341,14 +356,56 @@ static enum cache_step start(struct image_io *io, bool may_wait)
 	abort();
 }
 
+/* False: there is nothing to be done, and the result is there. */
+static bool has_work(struct image_io *io)
+{
+	uint64_t most = atomic_load(&io->img->max_bytes);
+	int bad = atomic_load(&io->img->bad);
+
+	if (bad && io->kind != IMAGE_SYNC) {
+		io->result = -bad;
+		return false;
+	}
+	if (io->kind != IMAGE_WRITE)
+		return true;
+	io->result = io->off >= most ? -EFBIG : 0;
+	if (io->len == 0)
+		io->result = 0;
+	if (io->len == 0 || io->off >= most)
+		return false;
+	io->len = (uint32_t)min((uint64_t)io->len, most - io->off);
+	return true;
+}
+
+static enum cache_step start(struct image_io *io, bool may_wait)
+{
+	enum cache_step step;
+
+	io->is_inside = false;
+	if (!has_work(io))
+		return CACHE_DONE;
+	/* most writes pass the inner gate alone */
+	if (io->kind == IMAGE_WRITE && !(io->sync && image_is_sync_wanted(io->img)) &&
+	    gate_enter(io->img))
+		return write_inside(io, may_wait, io->started_ns);
+	step = come_in(io, may_wait);
+	if (step != CACHE_COPY)
+		return step;
+	step = start_inside(io, may_wait);
+	if (step != CACHE_WAIT)
+		leave(io);
+	return step;
+}
+
 enum cache_step image_io_start(struct image_io *io, bool may_wait)
 {
 	enum cache_step step;
 
 	io->started_ns = clock_mono_ns();
+	io->stat = iostat_of(io->img->dir, 0);
 	step = start(io, may_wait);
 	if (step == CACHE_DONE)
-		count(io);
+		iostat_count(io);
 	return step;
 }
 

@@ -15,14 +15,17 @@
 
 #define OPEN_TRIES 5000 /* with image_pause() each: 10 s */
 
-/* A mark of another cache: that one has dirty data of this file, so what stands here is old. */
+/*
+ * A mark of a cache that is not there: that one has dirty data of this file, so what stands here is
+ * old. One that is there knows best what it has.
+ */
 static int refuse_foreign_mark(struct image *img)
 {
 	uint8_t uuid[FORMAT_UUID_BYTES];
 	char text[UUID_TEXT_BYTES], path[PATHNAME_BYTES];
 	int r = guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid);
 
-	if (r < 0 || img->dir->force || memcmp(uuid, img->dir->cache_uuid, sizeof(uuid)) == 0)
+	if (r < 0 || img->dir->force || imagedir_cache_id(img->dir, uuid))
 		return 0;
 	uuid_text(uuid, text);
 	image_describe(img, path);
@@ -37,7 +40,8 @@ static int refuse_foreign_mark(struct image *img)
  * The core is told of each rename, but of none that was under way when it got the path. -EAGAIN:
  * one is.
  */
-static int new_in_core(struct image *img, const struct op_identity *id, struct cache_image **ci)
+static int new_in_core(struct image *img, struct cachehost *h, const struct op_identity *id,
+		       struct cache_image **ci)
 {
 	struct imagedir *d = img->dir;
 	char path[PATHNAME_BYTES];
@@ -47,48 +51,65 @@ static int new_in_core(struct image *img, const struct op_identity *id, struct c
 		return -EAGAIN;
 	r = pathname_of_fd(d->root_fd, atomic_load(&img->fd[GUARD_BUFFERED]), path);
 	if (r == 0)
-		r = cache_image_new(d->cache, id, &img->stamp, path, ci);
+		r = cache_image_new(h->cache, id, &img->stamp, path, ci);
 	pthread_rwlock_unlock(&d->names);
 	return r;
 }
 
-/* Gives the image to the core, or finds that it must do without. */
-static int enter_core(struct image *img)
+int image_enter_host(struct image *img, struct cachehost *h)
 {
-	struct imagedir *d = img->dir;
 	struct cache_image *ci;
 	struct op_identity id;
-	int r, fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	int r = identity_read(atomic_load(&img->fd[GUARD_BUFFERED]), &id);
+
+	mutex_assert_held(&img->lock);
+	if (r == 0)
+		r = new_in_core(img, h, &id, &ci);
+	if (r == -EAGAIN)
+		return r;
+	if (r == -ENOSPC || maintain_is_room_short(h))
+		maintain_want_room(h);
+	if (r < 0)
+		return r;
+	img->is_weak = id.strength == IDENTITY_WEAK;
+	if (img->direct_align > SECTOR_BYTES)
+		cache_image_set_align(ci, BLOCK_BYTES);
+	image_set_cached(img, h, ci);
+	return 0;
+}
+
+/* Where no id is left, no room in the table, or no name that can be stored: the next one. */
+static int enter_one(struct image *img, struct cachehost *const *list, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		int r = image_enter_host(img, list[i]);
+
+		if (r == 0 || r == -EAGAIN)
+			return r;
+	}
+	img->is_uncached = true;
+	return 0;
+}
+
+/* Gives the image to a cache, or finds that it must do without. */
+static int enter_core(struct image *img)
+{
+	struct cachehost *list[IMAGEDIR_CACHES_MAX];
+	int r, nr;
 
 	if (img->cached || img->is_uncached)
 		return 0;
-	if (!d->cache) {
-		img->is_uncached = true;
-		return 0;
-	}
 	r = refuse_foreign_mark(img);
-	if (r == 0)
-		r = identity_read(fd, &id);
 	if (r == 0)
 		r = image_check(img);
 	if (r < 0)
 		return r;
-	r = new_in_core(img, &id, &ci);
-	if (r == -EAGAIN)
-		return r;
-	if (r == -ENOSPC || maintain_is_room_short(d))
-		maintain_want_room(d);
-	if (r < 0) {
-		/* no id, no room in the table, no name that can be stored: it is a plain file then
-		 */
-		img->is_uncached = true;
-		return 0;
-	}
-	img->is_weak = id.strength == IDENTITY_WEAK;
-	if (img->direct_align > SECTOR_BYTES)
-		cache_image_set_align(ci, BLOCK_BYTES);
-	image_set_cached(img, ci);
-	return 0;
+	nr = choose_hosts(img, list);
+	if (nr < 0)
+		return nr;
+	r = enter_one(img, list, (unsigned int)nr);
+	cachehost_release_all(list, (unsigned int)nr);
+	return r;
 }
 
 static void leave_core(struct image *img)
@@ -139,6 +160,7 @@ static int try_open(struct image *img, bool for_write)
 	}
 	img->openers++;
 	img->writers += for_write;
+	image_number(img);
 	return 0;
 }
 
@@ -224,7 +246,7 @@ void image_overlay_stat(struct image *img, struct stat *st)
 	LOCK_SCOPE(&img->lock);
 	if (!img->cached)
 		return;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	if (!is_overlaid(img, &info)) {
 		if (img->openers == 0)
 			img->shown_ctime_ns = 0;
@@ -239,7 +261,7 @@ void image_overlay_stat(struct image *img, struct stat *st)
 	overlay_ctime(img, st, &info);
 }
 
-uint64_t image_size(struct image *img)
+uint64_t image_size_inside(struct image *img)
 {
 	struct cache_image *ci = atomic_load(&img->cached);
 	struct stat st;
@@ -248,4 +270,18 @@ uint64_t image_size(struct image *img)
 	if (ci)
 		return cache_image_size(ci);
 	return fstat(fd >= 0 ? fd : img->path_fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+uint64_t image_size(struct image *img)
+{
+	uint64_t size;
+
+	if (image_try_enter(img)) {
+		size = image_size_inside(img);
+		image_leave(img);
+		return size;
+	}
+	/* it is about to change its cache, under the lock */
+	LOCK_SCOPE(&img->lock);
+	return image_size_inside(img);
 }

@@ -22,7 +22,7 @@
 /* The core has it in memory only: its size is that of the backing file. */
 static void tell_size(struct image *img)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct outbox ob;
 
 	image_restamp(img);
@@ -30,9 +30,9 @@ static void tell_size(struct image *img)
 		return;
 	outbox_init(&ob);
 	/* of an image that is not bound it is in memory only */
-	if (cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob) < 0)
+	if (cache_image_refresh(h->cache, img->cached, &img->stamp, engine_now(h->engine), &ob) < 0)
 		msg_debug("cache: the new size of a file is not taken over");
-	engine_carry(d->engine, &ob);
+	engine_carry(h->engine, &ob);
 }
 
 /* image->lock held. 1: done; 0: it is bound; -EAGAIN: the first write is on its way; or -errno. */
@@ -92,7 +92,7 @@ static int core_op(struct image *img, enum cache_op_type type, uint64_t off, uin
 	call.op.image = atomic_load(&img->cached);
 	call.op.off = off;
 	call.op.len = len;
-	return corecall_op(img->dir, &call);
+	return corecall_op(image_host(img), &call);
 }
 
 /* ---- size ---- */
@@ -123,7 +123,9 @@ int image_truncate(struct image *img, uint64_t size)
 
 	if (r < 0)
 		return r;
+	image_enter(img);
 	r = truncate_open(img, size);
+	image_leave(img);
 	image_release(img, true);
 	return r;
 }
@@ -145,21 +147,21 @@ static int plain_fallocate(int fd, const void *arg)
 /* Space in the backing file; the size is the core's. */
 static int reserve_space(struct image *img, const struct fallocate_args *a)
 {
-	int r = image_touching(img);
+	int r = image_touching_inside(img);
 
 	if (r < 0)
 		return r;
 	if (fallocate(atomic_load(&img->fd[GUARD_BUFFERED]), FALLOC_FL_KEEP_SIZE, (off_t)a->off,
 		      (off_t)a->len) < 0)
 		r = -errno;
-	image_touched(img);
+	image_touched_inside(img);
 	return r;
 }
 
 static int fallocate_bound(struct image *img, const struct fallocate_args *a)
 {
 	uint64_t end = a->off + a->len;
-	bool extends = !(a->mode & FALLOC_FL_KEEP_SIZE) && end > image_size(img);
+	bool extends = !(a->mode & FALLOC_FL_KEEP_SIZE) && end > image_size_inside(img);
 	int r = 0;
 
 	if (a->mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
@@ -205,7 +207,9 @@ int image_fallocate(struct image *img, int mode, uint64_t off, uint64_t len)
 	r = image_open(img, true);
 	if (r < 0)
 		return r;
+	image_enter(img);
 	r = fallocate_open(img, &a);
+	image_leave(img);
 	image_release(img, true);
 	return r;
 }
@@ -233,7 +237,7 @@ static uint64_t seek_cached(struct image *img, uint64_t off, uint64_t end, bool 
 
 	if (!ci)
 		return cached ? end : off;
-	block = cache_find(img->dir->cache, ci, off >> BLOCK_SHIFT, last, cached);
+	block = cache_find(image_host(img)->cache, ci, off >> BLOCK_SHIFT, last, cached);
 	if (block >= last)
 		return end;
 	return min(max(off, block << BLOCK_SHIFT), end);
@@ -271,7 +275,8 @@ int image_seek(struct image *img, uint64_t off, int whence, uint64_t *result)
 	r = image_open(img, false);
 	if (r < 0)
 		return r;
-	end = image_size(img);
+	image_enter(img);
+	end = image_size_inside(img);
 	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	if (off >= end) {
 		r = -ENXIO;
@@ -281,6 +286,7 @@ int image_seek(struct image *img, uint64_t off, int whence, uint64_t *result)
 		*result = seek_data(img, fd, off, end);
 		r = *result < end ? 0 : -ENXIO;
 	}
+	image_leave(img);
 	image_release(img, false);
 	return r;
 }
@@ -292,7 +298,7 @@ int image_seek(struct image *img, uint64_t off, int whence, uint64_t *result)
 static void tell_mtime(struct image *img, const struct timespec *ts)
 {
 	int64_t ns = (int64_t)ts->tv_sec * (int64_t)NSEC_PER_SEC + ts->tv_nsec;
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct op_stamp now;
 	struct outbox ob;
 
@@ -305,8 +311,8 @@ static void tell_mtime(struct image *img, const struct timespec *ts)
 	}
 	atomic_store(&img->is_mtime_set, true);
 	outbox_init(&ob);
-	cache_image_set_mtime(d->cache, img->cached, ns, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	cache_image_set_mtime(h->cache, img->cached, ns, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 }
 
 static int set_times_locked(struct image *img, const struct timespec ts[2])
@@ -355,6 +361,6 @@ int image_drain(struct image *img)
 		return 0;
 	if (image_hold(img))
 		r = core_op(img, CACHE_OP_CLEAN, 0, 0);
-	image_release(img, false);
+	image_unhold(img);
 	return r;
 }

@@ -14,7 +14,8 @@
  *	              last release, not bound
  *
  * `ready` is the gate that writes pass without a lock: the mark is set and the core knows that the
- * file is being changed. Who closes the gate has the image alone.
+ * file is being changed. Who closes the gate has the image alone. Which cache an image is in, if
+ * any, changes while it is open: gate.c, move.c.
  */
 #ifndef LCFS_IMAGE_IMAGE_PRIVATE_H
 #define LCFS_IMAGE_IMAGE_PRIVATE_H
@@ -26,16 +27,16 @@
 
 #include "common/list.h"
 #include "common/mutex.h"
+#include "lcfs/image/cachehost.h"
+#include "lcfs/image/choose.h"
 #include "lcfs/image/guard.h"
 #include "lcfs/image/identity.h"
 #include "lcfs/image/image.h"
 #include "lcfs/image/image_rank.h"
 #include "lcfs/image/iostat.h"
-#include "lcfs/image/lease.h"
 #include "lcfs/image/pathname.h"
 #include "lcfs/image/privdir.h"
 #include "lcfs/image/taskpool.h"
-#include "lcfs/io/busy.h"
 
 #define IMAGEDIR_BUCKETS 16384u
 
@@ -46,11 +47,13 @@ struct image {
 	uint64_t dev, ino; /* its place in the table */
 	struct list all_node;
 	struct list node;    /* by (dev, ino); unlinked when the file is gone */
-	struct list id_node; /* by id, while it has `cached` */
+	struct list id_node; /* by number, once it has one */
 	struct list maintain_node;
 	int path_fd;	    /* O_PATH; const while there are users from image_get() */
 	unsigned int users; /* references from above */
 	unsigned int pins;  /* references from within: cached, maintenance, a walk */
+
+	struct mutex move_lock; /* one move at a time; before all others */
 
 	/* lock: sync_lock, which is taken before lock */
 	struct mutex sync_lock;
@@ -58,14 +61,16 @@ struct image {
 	/* lock: lock; held across blocking calls */
 	struct mutex lock;
 	int spare_fd; /* writable, from whoever made the file; until the first open */
-	unsigned int openers, writers;
+	_Atomic unsigned int openers; /* written under lock */
+	unsigned int writers;
 	bool is_writable; /* fd[] are open for writing, and locked */
-	bool is_uncached; /* while open: the core has no room for it */
+	bool is_uncached; /* while open: no cache is to have it, or has room for it */
 	bool is_marked;
 	bool is_unlinked;    /* its last name went through us */
 	uint64_t unlink_seq; /* the how manieth such: maintain.c */
 	bool has_intent;     /* and the log knows */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
+	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_weak;	     /* identity */
 	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
@@ -73,14 +78,22 @@ struct image {
 	unsigned int changes;	/* own changes past the core under way */
 	unsigned int touches;	/* image_touch() without its end */
 	int64_t shown_ctime_ns; /* 0: the backing file's */
-	char *link_dir;		/* directory of a new name that is not synced yet; or NULL */
-	uint64_t idle_lsn;	/* maintenance: last_lsn seen, and for how many passes */
+	enum {
+		ASSIGNED_NOT,
+		ASSIGNED_UNCACHED,
+		ASSIGNED_CACHE
+	} assigned; /* by the admin: choose.c */
+	uint8_t assigned_uuid[FORMAT_UUID_BYTES];
+	char *link_dir;	   /* directory of a new name that is not synced yet; or NULL */
+	uint64_t idle_lsn; /* maintenance: last_lsn seen, and for how many passes */
 	unsigned int idle_passes;
 	uint64_t damage_told; /* cache_image_info.damaged */
 
-	/* atomic; written under lock */
-	_Atomic(struct cache_image *) cached; /* does not go away while the image is open */
-	_Atomic uint32_t id;		      /* of cached; 0: none */
+	/* atomic; written under lock. The two change together, with nobody inside (gate.c): whoever
+	 * neither holds the lock nor is inside must not follow them. */
+	_Atomic(struct cache_image *) cached;
+	_Atomic(struct cachehost *) host; /* NULL without `cached` */
+	_Atomic uint32_t number;	  /* in this mount; 0: none yet; never changes again */
 	/* by enum guard_descriptor; -1: none. Not closed while the core may use it */
 	_Atomic int fd[2];
 	_Atomic uint32_t direct_align; /* bytes; of offset and length on fd[GUARD_DIRECT] */
@@ -94,33 +107,34 @@ struct image {
 	 * the only way to it until the next mount looks for it. */
 	_Atomic bool is_name_lost;
 
+	/* what was assigned stands here alone: the image stays, with a descriptor */
+	_Atomic bool is_assigned_here;
+
 	/* atomic */
 	_Atomic bool is_changed; /* the core has changed the file since the last stamp */
 	_Atomic bool is_in_use;	 /* the core has checked the file out: descriptors stay */
 	/* changes of the backing file that the next sync must sync (B6), and how many it has */
 	_Atomic uint64_t sync_wanted, sync_done;
 
-	/* the gate: gate.c */
-	_Atomic bool is_ready;
-	_Atomic uint32_t in_flight; /* writes that passed it */
+	/* the gates: gate.c */
+	_Atomic bool is_ready, is_shut;
+	_Atomic uint32_t in_flight; /* writes that passed the inner one */
+	_Atomic uint32_t inside;    /* what passed the outer one */
+	struct list parked;	    /* tasks; lock: dir->lock */
 
 	struct image_iostat iostat; /* atomic */
 };
 
 struct imagedir {
-	/* const after open or attach */
+	/* const after open */
 	int root_fd;
 	bool read_only, force;
-	struct privdir priv;
+	struct privdir priv; /* its files: one thread */
 	struct taskpool *pool;
-	struct cache *cache;
-	struct engine *engine;
-	uint8_t cache_uuid[FORMAT_UUID_BYTES];
-	int64_t old_lease_ns; /* of the mount before */
-	uint64_t fd_budget;   /* images that may keep descriptors without being open */
+	struct choose choose;
+	uint64_t fd_budget; /* images that may keep descriptors without being open */
 
-	struct lease lease;
-	struct busy busy;	  /* owner: I/O thread */
+	struct mutex caches_lock; /* before all others; held while a cache comes or goes */
 	pthread_rwlock_t names;	  /* renames of directories against all other operations on names;
 				     before all locks */
 	_Atomic uint64_t nr_open; /* images that have descriptors */
@@ -129,11 +143,15 @@ struct imagedir {
 	struct mutex lock;
 	struct list *by_inode; /* IMAGEDIR_BUCKETS; lock: lock */
 	struct list *by_id;    /* IMAGEDIR_BUCKETS; lock: lock */
+	uint32_t last_number;  /* given to an image; lock: lock */
 	struct list maintain;  /* images with something left to do; lock: lock */
 	struct list all;       /* lock: lock */
+	struct cachehost *hosts[IMAGEDIR_CACHES_MAX]; /* by id, no gaps; lock: lock */
+	unsigned int nr_hosts;			      /* lock: lock */
+	struct cachehost *leaving;		      /* withdrawn, perhaps held; lock: lock */
 
 	struct maintain *maintainer; /* maintain.c */
-	struct iostat iostat[2];     /* atomic; of uncached images, of the others */
+	struct iostat *iostat;	     /* iostat_of() */
 };
 
 /* ---- image.c ---- */
@@ -150,19 +168,32 @@ void image_unpin(struct image *img);
 void image_free_all(struct imagedir *d);
 /* Its file is the one at fd. False: another image has it. */
 bool image_adopt_inode(struct image *img, int fd);
+/* The image that the inode of the file at fd leads to, with a pin, or NULL. */
+struct image *image_at_inode(struct imagedir *d, int fd);
 /* The file is gone or another: its inode number does not lead here any more. */
 void image_forget_inode(struct image *img);
+/* The cache that it is in; NULL: none. As of `host`. */
+static inline struct cachehost *image_host(const struct image *img)
+{
+	return atomic_load(&img->host);
+}
+/* Of the core; it has `cached`. */
+static inline void image_core_info(struct image *img, struct cache_image_info *info)
+{
+	cache_image_info(image_host(img)->cache, atomic_load(&img->cached), info);
+}
 /* image->lock held: takes the core's image or gives it up. */
-void image_set_cached(struct image *img, struct cache_image *ci);
+void image_set_cached(struct image *img, struct cachehost *h, struct cache_image *ci);
 void image_drop_cached(struct image *img);
+/* Gives it its number, unless it has one. */
+void image_number(struct image *img);
 /* A descriptor of the file, perhaps O_PATH: one of the image's, or a duplicate that is put into
  * *own (-1 before) to be closed by the caller; -1: there is none. image->lock held. */
 int image_borrow_fd(struct image *img, int *own);
-/* Keeps the image in the core, as an open handle does, until image_release(img, false). Returns
- * `cached`. */
+/* Keeps the image in its cache, as an open handle does, and comes in, until image_unhold(). Returns
+ * `cached`. Blocks. */
 struct cache_image *image_hold(struct image *img);
-/* Valid only while the image is open. */
-struct cache_image *image_cached(const struct image *img);
+void image_unhold(struct image *img);
 /* Its path as far as known, for messages; text has PATHNAME_BYTES. */
 void image_describe(struct image *img, char *text);
 /* image->lock held: nobody gets at it any more; says so once. The core is told unless it asked
@@ -201,23 +232,45 @@ int image_prepare(struct image *img) must_check;
 /* The reverse for a clean image without writes in flight; false: not now. */
 bool image_unprepare(struct image *img);
 
-/* Without image->lock: image_touching() that does not wait; -EAGAIN: later. */
+/* Without image->lock, inside: as image_touching() and image_touched(). The first one does not
+ * wait; -EAGAIN: later. */
 int image_try_touching(struct image *img) must_check;
+int image_touching_inside(struct image *img) must_check;
+void image_touched_inside(struct image *img);
 
 /* ---- image_open.c ---- */
 
+/* image->lock held, descriptors open, the image in no cache: this one gets it. -ENOSPC, -EINVAL: it
+ * has no room for it, its name cannot be stored; -EAGAIN: not now. */
+int image_enter_host(struct image *img, struct cachehost *h) must_check;
+
+/* image_size() by who is inside or has image->lock. */
+uint64_t image_size_inside(struct image *img);
 /* image_release() with image->lock held. */
 void image_release_locked(struct image *img, bool for_write);
 
 /* ---- gate.c ---- */
 
-/* Any thread. False: not ready. */
+/* Any thread. False: not ready, or shut. */
 bool gate_enter(struct image *img);
+/* The same by who is inside: whoever shut the gate waits for that one. */
+bool gate_enter_inside(struct image *img);
 void gate_leave(struct image *img);
 /* image->lock held. Nobody passes from now on; false, and the gate as before, when somebody is
  * inside. */
 bool gate_try_close(struct image *img);
 void gate_open(struct image *img);
+
+/* Comes in: `cached` and `host` do not change until image_leave(). Not by who is inside already. */
+bool image_try_enter(struct image *img);
+void image_enter(struct image *img); /* blocks */
+void image_leave(struct image *img);
+/* The task is run when the gate opens; false: it is open. */
+bool gate_park(struct image *img, struct task *t);
+/* move.c: nobody comes in any more. Is anybody inside? */
+void gate_shut(struct image *img);
+bool gate_is_empty(struct image *img);
+void gate_unshut(struct image *img);
 
 /* ---- image_sync.c ---- */
 
@@ -225,6 +278,15 @@ void gate_open(struct image *img);
 bool image_is_sync_wanted(struct image *img);
 /* Syncs it. Blocks. */
 int image_sync_backing(struct image *img) must_check;
+
+/* ---- move.c ---- */
+
+/*
+ * Out of this cache, if it is in it, to one that takes it, or none. Nothing is noted. With a
+ * reference. -ENOENT: its last name is gone and nobody uses it, so that it cannot be drained, and
+ * need not be: it is about to be forgotten.
+ */
+int move_out(struct image *img, struct cachehost *from) must_check;
 
 /* ---- maintain.c ---- */
 
@@ -240,16 +302,20 @@ void maintain_add_gone(struct image *img);
 void maintain_add_unlinked(struct image *img, int dirfd);
 /* The core has little room for more images? Then those that are clean and unused are to be unbound
  * soon. */
-bool maintain_is_room_short(struct imagedir *d);
-void maintain_want_room(struct imagedir *d);
+bool maintain_is_room_short(struct cachehost *h);
+void maintain_want_room(struct cachehost *h);
+/* The next pass comes early. */
+void maintain_hurry(struct imagedir *d);
 
 /* ---- match.c ---- */
 
 /* Makes an image for each one of the table, before the engine starts; it is `unmatched` until
  * match_images(). */
-int match_prepare(struct imagedir *d) must_check;
-/* Finds the files of the images in the table; the engine runs. */
+int match_prepare(struct cachehost *h) must_check;
+/* Finds the files of all images that are unmatched; the engines run. */
 int match_images(struct imagedir *d) must_check;
+/* What was found, for the log. May wait for space in it; no lock held. */
+int match_log(struct imagedir *d) must_check;
 
 /* ---- image_backing.c ---- */
 

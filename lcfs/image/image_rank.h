@@ -5,6 +5,8 @@
 #define LCFS_IMAGE_IMAGE_RANK_H
 
 enum image_rank {
+	RANK_CACHES = 90,      /* imagedir->caches_lock: held while one comes or goes */
+	RANK_MOVE,	       /* image->move_lock: held while it is drained */
 	RANK_IMAGE_SYNC = 100, /* image->sync_lock: held across an fsync */
 	RANK_IMAGE,	       /* image->lock: held across blocking calls */
 	RANK_LEASE,	       /* lease->lock: held while a super block is written */

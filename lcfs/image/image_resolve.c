@@ -45,7 +45,7 @@ static int open_named(struct image *img)
 	CLEANUP_FD int fd = -1;
 	struct stat st;
 
-	cache_image_path(img->dir->cache, img->cached, path);
+	cache_image_path(image_host(img)->cache, img->cached, path);
 	fd = pathname_open(img->dir->root_fd, path, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
@@ -98,16 +98,16 @@ static void take_back_intent(struct image *img)
 	struct cache_image_info info;
 	struct op op = { .type = OP_DONE, .arg0 = 0 };
 
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	op.image = info.id;
-	if (info.has_intent && corecall_log(img->dir, img->cached, &op, true) < 0)
+	if (info.has_intent && corecall_log(image_host(img), img->cached, &op, true) < 0)
 		msg_debug("cache: an intent is not taken back");
 }
 
 /* -EAGAIN: not now. */
 static int accept_file(struct image *img, int fd)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct op_identity identity;
 	struct op_stamp stamp;
 	struct sync_call call;
@@ -119,14 +119,14 @@ static int accept_file(struct image *img, int fd)
 		r = identity_stamp(fd, &stamp);
 	/* what is touching is compared with the lease at the next mount (G2) */
 	if (r == 0)
-		r = lease_ensure(d);
+		r = lease_ensure(h);
 	if (r < 0)
 		return r;
 	outbox_init(&ob);
 	sync_call_init(&call);
-	step = cache_image_accept(d->cache, img->cached, &identity, &stamp, &call.s,
-				  engine_now(d->engine), &ob);
-	r = corecall_finish(d, &call, step, &ob);
+	step = cache_image_accept(h->cache, img->cached, &identity, &stamp, &call.s,
+				  engine_now(h->engine), &ob);
+	r = corecall_finish(h, &call, step, &ob);
 	if (step == CACHE_AGAIN)
 		return -EAGAIN;
 	if (r < 0)
@@ -158,13 +158,12 @@ static int keep_cache(struct image *img)
 /* ---- keep the backing file ---- */
 
 /* The mark says that the cache has newer data, which it has not any more. */
-static void remove_mark(struct image *img, const char *path)
+static void remove_mark(struct image *img, const struct cachehost *h, const char *path)
 {
 	CLEANUP_FD int fd = pathname_open(img->dir->root_fd, path, O_RDWR | O_NOFOLLOW);
 	uint8_t uuid[FORMAT_UUID_BYTES];
 
-	if (fd < 0 || guard_mark_get(fd, uuid) < 0 ||
-	    memcmp(uuid, img->dir->cache_uuid, sizeof(uuid)) != 0)
+	if (fd < 0 || guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
 		return;
 	if (guard_mark_clear(fd) < 0)
 		msg_debug("%s: the mark cannot be removed", path);
@@ -178,18 +177,18 @@ static int unbind(struct image *img)
 	op_call_init(&call);
 	call.op.type = CACHE_OP_UNBIND;
 	call.op.image = img->cached;
-	r = corecall_op(img->dir, &call);
-	return r < 0 ? r : corecall_sync(img->dir, NULL);
+	r = corecall_op(image_host(img), &call);
+	return r < 0 ? r : corecall_sync(image_host(img), NULL);
 }
 
-static int keep_backing(struct image *img)
+/* With nobody inside. */
+static int forget(struct image *img)
 {
+	const struct cachehost *h = image_host(img);
 	char path[PATHNAME_BYTES];
 	int r;
 
-	if (img->openers)
-		return -EBUSY;
-	cache_image_path(img->dir->cache, img->cached, path);
+	cache_image_path(h->cache, img->cached, path);
 	r = unbind(img);
 	if (r < 0)
 		return r;
@@ -200,9 +199,22 @@ static int keep_backing(struct image *img)
 	img->has_intent = false;
 	image_fds_close(img);
 	image_drop_cached(img);
-	remove_mark(img, path);
+	remove_mark(img, h, path);
 	serve_again(img);
 	return 0;
+}
+
+static int keep_backing(struct image *img)
+{
+	int r = -EAGAIN;
+
+	if (img->openers)
+		return -EBUSY;
+	gate_shut(img);
+	if (gate_is_empty(img))
+		r = forget(img);
+	gate_unshut(img);
+	return r;
 }
 
 /* ---- the door ---- */
@@ -223,11 +235,13 @@ int image_resolve(struct image *img, enum image_resolution how)
 	char path[PATHNAME_BYTES];
 	int r = -EAGAIN;
 
+	mutex_lock(&img->move_lock);
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
 		if (i)
 			image_pause();
 		r = try_resolve(img, how);
 	}
+	mutex_unlock(&img->move_lock);
 	if (r == -EAGAIN)
 		return -ENOSPC;
 	if (r == 0) {

@@ -21,7 +21,7 @@
 
 void image_set_conflict(struct image *img, enum image_state state, const char *what, bool tell_core)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	char path[PATHNAME_BYTES];
 	struct outbox ob;
 
@@ -43,8 +43,8 @@ void image_set_conflict(struct image *img, enum image_state state, const char *w
 	if (!tell_core)
 		return;
 	outbox_init(&ob);
-	cache_image_set_state(d->cache, img->cached, state, 0, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	cache_image_set_state(h->cache, img->cached, state, 0, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 }
 
 static bool may_compare(struct image *img)
@@ -68,7 +68,7 @@ void image_restamp(struct image *img)
  */
 static int refresh(struct image *img, const struct op_stamp *now)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct cache_image_info info;
 	struct outbox ob;
 	int r;
@@ -79,14 +79,14 @@ static int refresh(struct image *img, const struct op_stamp *now)
 		return 0;
 	}
 	outbox_init(&ob);
-	cache_image_info(d->cache, img->cached, &info);
+	image_core_info(img, &info);
 	/* a new stamp first ends touching, without which nothing is refreshed */
 	if (info.is_bound && info.is_touching &&
-	    cache_image_touch(d->cache, img->cached, now, NULL, engine_now(d->engine), &ob) ==
+	    cache_image_touch(h->cache, img->cached, now, NULL, engine_now(h->engine), &ob) ==
 		    CACHE_DONE)
-		cache_image_touched(d->cache, img->cached, now, engine_now(d->engine), &ob);
-	r = cache_image_refresh(d->cache, img->cached, now, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+		cache_image_touched(h->cache, img->cached, now, engine_now(h->engine), &ob);
+	r = cache_image_refresh(h->cache, img->cached, now, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 	if (r == 0)
 		img->stamp = *now;
 	return r;
@@ -98,7 +98,7 @@ bool image_is_bound(struct image *img)
 
 	if (!img->cached)
 		return false;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	return info.is_bound;
 }
 
@@ -108,7 +108,7 @@ static bool is_dirty(struct image *img)
 
 	if (!img->cached)
 		return false;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	return info.is_bound && info.state >= IMAGE_DIRTY;
 }
 
@@ -121,7 +121,7 @@ static void learn_stamp(struct image *img, const struct op_stamp *now)
 	if (img->is_stamp_known || img->changes || atomic_load(&img->is_changed))
 		return;
 	if (img->cached)
-		cache_image_info(img->dir->cache, img->cached, &info);
+		image_core_info(img, &info);
 	img->stamp = info.is_bound && !info.is_touching ? info.stamp : *now;
 	img->is_stamp_known = true;
 }
@@ -158,7 +158,7 @@ int image_check(struct image *img)
  * depends on it. */
 int image_touch(struct image *img)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct sync_call call;
 	struct outbox ob;
 	enum cache_step step;
@@ -166,15 +166,15 @@ int image_touch(struct image *img)
 	int r;
 
 	mutex_assert_held(&img->lock);
-	r = lease_ensure(d);
+	r = lease_ensure(h);
 	if (r < 0)
 		return r;
 	must_wait = is_dirty(img);
 	outbox_init(&ob);
 	sync_call_init(&call);
-	step = cache_image_touch(d->cache, img->cached, &img->stamp, must_wait ? &call.s : NULL,
-				 engine_now(d->engine), &ob);
-	r = corecall_finish(d, &call, step, &ob);
+	step = cache_image_touch(h->cache, img->cached, &img->stamp, must_wait ? &call.s : NULL,
+				 engine_now(h->engine), &ob);
+	r = corecall_finish(h, &call, step, &ob);
 	if (step == CACHE_AGAIN)
 		return -EAGAIN;
 	img->touches++;
@@ -185,7 +185,7 @@ int image_touch(struct image *img)
 
 void image_touch_end(struct image *img, const struct op_stamp *after)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct outbox ob;
 
 	mutex_assert_held(&img->lock);
@@ -193,8 +193,8 @@ void image_touch_end(struct image *img, const struct op_stamp *after)
 		return;
 	img->touches--;
 	outbox_init(&ob);
-	cache_image_touched(d->cache, img->cached, after, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	cache_image_touched(h->cache, img->cached, after, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 }
 
 int image_change_begin(struct image *img)
@@ -238,7 +238,7 @@ int image_try_touching(struct image *img)
 	return image_change_begin(img);
 }
 
-int image_touching(struct image *img)
+int image_touching_inside(struct image *img)
 {
 	int r;
 
@@ -247,11 +247,28 @@ int image_touching(struct image *img)
 	return r;
 }
 
-void image_touched(struct image *img)
+void image_touched_inside(struct image *img)
 {
 	LOCK_SCOPE(&img->lock);
 
 	image_change_end(img);
+}
+
+int image_touching(struct image *img)
+{
+	int r;
+
+	image_enter(img);
+	r = image_touching_inside(img);
+	if (r < 0)
+		image_leave(img);
+	return r;
+}
+
+void image_touched(struct image *img)
+{
+	image_touched_inside(img);
+	image_leave(img);
 }
 
 bool image_xattr_is_private(const char *name)
@@ -268,7 +285,7 @@ void image_look_for_mark(struct image *img)
 	mutex_assert_held(&img->lock);
 	if (!img->is_marked)
 		img->is_marked = guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) == 0 &&
-				 memcmp(uuid, img->dir->cache_uuid, sizeof(uuid)) == 0;
+				 memcmp(uuid, image_host(img)->uuid, sizeof(uuid)) == 0;
 }
 
 static void set_mark(struct image *img)
@@ -278,7 +295,7 @@ static void set_mark(struct image *img)
 	image_look_for_mark(img);
 	if (img->is_marked)
 		return;
-	r = guard_mark_set(atomic_load(&img->fd[GUARD_BUFFERED]), img->dir->cache_uuid);
+	r = guard_mark_set(atomic_load(&img->fd[GUARD_BUFFERED]), image_host(img)->uuid);
 	img->is_marked = r == 0;
 	if (r < 0 && r != -EOPNOTSUPP)
 		msg_debug("backing file: it cannot be marked as dirty: %s", strerror(-r));
@@ -295,9 +312,9 @@ static int log_intent(struct image *img)
 	if (!img->is_unlinked || img->has_intent)
 		return 0;
 	op.image = cache_image_id(img->cached);
-	cache_image_path(img->dir->cache, img->cached, path);
+	cache_image_path(image_host(img)->cache, img->cached, path);
 	op.path_bytes = (uint16_t)strlen(path);
-	r = corecall_log(img->dir, img->cached, &op, false);
+	r = corecall_log(image_host(img), img->cached, &op, false);
 	img->has_intent = r == 0;
 	return r;
 }

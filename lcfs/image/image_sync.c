@@ -46,7 +46,7 @@ static void end_touching(struct image *img)
 	LOCK_SCOPE(&img->lock);
 	if (!img->cached || atomic_load(&img->bad))
 		return;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	cache_image_info(image_host(img)->cache, img->cached, &info);
 	if (!info.is_bound || !info.is_touching || atomic_load(&img->is_changed) ||
 	    image_check(img) < 0)
 		return;
@@ -126,12 +126,7 @@ int image_sync(struct image *img, bool datasync)
 
 	(void)datasync;
 	if (r == 0 && ci)
-		r = corecall_sync(img->dir, ci);
-	image_release(img, false);
+		r = corecall_sync(image_host(img), ci);
+	image_unhold(img);
 	return r;
-}
-
-int imagedir_sync(struct imagedir *d)
-{
-	return d->cache ? corecall_sync(d, NULL) : 0;
 }

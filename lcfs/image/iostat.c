@@ -5,8 +5,14 @@
  */
 #include "lcfs/image/iostat.h"
 
+#include <stdlib.h>
+
+#include "common/align.h"
 #include "common/clock.h"
 #include "lcfs/image/image_private.h"
+
+/* Of caches, and 0; what is beyond shares the last. */
+#define IOSTAT_IDS (PRIVDIR_CACHES_MAX + 1u)
 
 static void add(_Atomic uint64_t *to, uint64_t n)
 {
@@ -18,8 +24,20 @@ static uint64_t get(const _Atomic uint64_t *from)
 	return atomic_load_explicit(from, memory_order_relaxed);
 }
 
-void iostat_count(struct iostat *s, struct image_iostat *of_image, const struct image_io *io)
+struct iostat *iostat_new(void)
 {
+	return calloc(IOSTAT_IDS, sizeof(struct iostat));
+}
+
+struct iostat *iostat_of(struct imagedir *d, uint32_t cache_id)
+{
+	return &d->iostat[min(cache_id, IOSTAT_IDS - 1)];
+}
+
+void iostat_count(const struct image_io *io)
+{
+	struct image_iostat *of_image = &io->img->iostat;
+	struct iostat *s = io->stat;
 	unsigned int mine = histogram_shard();
 
 	histogram_add(&s->time[io->kind].shard[mine], clock_mono_ns() - io->started_ns);
@@ -45,9 +63,9 @@ bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind 
 	const struct iostat *s;
 
 	*n = (struct image_io_counts){ 0 };
-	if (cache_id > 1)
+	if (cache_id >= IOSTAT_IDS)
 		return false;
-	s = &d->iostat[cache_id];
+	s = iostat_of(d, cache_id);
 	histogram_set_look(&s->time[kind], v);
 	n->requests = v->total;
 	for (unsigned int i = 0; i < HISTOGRAM_SHARDS; i++) {

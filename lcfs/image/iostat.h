@@ -6,6 +6,7 @@
 #ifndef LCFS_IMAGE_IOSTAT_H
 #define LCFS_IMAGE_IOSTAT_H
 
+#include "common/compiler.h"
 #include "common/histogram.h"
 #include "lcfs/image/image.h"
 
@@ -22,7 +23,11 @@ struct image_iostat {
 	_Atomic uint64_t requests[IMAGE_NR_IO_KINDS], bytes[IMAGE_NR_IO_KINDS];
 };
 
-/* Counts a request that is done: io->result is set. */
-void iostat_count(struct iostat *s, struct image_iostat *of_image, const struct image_io *io);
+/* For d->iostat; NULL: no memory. To be freed. */
+struct iostat *iostat_new(void) must_check;
+/* That of a cache, or (0) of images without one; good as long as d is. */
+struct iostat *iostat_of(struct imagedir *d, uint32_t cache_id);
+/* Counts a request that is done: io->result and io->stat are set. */
+void iostat_count(const struct image_io *io);
 
 #endif

@@ -27,24 +27,24 @@ static bool has_left(struct lease *l, uint64_t now, uint64_t ns)
  * The backing store's clock is read after `now`, so the end by that clock is not before the end by
  * ours, and we stop in time.
  */
-static int renew(struct imagedir *d)
+static int renew(struct cachehost *h)
 {
 	uint64_t now = clock_mono_ns();
 	struct sync_call call;
 	struct outbox ob;
 	enum cache_step step;
 	int64_t there;
-	int r = privdir_clock(&d->priv, &there);
+	int r = privdir_clock(&h->dir->priv, &there);
 
 	if (r < 0)
 		return r;
 	sync_call_init(&call);
 	outbox_init(&ob);
-	step = cache_lease(d->cache, (uint64_t)there + LEASE_NS, &call.s, engine_now(d->engine),
+	step = cache_lease(h->cache, (uint64_t)there + LEASE_NS, &call.s, engine_now(h->engine),
 			   &ob);
-	r = corecall_finish(d, &call, step, &ob);
+	r = corecall_finish(h, &call, step, &ob);
 	if (r == 0)
-		atomic_store(&d->lease.until_ns, now + LEASE_NS);
+		atomic_store(&h->lease.until_ns, now + LEASE_NS);
 	else
 		msg_warn_ratelimited(
 			"cache: the super block cannot be written, so no backing file is changed: %s",
@@ -52,34 +52,34 @@ static int renew(struct imagedir *d)
 	return r;
 }
 
-static int ensure(struct imagedir *d, uint64_t ns)
+static int ensure(struct cachehost *h, uint64_t ns)
 {
-	LOCK_SCOPE(&d->lease.lock);
+	LOCK_SCOPE(&h->lease.lock);
 
-	return has_left(&d->lease, clock_mono_ns(), ns) ? 0 : renew(d);
+	return has_left(&h->lease, clock_mono_ns(), ns) ? 0 : renew(h);
 }
 
-bool lease_is_good(struct imagedir *d)
+bool lease_is_good(struct cachehost *h)
 {
 	uint64_t now = clock_mono_ns();
 
-	atomic_store(&d->lease.last_used_ns, now);
-	return has_left(&d->lease, now, LEASE_MARGIN_NS);
+	atomic_store(&h->lease.last_used_ns, now);
+	return has_left(&h->lease, now, LEASE_MARGIN_NS);
 }
 
-int lease_ensure(struct imagedir *d)
+int lease_ensure(struct cachehost *h)
 {
-	if (!d->cache || lease_is_good(d))
+	if (lease_is_good(h))
 		return 0;
-	return ensure(d, LEASE_NS / 2);
+	return ensure(h, LEASE_NS / 2);
 }
 
-void lease_keep(struct imagedir *d)
+void lease_keep(struct cachehost *h)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (atomic_load(&d->lease.last_used_ns) + LEASE_NS / 2 < now)
+	if (atomic_load(&h->lease.last_used_ns) + LEASE_NS / 2 < now)
 		return;
-	if (ensure(d, LEASE_NS / 2) < 0)
+	if (ensure(h, LEASE_NS / 2) < 0)
 		msg_debug("cache: the lease is not renewed");
 }

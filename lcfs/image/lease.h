@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The lease (G2): what the super block promises about the time after which lcfs changes no backing
+ * The lease (G2): what a cache's super block promises about the time after which lcfs changes no backing
  * file any more.
  *
  * When lcfs dies while it changes a file, its successor cannot know how far it came; but a change
@@ -18,7 +18,7 @@
 #include "common/compiler.h"
 #include "common/mutex.h"
 
-struct imagedir;
+struct cachehost;
 
 #define LEASE_NS (10 * NSEC_PER_SEC)
 #define LEASE_MARGIN_NS (3 * NSEC_PER_SEC)
@@ -32,10 +32,10 @@ struct lease {
 void lease_init(struct lease *l);
 void lease_destroy(struct lease *l);
 /* Has it enough left for a change now? Any thread, never blocks. */
-bool lease_is_good(struct imagedir *d);
+bool lease_is_good(struct cachehost *h);
 /* Renews it unless it has enough left; blocks. A change of a backing file may follow at once. */
-int lease_ensure(struct imagedir *d) must_check;
+int lease_ensure(struct cachehost *h) must_check;
 /* From maintenance: renews at half while it is in use. */
-void lease_keep(struct imagedir *d);
+void lease_keep(struct cachehost *h);
 
 #endif

@@ -55,7 +55,7 @@ struct maintain {
 	struct mutex lock;
 	struct cond wakeup;
 	bool is_stopping;     /* lock: lock */
-	bool is_room_wanted;  /* lock: lock */
+	bool is_early;	      /* a pass is wanted soon; lock: lock */
 	uint64_t unlinks;     /* how many so far; lock: lock */
 	struct dirs *dirs;    /* of unlinks since the last sync of directories; lock: lock */
 	struct dirs *syncing; /* owner: the thread */
@@ -178,14 +178,20 @@ void maintain_add(struct image *img)
 	mutex_unlock(&d->lock);
 }
 
-void maintain_want_room(struct imagedir *d)
+void maintain_hurry(struct imagedir *d)
 {
 	struct maintain *m = d->maintainer;
 
 	mutex_lock(&m->lock);
-	m->is_room_wanted = true;
+	m->is_early = true;
 	cond_signal(&m->wakeup);
 	mutex_unlock(&m->lock);
+}
+
+void maintain_want_room(struct cachehost *h)
+{
+	atomic_store(&h->is_room_wanted, true);
+	maintain_hurry(h->dir);
 }
 
 /* image->lock held. The core forgets the image; nothing is out on it. False: not now. */
@@ -197,7 +203,7 @@ static bool unbind(struct image *img)
 	op_call_init(&call);
 	call.op.type = CACHE_OP_UNBIND;
 	call.op.image = img->cached;
-	r = corecall_op(img->dir, &call);
+	r = corecall_op(image_host(img), &call);
 	if (r < 0)
 		return false;
 	atomic_store(&img->is_in_use, false);
@@ -226,7 +232,7 @@ static bool put_away(struct image *img)
 
 	if (!image_unprepare(img))
 		return false;
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	if (img->openers)
 		return true;
 	if (info.dirty_blocks || info.is_touching)
@@ -266,7 +272,7 @@ static bool maintain_image(struct maintain *m, struct image *img)
 
 	if (!img->cached || atomic_load(&img->bad))
 		return true;
-	cache_image_info(m->d->cache, img->cached, &info);
+	image_core_info(img, &info);
 	tell_damage(img, &info);
 	if (img->is_unlinked && img->openers == 0)
 		return is_unreachable(img) && img->unlink_seq <= m->synced && unbind(img);
@@ -333,17 +339,19 @@ struct idle_image {
 
 /* Those that could be unbound, referenced. */
 struct idle_images {
+	struct cachehost *h;
 	struct idle_image *list;
 	size_t nr, room;
 	bool with_cached; /* blocks, too: room is wanted */
 };
 
-static bool is_reapable(struct image *img, bool with_cached, struct cache_image_info *info)
+static bool is_reapable(struct image *img, const struct cachehost *h, bool with_cached,
+			struct cache_image_info *info)
 {
-	if (!img->cached || img->openers || img->is_unlinked || atomic_load(&img->bad) ||
+	if (image_host(img) != h || img->openers || img->is_unlinked || atomic_load(&img->bad) ||
 	    atomic_load(&img->is_unmatched))
 		return false;
-	cache_image_info(img->dir->cache, img->cached, info);
+	image_core_info(img, info);
 	return info->state < IMAGE_DIRTY && !info->dirty_blocks && !info->is_touching &&
 	       (with_cached || !info->cached_blocks);
 }
@@ -354,7 +362,7 @@ static int note_idle(struct image *img, void *arg)
 	struct idle_images *idle = arg;
 
 	LOCK_SCOPE(&img->lock);
-	if (!is_reapable(img, idle->with_cached, &info))
+	if (!is_reapable(img, idle->h, idle->with_cached, &info))
 		return 0;
 	if (idle->nr == idle->room) {
 		size_t room = max(2 * idle->room, (size_t)256);
@@ -377,15 +385,15 @@ static int by_age(const void *a, const void *b)
 	return (x->last_lsn > y->last_lsn) - (x->last_lsn < y->last_lsn);
 }
 
-static bool reap_image(struct image *img, bool with_cached)
+static bool reap_image(struct image *img, struct cachehost *h, bool with_cached)
 {
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
-	if (!is_reapable(img, with_cached, &info))
+	if (!is_reapable(img, h, with_cached, &info))
 		return false;
 	/* The file is changed past the log from now on: that it is clean must be durable (E5). */
-	if (corecall_sync(img->dir, img->cached) < 0 || !image_unprepare(img))
+	if (corecall_sync(h, img->cached) < 0 || !image_unprepare(img))
 		return false;
 	if (unbind(img))
 		return true;
@@ -393,34 +401,34 @@ static bool reap_image(struct image *img, bool with_cached)
 	return false;
 }
 
-static bool is_crowded(struct imagedir *d)
+static bool is_crowded(struct cachehost *h)
 {
 	struct cache_table_room room;
 
-	cache_table_room(d->cache, &room);
+	cache_table_room(h->cache, &room);
 	return room.bound > room.all / 2;
 }
 
-bool maintain_is_room_short(struct imagedir *d)
+bool maintain_is_room_short(struct cachehost *h)
 {
 	struct cache_table_room room;
 
-	cache_table_room(d->cache, &room);
+	cache_table_room(h->cache, &room);
 	return room.bound > room.all / 2 && room.bound + room.unbound > room.all / 4 * 3;
 }
 
 /* Those with cached blocks only for as long as the table is crowded. How many were unbound. */
-static size_t reap_images(struct imagedir *d, bool with_cached)
+static size_t reap_images(struct cachehost *h, bool with_cached)
 {
-	struct idle_images idle = { .with_cached = with_cached };
+	struct idle_images idle = { .h = h, .with_cached = with_cached };
 	size_t nr = 0;
 
-	(void)imagedir_for_each(d, note_idle, &idle);
+	(void)imagedir_for_each(h->dir, note_idle, &idle);
 	if (idle.nr)
 		qsort(idle.list, idle.nr, sizeof(*idle.list), by_age);
 	for (size_t i = 0; i < idle.nr; i++) {
-		if (!with_cached || is_crowded(d))
-			nr += reap_image(idle.list[i].img, with_cached);
+		if (!with_cached || is_crowded(h))
+			nr += reap_image(idle.list[i].img, h, with_cached);
 		image_put(idle.list[i].img);
 	}
 	free(idle.list);
@@ -429,41 +437,43 @@ static size_t reap_images(struct imagedir *d, bool with_cached)
 
 /* Ids and entries of the table are free once both super block copies have passed the unbinds: that
  * need not wait for their turn. */
-static void commit_super_block(struct imagedir *d)
+static void commit_super_block(struct cachehost *h)
 {
 	struct outbox ob;
 
 	outbox_init(&ob);
-	if (cache_knob_set(d->cache, KNOB_COMMIT_SUPER_BLOCK, 1, engine_now(d->engine), &ob) < 0)
+	if (cache_knob_set(h->cache, KNOB_COMMIT_SUPER_BLOCK, 1, engine_now(h->engine), &ob) < 0)
 		msg_debug("cache: no super block is written for the sake of room");
-	engine_carry(d->engine, &ob);
+	engine_carry(h->engine, &ob);
 }
 
-static void reap(struct maintain *m)
+static void reap(struct maintain *m, struct cachehost *h)
 {
-	bool is_room_wanted;
+	bool is_room_wanted = atomic_exchange(&h->is_room_wanted, false);
 
-	mutex_lock(&m->lock);
-	is_room_wanted = m->is_room_wanted;
-	m->is_room_wanted = false;
-	mutex_unlock(&m->lock);
 	/* names may have grown, too, until the table cannot be written any more */
-	is_room_wanted |= maintain_is_room_short(m->d);
-	if (is_room_wanted && reap_images(m->d, true))
-		commit_super_block(m->d);
+	is_room_wanted |= maintain_is_room_short(h);
+	if (is_room_wanted && reap_images(h, true))
+		commit_super_block(h);
 	else if (m->passes % REAP_PASSES == 0)
-		(void)reap_images(m->d, false);
+		(void)reap_images(h, false);
 }
 
 /* ---- the thread ---- */
 
 static void pass(struct maintain *m)
 {
+	struct cachehost *list[IMAGEDIR_CACHES_MAX];
+	unsigned int nr = cachehost_hold_all(m->d, list);
+
 	m->passes++;
-	lease_keep(m->d);
+	for (unsigned int i = 0; i < nr; i++)
+		lease_keep(list[i]);
 	sync_dirs(m);
 	maintain_images(m);
-	reap(m);
+	for (unsigned int i = 0; i < nr; i++)
+		reap(m, list[i]);
+	cachehost_release_all(list, nr);
 }
 
 /*
@@ -476,11 +486,12 @@ static bool wait_for_pass(struct maintain *m)
 
 	LOCK_SCOPE(&m->lock);
 	while (!m->is_stopping) {
-		uint64_t deadline = start + (m->is_room_wanted ? ROOM_PASS_NS : PASS_NS);
+		uint64_t deadline = start + (m->is_early ? ROOM_PASS_NS : PASS_NS);
 
 		if (cond_timedwait_ns(&m->wakeup, &m->lock, deadline) == -ETIMEDOUT)
 			break;
 	}
+	m->is_early = false;
 	return !m->is_stopping;
 }
 

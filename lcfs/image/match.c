@@ -20,6 +20,7 @@
 #include "common/messages.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
+#include "lcfs/image/match.h"
 
 #define DEPTH_MAX 256
 
@@ -30,26 +31,18 @@ struct lost {
 	bool is_found;
 };
 
-struct match {
-	struct imagedir *d;
-	struct lost *lost;
-	size_t nr_lost, room;
-	size_t nr_found;
-	char path[PATHNAME_BYTES]; /* of the walk */
-};
-
-int match_prepare(struct imagedir *d)
+int match_prepare(struct cachehost *h)
 {
 	struct cache_image *ci = NULL;
 
-	while ((ci = cache_image_next(d->cache, ci)) != NULL) {
-		struct image *img = image_make(d, -1);
+	while ((ci = cache_image_next(h->cache, ci)) != NULL) {
+		struct image *img = image_make(h->dir, -1);
 
 		if (!img)
 			return -ENOMEM;
 		atomic_store(&img->is_unmatched, true);
 		mutex_lock(&img->lock);
-		image_set_cached(img, ci);
+		image_set_cached(img, h, ci);
 		mutex_unlock(&img->lock);
 		image_unpin(img);
 	}
@@ -64,7 +57,7 @@ static void note_path(struct image *img, const char *old, const char *path)
 {
 	if (strcmp(old, path) == 0)
 		return;
-	cache_image_moved(img->dir->cache, img->cached, path);
+	cache_image_moved(image_host(img)->cache, img->cached, path);
 	img->is_path_new = true;
 	msg_info("%s: found as %s", old, path);
 }
@@ -78,37 +71,37 @@ static void log_path(struct image *img)
 	if (!img->is_path_new)
 		return;
 	img->is_path_new = false;
-	cache_image_path(img->dir->cache, img->cached, path);
-	if (!cache_image_old_path(img->dir->cache, img->cached, old))
+	cache_image_path(image_host(img)->cache, img->cached, path);
+	if (!cache_image_old_path(image_host(img)->cache, img->cached, old))
 		return;
 	op.path = old;
 	op.path_bytes = (uint16_t)strlen(old);
 	op.path2_bytes = (uint16_t)strlen(path);
-	if (corecall_log(img->dir, img->cached, &op, false) < 0)
+	if (corecall_log(image_host(img), img->cached, &op, false) < 0)
 		msg_debug("%s: the new name is not logged", path);
 }
 
 static void set_state(struct image *img, enum image_state state)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct outbox ob;
 
 	outbox_init(&ob);
-	cache_image_set_state(d->cache, img->cached, state, 0, engine_now(d->engine), &ob);
-	engine_carry(d->engine, &ob);
+	cache_image_set_state(h->cache, img->cached, state, 0, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
 }
 
 /* Nothing in the log is newer than the file: its cached blocks are dropped; if not now, then when
  * it is next looked at and differs from what was recorded. */
 static void refresh(struct image *img, const struct op_stamp *recorded)
 {
-	struct imagedir *d = img->dir;
+	struct cachehost *h = image_host(img);
 	struct outbox ob;
 
 	outbox_init(&ob);
-	if (cache_image_refresh(d->cache, img->cached, &img->stamp, engine_now(d->engine), &ob) < 0)
+	if (cache_image_refresh(h->cache, img->cached, &img->stamp, engine_now(h->engine), &ob) < 0)
 		img->stamp = *recorded;
-	engine_carry(d->engine, &ob);
+	engine_carry(h->engine, &ob);
 }
 
 static void judge(struct image *img, const struct cache_image_info *info)
@@ -119,7 +112,7 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		.is_weak = info->identity.strength == IDENTITY_WEAK,
 		.is_dirty = info->state >= IMAGE_DIRTY,
 		.is_touching = info->is_touching,
-		.lease_ns = img->dir->old_lease_ns,
+		.lease_ns = image_host(img)->old_lease_ns,
 	};
 	const char *what = "found so before";
 
@@ -147,22 +140,22 @@ static void take_back_intent(struct image *img)
 	struct cache_image_info info;
 	struct op op = { .type = OP_DONE, .arg0 = 0 };
 
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	op.image = info.id;
 	if (info.has_intent && !img->is_unlinked &&
-	    corecall_log(img->dir, img->cached, &op, false) < 0)
+	    corecall_log(image_host(img), img->cached, &op, false) < 0)
 		msg_debug("cache: an intent is not taken back");
 }
 
-/* image->lock held. */
-static void found(struct image *img, int fd, const struct cache_image_info *info, const char *path)
+void match_found(struct match *m, struct image *img, int fd, const struct cache_image_info *info,
+		 const char *path)
 {
 	char old[PATHNAME_BYTES];
 
-	cache_image_path(img->dir->cache, img->cached, old);
+	cache_image_path(image_host(img)->cache, img->cached, old);
 	img->is_weak = info->identity.strength == IDENTITY_WEAK;
 	if (!image_adopt_inode(img, fd)) {
-		image_set_conflict(img, IMAGE_CONFLICT, "two images lead to one file", true);
+		match_add_twice(m, img, fd, path);
 		return;
 	}
 	if (img->is_weak)
@@ -216,14 +209,14 @@ static bool is_absent(int error)
 }
 
 /* Is the file at fd as it was recorded? */
-static bool is_as_recorded(struct match *m, int fd, const struct cache_image_info *info)
+static bool is_as_recorded(const struct image *img, int fd, const struct cache_image_info *info)
 {
 	struct identity_facts f = {
 		.recorded = info->stamp,
 		.is_weak = true,
 		.is_dirty = true,
 		.is_touching = info->is_touching,
-		.lease_ns = m->d->old_lease_ns,
+		.lease_ns = image_host(img)->old_lease_ns,
 	};
 	const char *what;
 
@@ -241,17 +234,18 @@ static bool is_as_recorded(struct match *m, int fd, const struct cache_image_inf
 static int open_weak(struct match *m, struct image *img, const struct cache_image_info *info,
 		     char *path)
 {
+	struct cache *c = image_host(img)->cache;
 	char old[PATHNAME_BYTES];
 	CLEANUP_FD int there = -1, fd = open_regular(m->d->root_fd, path);
 
-	if ((fd < 0 && !is_absent(fd)) || !cache_image_old_path(m->d->cache, img->cached, old))
+	if ((fd < 0 && !is_absent(fd)) || !cache_image_old_path(c, img->cached, old))
 		return steal_fd(&fd);
 	there = open_regular(m->d->root_fd, old);
 	if (there < 0)
 		return is_absent(there) ? steal_fd(&fd) : there;
-	if (fd >= 0 && (cache_has_path(m->d->cache, old) || !is_as_recorded(m, there, info)))
+	if (fd >= 0 && (cache_has_path(c, old) || !is_as_recorded(img, there, info)))
 		return steal_fd(&fd);
-	if (fd >= 0 && is_as_recorded(m, fd, info))
+	if (fd >= 0 && is_as_recorded(img, fd, info))
 		return -EEXIST;
 	strcpy(path, old);
 	return steal_fd(&there);
@@ -266,9 +260,11 @@ static int match_image(struct image *img, void *arg)
 	CLEANUP_FD int fd = -1;
 	int r;
 
+	if (!atomic_load(&img->is_unmatched))
+		return 0;
 	LOCK_SCOPE(&img->lock);
-	cache_image_info(m->d->cache, img->cached, &info);
-	cache_image_path(m->d->cache, img->cached, path);
+	image_core_info(img, &info);
+	cache_image_path(image_host(img)->cache, img->cached, path);
 	if (info.identity.strength == IDENTITY_WEAK)
 		fd = open_weak(m, img, &info, path);
 	else
@@ -286,7 +282,7 @@ static int match_image(struct image *img, void *arg)
 	}
 	if (identity_compare(&id, &info.identity) == IDENTITY_OTHER)
 		return add_lost(m, img, &info.identity, true);
-	found(img, fd, &info, path);
+	match_found(m, img, fd, &info, path);
 	return 0;
 }
 
@@ -320,10 +316,9 @@ static void try_file(struct match *m, int dirfd, const char *name, uint64_t ino)
 		l->is_found = true;
 		m->nr_found++;
 		mutex_lock(&l->img->lock);
-		cache_image_info(m->d->cache, l->img->cached, &info);
-		found(l->img, fd, &info, m->path);
+		image_core_info(l->img, &info);
+		match_found(m, l->img, fd, &info, m->path);
 		mutex_unlock(&l->img->lock);
-		return;
 	}
 }
 
@@ -390,8 +385,7 @@ static int search_tree(struct match *m)
 
 /* ---- what was found nowhere ---- */
 
-/* Maintenance unbinds it: that may have to wait for space in the log, which the mount must not. */
-static void forget(struct image *img)
+void match_forget(struct image *img)
 {
 	img->is_unlinked = true;
 	maintain_add_gone(img);
@@ -403,7 +397,7 @@ static void occupy(struct image *img)
 	char path[PATHNAME_BYTES];
 	CLEANUP_FD int fd = -1;
 
-	cache_image_path(img->dir->cache, img->cached, path);
+	cache_image_path(image_host(img)->cache, img->cached, path);
 	fd = open_regular(img->dir->root_fd, path);
 	if (fd >= 0 && !image_adopt_inode(img, fd))
 		msg_warn("%s: the file there is another image of the cache", path);
@@ -415,9 +409,9 @@ static void give_up(struct lost *l)
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
-	cache_image_info(img->dir->cache, img->cached, &info);
+	image_core_info(img, &info);
 	if (info.has_intent || (info.dirty_blocks == 0 && info.state < IMAGE_DIRTY)) {
-		forget(img);
+		match_forget(img);
 	} else if (l->is_replaced) {
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", true);
 		occupy(img);
@@ -426,33 +420,48 @@ static void give_up(struct lost *l)
 	}
 }
 
+/* ---- the end ---- */
+
 static int match_done(struct image *img, void *arg)
 {
 	(void)arg;
-	atomic_store(&img->is_unmatched, false);
+	LOCK_SCOPE(&img->lock);
+	if (atomic_exchange(&img->is_unmatched, false))
+		img->is_found_new = true;
 	return 0;
+}
+
+static bool is_found_new(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+	bool is_new = img->is_found_new && !atomic_load(&img->bad);
+
+	img->is_found_new = false;
+	return is_new;
 }
 
 /* What was found, for the log: it may wait until migration has made space. */
 static int log_found(struct image *img, void *arg)
 {
 	(void)arg;
-	if (atomic_load(&img->bad))
+	if (!is_found_new(img))
 		return 0;
 	/* held, but not locked: what makes space may be this very image's migration */
 	if (image_hold(img)) {
 		take_back_intent(img);
 		log_path(img);
 	}
-	image_release(img, false);
+	image_unhold(img);
 	return 0;
 }
 
 int match_images(struct imagedir *d)
 {
 	struct match m = { .d = d };
-	int r = imagedir_for_each(d, match_image, &m);
+	int r;
 
+	list_init(&m.twice);
+	r = imagedir_for_each(d, match_image, &m);
 	if (r == 0 && m.nr_lost)
 		r = search_tree(&m);
 	for (size_t i = 0; i < m.nr_lost; i++) {
@@ -461,9 +470,11 @@ int match_images(struct imagedir *d)
 		image_unpin(m.lost[i].img);
 	}
 	free(m.lost);
-	if (r == 0)
-		r = imagedir_for_each(d, match_done, NULL);
-	if (r == 0)
-		r = imagedir_for_each(d, log_found, NULL);
-	return r;
+	r = match_settle_twice(&m, r);
+	return r == 0 ? imagedir_for_each(d, match_done, NULL) : r;
+}
+
+int match_log(struct imagedir *d)
+{
+	return imagedir_for_each(d, log_found, NULL);
 }

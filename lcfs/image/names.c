@@ -29,6 +29,7 @@
 #include "common/messages.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
+#include "lcfs/image/names.h"
 
 /* ---- the last name of an image ---- */
 
@@ -43,7 +44,7 @@ static void keep_reachable(struct image *img)
 
 	if (!img->cached || atomic_load(&d->nr_open) > d->fd_budget)
 		return;
-	cache_image_info(d->cache, img->cached, &info);
+	image_core_info(img, &info);
 	if (info.is_bound && info.state >= IMAGE_DIRTY && image_fds_open(img, true, false) < 0)
 		msg_debug("a dirty image is unlinked that cannot be opened");
 }
@@ -95,11 +96,10 @@ static int log_intent(struct image *img, enum op_intent how, const char *path)
 	if (!img->cached || img->has_intent)
 		return 0;
 	op.image = cache_image_id(img->cached);
-	return corecall_log(img->dir, img->cached, &op, true);
+	return corecall_log(image_host(img), img->cached, &op, true);
 }
 
-/* Its last name is about to go. Undone by last_name_stays(). */
-static int last_name_goes(struct image *img, enum op_intent how, const char *path)
+int last_name_goes(struct image *img, enum op_intent how, const char *path)
 {
 	int r;
 
@@ -128,11 +128,11 @@ static void log_done(struct image *img, bool is_gone)
 	if (!img->has_intent)
 		return;
 	op.image = cache_image_id(img->cached);
-	if (corecall_log(img->dir, img->cached, &op, false) < 0)
+	if (corecall_log(image_host(img), img->cached, &op, false) < 0)
 		msg_debug("cache: the end of an unlink is not logged");
 }
 
-static void last_name_stays(struct image *img)
+void last_name_stays(struct image *img)
 {
 	log_done(img, false);
 	LOCK_SCOPE(&img->lock);
@@ -140,8 +140,7 @@ static void last_name_stays(struct image *img)
 	names_changed(img);
 }
 
-/* parent: descriptor of the directory it was removed from. */
-static void last_name_went(struct image *img, int parent)
+void last_name_went(struct image *img, int parent)
 {
 	mutex_lock(&img->lock);
 	img->is_unlinked = true;
@@ -149,6 +148,7 @@ static void last_name_went(struct image *img, int parent)
 	log_done(img, true);
 	LOCK_SCOPE(&img->lock);
 	image_forget_inode(img);
+	choose_forget(img);
 	if (img->cached)
 		maintain_add_unlinked(img, parent);
 	names_changed(img);
@@ -179,15 +179,14 @@ static int unlink_last(struct image *img, int dirfd, const char *name)
 	return r;
 }
 
-/* One of several names of img went: path, NULL if it cannot be told. Before image_touched(). */
-static void one_name_went(struct image *img, const char *path)
+void one_name_went(struct image *img, const char *path)
 {
 	char recorded[PATHNAME_BYTES];
 
 	LOCK_SCOPE(&img->lock);
 	if (!img->cached)
 		return;
-	cache_image_path(img->dir->cache, img->cached, recorded);
+	cache_image_path(image_host(img)->cache, img->cached, recorded);
 	if (!path || strcmp(path, recorded) == 0)
 		atomic_store(&img->is_name_lost, true);
 }
@@ -196,18 +195,18 @@ static int unlink_one_of_several(struct image *img, int dirfd, const char *name)
 {
 	char path[PATHNAME_BYTES];
 	bool has_path = pathname_of_entry(img->dir->root_fd, dirfd, name, path) == 0;
-	int r = image_touching(img);
+	int r = image_touching_inside(img);
 
 	if (r < 0)
 		return r;
 	r = plain_unlink(dirfd, name);
 	if (r == 0)
 		one_name_went(img, has_path ? path : NULL);
-	image_touched(img);
+	image_touched_inside(img);
 	return r;
 }
 
-static int open_entry(int dirfd, const char *name, struct stat *st)
+int open_entry(int dirfd, const char *name, struct stat *st)
 {
 	CLEANUP_FD int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
@@ -233,275 +232,14 @@ int imagedir_unlink(struct imagedir *d, int dirfd, const char *name)
 	img = S_ISREG(st.st_mode) ? image_lookup(d, fd) : NULL;
 	if (!img)
 		return plain_unlink(dirfd, name);
+	image_enter(img);
 	pthread_rwlock_rdlock(&d->names);
 	r = st.st_nlink == 1 ? unlink_last(img, dirfd, name) :
 			       unlink_one_of_several(img, dirfd, name);
 	pthread_rwlock_unlock(&d->names);
+	image_leave(img);
 	image_put(img);
 	return r;
-}
-
-/* ---- rename ---- */
-
-struct rename {
-	struct imagedir *d;
-	int dirfd, newdirfd;
-	const char *name, *newname;
-	unsigned int flags;
-	bool is_exchange;
-	int fd, newfd; /* O_PATH; newfd -1: nothing there */
-	struct stat st, newst;
-	struct image *img, *newimg; /* or NULL */
-	bool has_paths;		    /* they can be stored */
-	char path[PATHNAME_BYTES], newpath[PATHNAME_BYTES];
-};
-
-static int plain_rename(const struct rename *r)
-{
-	if (renameat2(r->dirfd, r->name, r->newdirfd, r->newname, r->flags) < 0)
-		return -errno;
-	return 0;
-}
-
-/* The one image that a rename is about, which the core knows; NULL: all at or below the names. */
-static struct cache_image *only(const struct rename *r)
-{
-	return r->img && !r->is_exchange ? image_cached(r->img) : NULL;
-}
-
-/* Must it go through the log? Else the core is told when it has happened. */
-static bool is_logged(const struct rename *r)
-{
-	struct cache *c = r->d->cache;
-
-	if (!c || !r->has_paths)
-		return false;
-	return only(r) || cache_has_path(c, r->path) ||
-	       (r->is_exchange && cache_has_path(c, r->newpath));
-}
-
-static bool is_weak(const struct image *img)
-{
-	return img && img->is_weak;
-}
-
-/*
- * The paths in the core follow at once. Space in the log is not waited for: while names of
- * directories are held, images that nobody has open cannot be migrated. The way back must be
- * logged, and may take what migration would need.
- */
-static int log_rename(const struct rename *r, bool is_reverse)
-{
-	struct op op = {
-		.type = r->is_exchange ? OP_EXCHANGE : OP_RENAME,
-		.path = is_reverse ? r->newpath : r->path,
-		.path2 = is_reverse ? r->path : r->newpath,
-	};
-	bool is_durable = is_weak(r->img) || is_weak(r->newimg);
-	struct op_call call;
-
-	op.path_bytes = (uint16_t)strlen(op.path);
-	op.path2_bytes = (uint16_t)strlen(op.path2);
-	op_call_init(&call);
-	call.op.type = CACHE_OP_LOG;
-	call.op.image = only(r);
-	call.op.op = op;
-	call.op.no_wait = is_reverse || !is_durable;
-	call.op.space = is_reverse ? CACHE_SPACE_LAST : CACHE_SPACE_NOW;
-	return corecall_op(r->d, &call);
-}
-
-/* The table must hold the new paths (E6). */
-static int check_room(const struct rename *r)
-{
-	if (cache_rename_fits(r->d->cache, r->path, r->newpath, r->is_exchange))
-		return 0;
-	msg_warn_ratelimited(
-		"%s: not renamed: the cache's table of images has no room for so long new names: use "
-		"shorter ones, or drain, unmount and rename in the backing directory",
-		r->path);
-	maintain_want_room(r->d);
-	return -ENOSPC;
-}
-
-static int rename_logged(struct rename *r)
-{
-	bool must_log = is_logged(r);
-	int result = must_log ? check_room(r) : 0;
-
-	if (result == 0 && must_log)
-		result = log_rename(r, false);
-	if (result < 0)
-		return result;
-	result = plain_rename(r);
-	if (result == 0 && !must_log && r->d->cache && r->has_paths)
-		cache_rename(r->d->cache, r->path, r->newpath, r->is_exchange);
-	else if (result < 0 && must_log && log_rename(r, true) < 0)
-		msg_debug("%s: the failed rename is not taken back in the log", r->path);
-	return result;
-}
-
-/* Another file takes the last name of newimg. */
-static int rename_over(struct rename *r)
-{
-	struct image *victim = r->newimg;
-	int result;
-
-	result = last_name_goes(victim, OP_INTENT_RENAME_OVER,
-				r->has_paths ? r->newpath : r->newname);
-	if (result < 0)
-		return result;
-	result = rename_logged(r);
-	if (result < 0)
-		last_name_stays(victim);
-	else
-		last_name_went(victim, r->newdirfd);
-	return result;
-}
-
-/* The target is there, and its inode stays: exchanged, or one of several names. */
-static int rename_beside(struct rename *r)
-{
-	int result = image_try_touching(r->newimg);
-
-	if (result < 0)
-		return result;
-	result = rename_logged(r);
-	if (result == 0 && !r->is_exchange)
-		one_name_went(r->newimg, r->has_paths ? r->newpath : NULL);
-	image_touched(r->newimg);
-	return result;
-}
-
-static int rename_target(struct rename *r)
-{
-	if (!r->newimg)
-		return rename_logged(r);
-	if (r->is_exchange || r->newst.st_nlink > 1)
-		return rename_beside(r);
-	return rename_over(r);
-}
-
-static int rename_source(struct rename *r)
-{
-	int result;
-
-	if (!r->img)
-		return rename_target(r);
-	image_hold(r->img);
-	result = image_try_touching(r->img);
-	if (result == 0) {
-		result = rename_target(r);
-		if (result == 0 && !r->has_paths)
-			one_name_went(r->img, NULL);
-		image_touched(r->img);
-	}
-	image_release(r->img, false);
-	return result;
-}
-
-/* Finds out what stands at both names. */
-static int look(struct rename *r)
-{
-	r->fd = open_entry(r->dirfd, r->name, &r->st);
-	if (r->fd < 0)
-		return r->fd;
-	r->newfd = open_entry(r->newdirfd, r->newname, &r->newst);
-	if (r->newfd < 0 && r->newfd != -ENOENT)
-		return r->newfd;
-	if (r->newfd >= 0 && r->flags & RENAME_NOREPLACE)
-		return -EEXIST;
-	if (S_ISREG(r->st.st_mode))
-		r->img = image_lookup(r->d, r->fd);
-	if (r->newfd >= 0 && S_ISREG(r->newst.st_mode))
-		r->newimg = image_lookup(r->d, r->newfd);
-	return 0;
-}
-
-/* `names` held: or a directory may be moved before the log has it. */
-static bool find_paths(struct rename *r)
-{
-	return pathname_of_entry(r->d->root_fd, r->dirfd, r->name, r->path) == 0 &&
-	       pathname_of_entry(r->d->root_fd, r->newdirfd, r->newname, r->newpath) == 0;
-}
-
-static bool is_same_file(const struct rename *r)
-{
-	return r->newfd >= 0 && r->st.st_dev == r->newst.st_dev && r->st.st_ino == r->newst.st_ino;
-}
-
-static bool has_directory(const struct rename *r)
-{
-	return S_ISDIR(r->st.st_mode) || (r->newfd >= 0 && S_ISDIR(r->newst.st_mode));
-}
-
-/* -EAGAIN: the log has no space now. */
-static int rename_named(struct rename *r)
-{
-	int result;
-
-	if (has_directory(r))
-		pthread_rwlock_wrlock(&r->d->names);
-	else
-		pthread_rwlock_rdlock(&r->d->names);
-	r->has_paths = find_paths(r);
-	if (!r->has_paths && (is_weak(r->img) || is_weak(r->newimg)))
-		result = -ENAMETOOLONG;
-	else
-		result = rename_source(r);
-	pthread_rwlock_unlock(&r->d->names);
-	return result;
-}
-
-static int rename_looked(struct rename *r)
-{
-	int result;
-
-	if (is_same_file(r))
-		return plain_rename(r);
-	while ((result = rename_named(r)) == -EAGAIN)
-		image_pause();
-	return result;
-}
-
-static void rename_end(struct rename *r)
-{
-	if (r->img)
-		image_put(r->img);
-	if (r->newimg)
-		image_put(r->newimg);
-	cleanup_fd(&r->fd);
-	cleanup_fd(&r->newfd);
-	free(r);
-}
-
-int imagedir_rename(struct imagedir *d, int dirfd, const char *name, int newdirfd,
-		    const char *newname, unsigned int flags)
-{
-	struct rename *r;
-	int result;
-
-	if (flags != 0 && flags != RENAME_NOREPLACE && flags != RENAME_EXCHANGE)
-		return -EINVAL;
-	if (imagedir_is_private(d, dirfd, name) || imagedir_is_private(d, newdirfd, newname))
-		return -EPERM;
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return -ENOMEM;
-	*r = (struct rename){ .d = d,
-			      .dirfd = dirfd,
-			      .newdirfd = newdirfd,
-			      .name = name,
-			      .newname = newname,
-			      .flags = flags,
-			      .is_exchange = flags == RENAME_EXCHANGE,
-			      .fd = -1,
-			      .newfd = -1 };
-	result = look(r);
-	if (result == 0)
-		result = rename_looked(r);
-	rename_end(r);
-	return result;
 }
 
 /* ---- link ---- */

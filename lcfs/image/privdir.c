@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 #include "common/parse.h"
 #include "lcfs/image/pathname.h"
 
-#define TEXT_MAX (PRIVDIR_CACHES_MAX * UUID_TEXT_BYTES + 1)
+#define LINE_BYTES (UUID_TEXT_BYTES + 20) /* with id, word and newline */
+#define TEXT_MAX (PRIVDIR_CACHES_MAX * LINE_BYTES + 1)
 
 /* Contents of a small file: bytes, 0 for none at all, -EUCLEAN for one that is too large. text is
  * terminated. */
@@ -200,6 +202,28 @@ int privdir_keep_uuid(struct privdir *p, int dirfd)
 	return r;
 }
 
+static int parse_line(char *line, struct privdir_cache *cache)
+{
+	char *rest = NULL, *word = strtok_r(line, " ", &rest);
+	uint64_t id = 0;
+
+	if (!word || uuid_parse(word, cache->uuid) < 0)
+		return -EUCLEAN;
+	cache->is_dirty = true;
+	word = strtok_r(NULL, " ", &rest);
+	if (!word)
+		return 0;
+	if (parse_u64(word, 0, UINT32_MAX, &id) < 0)
+		return -EUCLEAN;
+	cache->id = (uint32_t)id;
+	word = strtok_r(NULL, " ", &rest);
+	if (!word || (strcmp(word, "dirty") != 0 && strcmp(word, "clean") != 0) ||
+	    strtok_r(NULL, " ", &rest))
+		return -EUCLEAN;
+	cache->is_dirty = word[0] == 'd';
+	return 0;
+}
+
 int privdir_caches_read(struct privdir *p, struct privdir_caches *c)
 {
 	CLEANUP_FREE char *text = malloc(TEXT_MAX);
@@ -215,11 +239,19 @@ int privdir_caches_read(struct privdir *p, struct privdir_caches *c)
 	if (n < 0)
 		return (int)n;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		if (c->nr == PRIVDIR_CACHES_MAX || uuid_parse(line, c->uuid[c->nr]) < 0)
+		if (c->nr == PRIVDIR_CACHES_MAX || parse_line(line, &c->cache[c->nr]) < 0)
 			return -EUCLEAN;
 		c->nr++;
 	}
 	return 0;
+}
+
+struct privdir_cache *privdir_caches_find(struct privdir_caches *c, const uint8_t *cache_uuid)
+{
+	for (unsigned int i = 0; i < c->nr; i++)
+		if (memcmp(c->cache[i].uuid, cache_uuid, UUID_BYTES) == 0)
+			return &c->cache[i];
+	return NULL;
 }
 
 static int caches_write(struct privdir *p, const struct privdir_caches *c)
@@ -230,33 +262,62 @@ static int caches_write(struct privdir *p, const struct privdir_caches *c)
 	if (!text)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < c->nr; i++) {
-		uuid_text(c->uuid[i], text + at);
-		at += UUID_TEXT_BYTES;
-		text[at - 1] = '\n';
+		char uuid[UUID_TEXT_BYTES];
+
+		uuid_text(c->cache[i].uuid, uuid);
+		at += (size_t)snprintf(text + at, TEXT_MAX - at, "%s %" PRIu32 " %s\n", uuid,
+				       c->cache[i].id, c->cache[i].is_dirty ? "dirty" : "clean");
 	}
 	return replace_small(p, "caches", text);
 }
 
-int privdir_caches_set(struct privdir *p, const uint8_t *cache_uuid, bool is_listed)
+static struct privdir_cache *first_clean(struct privdir_caches *c)
 {
+	for (unsigned int i = 0; i < c->nr; i++)
+		if (!c->cache[i].is_dirty)
+			return &c->cache[i];
+	return NULL;
+}
+
+int privdir_caches_set(struct privdir *p, const struct privdir_cache *cache)
+{
+	struct privdir_cache *at;
 	struct privdir_caches c;
-	unsigned int i;
 	int r = privdir_caches_read(p, &c);
 
 	if (r < 0)
 		return r;
-	for (i = 0; i < c.nr && memcmp(c.uuid[i], cache_uuid, UUID_BYTES) != 0;)
-		i++;
-	if ((i < c.nr) == is_listed)
+	at = privdir_caches_find(&c, cache->uuid);
+	if (at && at->id == cache->id && at->is_dirty == cache->is_dirty)
 		return 0;
 	if (p->fd < 0)
 		return -EROFS;
-	if (!is_listed)
-		memmove(c.uuid[i], c.uuid[--c.nr], UUID_BYTES);
-	else if (c.nr == PRIVDIR_CACHES_MAX)
+	if (!at && c.nr < PRIVDIR_CACHES_MAX)
+		at = &c.cache[c.nr++];
+	else if (!at)
+		at = first_clean(&c);
+	if (!at)
 		return -ENOSPC;
-	else
-		memcpy(c.uuid[c.nr++], cache_uuid, UUID_BYTES);
+	*at = *cache;
+	return caches_write(p, &c);
+}
+
+int privdir_caches_forget(struct privdir *p)
+{
+	struct privdir_caches c;
+	unsigned int nr = 0;
+	int r = privdir_caches_read(p, &c);
+
+	if (r < 0)
+		return r;
+	for (unsigned int i = 0; i < c.nr; i++)
+		if (c.cache[i].is_dirty)
+			c.cache[nr++] = c.cache[i];
+	if (nr == c.nr)
+		return 0;
+	if (p->fd < 0)
+		return -EROFS;
+	c.nr = nr;
 	return caches_write(p, &c);
 }
 

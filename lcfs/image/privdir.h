@@ -4,7 +4,8 @@
  *
  *	lock    flock'ed by the daemon that serves the directory; its pid as text
  *	uuid    of the directory
- *	caches  UUIDs of the caches that hold dirty data of files in it, one a line
+ *	caches  the caches that it has met, one a line: UUID, id, "dirty" if one may hold data of
+ *	        files in it that they have not got yet, else "clean"
  *	clock   touched to read the backing store's clock
  *
  * A file that is written is replaced whole: new file, fsync, rename, fsync of the directory.
@@ -40,14 +41,27 @@ void privdir_close(struct privdir *p);
 /* Stores the UUID, durable, if it is not yet. dirfd: as for open. */
 int privdir_keep_uuid(struct privdir *p, int dirfd) must_check;
 
+struct privdir_cache {
+	uint8_t uuid[UUID_BYTES];
+	uint32_t id; /* 0: none was given yet */
+	bool is_dirty;
+};
+
 struct privdir_caches {
 	unsigned int nr;
-	uint8_t uuid[PRIVDIR_CACHES_MAX][UUID_BYTES];
+	struct privdir_cache cache[PRIVDIR_CACHES_MAX];
 };
-/* -EUCLEAN: not understood. No file: none. */
+/* -EUCLEAN: not understood. No file: none. A line with an UUID alone counts as dirty. */
 int privdir_caches_read(struct privdir *p, struct privdir_caches *c) must_check;
-/* Puts the cache on the list or takes it off; durable when it returns. */
-int privdir_caches_set(struct privdir *p, const uint8_t *cache_uuid, bool is_listed) must_check;
+/* NULL: it is not among them. */
+struct privdir_cache *privdir_caches_find(struct privdir_caches *c, const uint8_t *cache_uuid);
+/*
+ * Notes the cache, in place of a clean one if there are too many (-ENOSPC: of dirty ones); durable
+ * when it returns. Nothing is written when it is noted so already.
+ */
+int privdir_caches_set(struct privdir *p, const struct privdir_cache *cache) must_check;
+/* Forgets all clean ones. */
+int privdir_caches_forget(struct privdir *p) must_check;
 
 /* Now by the backing store's clock, ns since 1970; the system's where there is no .lcfs. */
 int privdir_clock(struct privdir *p, int64_t *now_ns) must_check;

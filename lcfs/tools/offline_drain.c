@@ -50,8 +50,11 @@ static must_check int find_places(struct places *p, const struct apply_options *
 	char text[512];
 	int err;
 
-	*p = (struct places){ .dirfd = -1 };
-	err = cachefind(o->cache, &p->cache, text, sizeof(text));
+	*p = (struct places){ .dirfd = -1, .caches = calloc(1, sizeof(*p->caches)) };
+	if (!p->caches)
+		return -ENOMEM;
+	p->nr_caches = 1;
+	err = cachefind(o->cache, &p->caches[0], text, sizeof(text));
 	if (err) {
 		msg_err("%s", text);
 		return err;

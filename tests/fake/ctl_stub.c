@@ -232,7 +232,7 @@ const char *image_state_text(enum image_state s)
 	return words[s];
 }
 
-uint32_t image_cache_id(const struct image *img)
+uint32_t image_cache_id(struct image *img)
 {
 	return img->info.is_bound ? 1 : 0;
 }

@@ -39,7 +39,7 @@ static void write_block(int fd, const void *block, uint64_t off)
 	must(pwrite(fd, block, BLOCK_BYTES, (off_t)off) == BLOCK_BYTES);
 }
 
-void bed_format(struct bed *b)
+static void format(struct bed *b, const struct bed_cache *c)
 {
 	struct superblock sb = { .device_count = 1,
 				 .checksum_algorithm = CHECKSUM_XXH3_64,
@@ -50,7 +50,7 @@ void bed_format(struct bed *b)
 				 .ring_base_id = 1,
 				 .state = SUPERBLOCK_CLEAN };
 	void *block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
-	int fd = openat(b->root_fd, "cache", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	int fd = openat(b->root_fd, c->file, O_RDWR | O_CREAT | O_TRUNC, 0600);
 
 	must(fd >= 0);
 	must(ftruncate(fd, BED_CACHE_BYTES) == 0);
@@ -66,6 +66,27 @@ void bed_format(struct bed *b)
 	must(fsync(fd) == 0);
 	close(fd);
 	free(block);
+}
+
+void bed_format(struct bed *b)
+{
+	format(b, b->caches[0]);
+}
+
+struct bed_cache *bed_add_cache(struct bed *b)
+{
+	struct bed_cache *c = calloc(1, sizeof(*c));
+
+	must(c && b->nr_caches < BED_CACHES_MAX);
+	snprintf(c->file, sizeof(c->file), "cache");
+	if (b->nr_caches)
+		snprintf(c->file, sizeof(c->file), "cache%u", b->nr_caches + 1);
+	c->pool = mmap(NULL, b->pool_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		       0);
+	must(c->pool != MAP_FAILED);
+	format(b, c);
+	b->caches[b->nr_caches++] = c;
+	return c;
 }
 
 static struct bed *noting;
@@ -111,14 +132,11 @@ struct bed *bed_new(void)
 	must(mkdirat(b->root_fd, "back", 0755) == 0);
 	snprintf(path, sizeof(path), "%s/back", b->root);
 	b->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bed_format(b);
 	cache_pool_layout(&(struct superblock){ .segment_order = SEGMENT_ORDER,
 						.nr_segments = 1000 },
 			  POOL_BUFFERS, &layout);
 	b->pool_bytes = layout.bytes;
-	b->pool =
-		mmap(NULL, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(b->pool != MAP_FAILED);
+	(void)bed_add_cache(b);
 	return b;
 }
 
@@ -127,7 +145,12 @@ void bed_free(struct bed *b)
 	if (b->dir)
 		bed_unmount(b);
 	noting = NULL;
-	munmap(b->pool, b->pool_bytes);
+	while (b->nr_caches) {
+		struct bed_cache *c = b->caches[--b->nr_caches];
+
+		munmap(c->pool, b->pool_bytes);
+		free(c);
+	}
 	close(b->fd);
 	close(b->root_fd);
 	remove_root(b);
@@ -136,16 +159,23 @@ void bed_free(struct bed *b)
 
 /* ---- mount ---- */
 
-static int open_device(struct bed *b)
+static int open_device(struct bed *b, struct bed_cache *c)
 {
 	char path[300];
 	struct cachedev_conf conf = { .path = path, .wait_ms = 10000 };
+	int r;
 
-	snprintf(path, sizeof(path), "%s/cache", b->root);
-	return cachedev_open(&b->dev, &conf, b->text, sizeof(b->text));
+	snprintf(path, sizeof(path), "%s/%s", b->root, c->file);
+	r = cachedev_open(&c->dev, &conf, b->text, sizeof(b->text));
+	if (r == 0)
+		r = cache_superblock_read(cachedev_blkdev(c->dev), &c->before, b->text,
+					  sizeof(b->text));
+	if (r == 0 && b->lease_ns)
+		c->before.lease_ns = (uint64_t)b->lease_ns;
+	return r;
 }
 
-static int open_cache(struct bed *b)
+static int open_cache(struct bed *b, struct bed_cache *c)
 {
 	struct cache_conf conf;
 	struct cache_mount_info info = {
@@ -159,34 +189,85 @@ static int open_cache(struct bed *b)
 	must(uuid_random(info.mount_id) == 0);
 	must(uuid_boot(info.boot_id) == 0);
 	memcpy(info.dir_uuid, imagedir_uuid(b->dir), UUID_BYTES);
-	r = cache_open(&b->cache, cachedev_blkdev(b->dev), b->pool, b->pool_bytes, &conf, &info,
-		       &b->report);
+	r = cache_open(&c->cache, cachedev_blkdev(c->dev), c->pool, b->pool_bytes, &conf, &info,
+		       &c->report);
 	if (r < 0)
-		snprintf(b->text, sizeof(b->text), "%s", b->report.error);
+		snprintf(b->text, sizeof(b->text), "%s", c->report.error);
+	return r;
+}
+
+/* All of them together, as the daemon does. */
+static int join_all(struct bed *b, struct bed_cache **list, unsigned int nr)
+{
+	const struct superblock *sb[BED_CACHES_MAX] = { NULL };
+	struct imagedir_cache specs[BED_CACHES_MAX];
+	int r = 0;
+
+	for (unsigned int i = 0; i < nr && r == 0; i++) {
+		r = open_device(b, list[i]);
+		sb[i] = &list[i]->before;
+	}
+	if (r == 0)
+		r = imagedir_admit(b->dir, sb, nr, b->text, sizeof(b->text));
+	for (unsigned int i = 0; i < nr && r == 0; i++) {
+		r = open_cache(b, list[i]);
+		specs[i] = (struct imagedir_cache){ .cache = list[i]->cache,
+						    .sb = sb[i],
+						    .log_fd = cachedev_fd(list[i]->dev),
+						    .device = list[i]->file };
+	}
+	if (r == 0)
+		r = imagedir_add_caches(b->dir, specs, nr, b->text, sizeof(b->text));
+	for (unsigned int i = 0; i < nr && r == 0; i++)
+		list[i]->id = imagedir_cache_id(b->dir, sb[i]->cache_uuid);
+	return r;
+}
+
+static void drop_cache(struct bed_cache *c)
+{
+	if (c->cache)
+		cache_free(c->cache);
+	cachedev_close(c->dev);
+	c->cache = NULL;
+	c->dev = NULL;
+	c->id = 0;
+}
+
+int bed_join(struct bed *b, struct bed_cache *c)
+{
+	int r = join_all(b, &c, 1);
+
+	if (r < 0)
+		drop_cache(c);
+	else
+		bed_knob(b, KNOB_ALLOW_MIGRATE, 0);
+	return r;
+}
+
+int bed_part(struct bed *b, struct bed_cache *c)
+{
+	int r = imagedir_remove_cache(b->dir, c->id, b->text, sizeof(b->text));
+
+	if (r == 0)
+		drop_cache(c);
 	return r;
 }
 
 static int mount_parts(struct bed *b)
 {
-	struct imagedir_conf conf = { .dirfd = b->fd, .force = b->force };
+	struct imagedir_conf conf = { .dirfd = b->fd,
+				      .force = b->force,
+				      .policy = b->policy,
+				      .include = b->include,
+				      .exclude = b->exclude };
 	int r = imagedir_open(&b->dir, &conf, b->text, sizeof(b->text));
 
 	if (r == 0)
-		r = open_device(b);
-	if (r == 0)
-		r = cache_superblock_read(cachedev_blkdev(b->dev), &b->before, b->text,
-					  sizeof(b->text));
-	if (r == 0 && b->lease_ns)
-		b->before.lease_ns = (uint64_t)b->lease_ns;
-	if (r == 0)
-		r = imagedir_admit(b->dir, &b->before, b->text, sizeof(b->text));
-	if (r == 0)
-		r = open_cache(b);
-	if (r == 0)
-		r = imagedir_attach_cache(b->dir, b->cache, &b->before, cachedev_fd(b->dev),
-					  b->text, sizeof(b->text));
+		r = join_all(b, b->caches, b->nr_caches);
 	if (r == 0)
 		bed_knob(b, KNOB_ALLOW_MIGRATE, 0);
+	b->cache = b->caches[0]->cache;
+	b->before = b->caches[0]->before;
 	return r;
 }
 
@@ -194,12 +275,10 @@ static int let_go(struct bed *b)
 {
 	int r = b->dir ? imagedir_close(b->dir) : 0;
 
-	if (b->cache)
-		cache_free(b->cache);
-	cachedev_close(b->dev);
+	for (unsigned int i = 0; i < b->nr_caches; i++)
+		drop_cache(b->caches[i]);
 	b->dir = NULL;
 	b->cache = NULL;
-	b->dev = NULL;
 	return r;
 }
 
@@ -244,12 +323,18 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b))
 
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
 {
-	struct engine *e = imagedir_engine(b->dir, 1);
-	struct outbox ob;
+	uint32_t ids[BED_CACHES_MAX];
+	unsigned int nr = imagedir_caches(b->dir, ids, BED_CACHES_MAX);
 
-	outbox_init(&ob);
-	must(cache_knob_set(b->cache, k, value, engine_now(e), &ob) == 0);
-	engine_carry(e, &ob);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct engine *e = imagedir_engine(b->dir, ids[i]);
+		struct outbox ob;
+
+		outbox_init(&ob);
+		must(cache_knob_set(imagedir_cache(b->dir, ids[i]), k, value, engine_now(e), &ob) ==
+		     0);
+		engine_carry(e, &ob);
+	}
 }
 
 void bed_drain(struct bed *b, struct image *img)
@@ -261,9 +346,15 @@ void bed_drain(struct bed *b, struct image *img)
 uint64_t bed_dirty_blocks(struct bed *b)
 {
 	struct cache_status st;
+	uint64_t n = 0;
 
-	cache_status(b->cache, &st);
-	return st.dirty_blocks;
+	for (unsigned int i = 0; i < b->nr_caches; i++) {
+		if (!b->caches[i]->cache)
+			continue;
+		cache_status(b->caches[i]->cache, &st);
+		n += st.dirty_blocks;
+	}
+	return n;
 }
 
 void bed_wait_clean(struct bed *b)
@@ -465,6 +556,13 @@ enum image_state bed_state(struct image *img)
 	struct cache_image_info info;
 
 	return image_info(img, &info, NULL) ? info.state : IMAGE_UNCACHED;
+}
+
+uint32_t bed_image_id(struct image *img)
+{
+	struct cache_image_info info;
+
+	return image_info(img, &info, NULL) ? info.id : 0;
 }
 
 bool bed_said(struct bed *b, const char *words)

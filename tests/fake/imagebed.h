@@ -19,20 +19,36 @@
 
 #define BED_CACHE_BYTES (48u << 20)
 
+#define BED_CACHES_MAX 3u
+
+struct bed_cache {
+	char file[16]; /* its name in root */
+	void *pool;
+	struct superblock before; /* as it was before the mount */
+	struct cache_recovery_report report;
+	/* while mounted */
+	struct cachedev *dev;
+	struct cache *cache;
+	uint32_t id;
+};
+
 struct bed {
 	char root[256];
 	int root_fd;
 	int fd; /* of the backing directory */
-	void *pool;
 	uint64_t pool_bytes;
-	struct superblock before; /* as it was before the mount */
-	struct cache_recovery_report report;
+	/* what bed_mount() mounts with, in this order; one, unless bed_add_cache() */
+	unsigned int nr_caches;
+	struct bed_cache *caches[BED_CACHES_MAX];
+	/* more of what it is mounted with */
+	enum imagedir_policy policy;
+	const char *const *include, *const *exclude;
 	bool force;
 	int64_t lease_ns; /* what the next mount is told of the lease, 0: the truth */
 	/* while mounted */
-	struct cachedev *dev;
 	struct imagedir *dir;
-	struct cache *cache;
+	struct cache *cache; /* the first one */
+	struct superblock before;
 	char text[600]; /* of the last failure */
 	/* messages since bed_new(), one a line */
 	char said[8192];
@@ -40,8 +56,13 @@ struct bed {
 
 struct bed *bed_new(void);
 void bed_free(struct bed *b); /* unmounts if need be */
-/* A new, empty cache in the place of the old one. */
+/* A new, empty cache in the place of the old one (the first one). */
 void bed_format(struct bed *b);
+/* One more, empty; the next mount has it. */
+struct bed_cache *bed_add_cache(struct bed *b);
+/* While mounted: it comes, and goes; 0 or -errno with b->text. b->caches stays as it is. */
+int bed_join(struct bed *b, struct bed_cache *c);
+int bed_part(struct bed *b, struct bed_cache *c);
 
 /* 0 or -errno with b->text. Migration is off until bed_migrate(). */
 int bed_mount(struct bed *b);
@@ -49,6 +70,7 @@ void bed_must_mount(struct bed *b);
 void bed_unmount(struct bed *b);
 /* Mounts in a child process, which calls fn and is killed: SIGKILL. */
 void bed_die(struct bed *b, void (*fn)(struct bed *b));
+/* Of all caches. */
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value);
 /* Waits until all is in the backing files. */
 void bed_drain(struct bed *b, struct image *img);
@@ -81,6 +103,8 @@ int bed_sync(struct image *img);
 /* Do the bytes all read as fill? */
 bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off);
 enum image_state bed_state(struct image *img);
+/* Its id in the table of its cache; 0: it is in none. */
+uint32_t bed_image_id(struct image *img);
 bool bed_said(struct bed *b, const char *words);
 /* Waits for it, not for ever. */
 void bed_wait_said(struct bed *b, const char *words);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the two files of mount time share: match.c, match_twice.c. */
+#ifndef LCFS_IMAGE_MATCH_H
+#define LCFS_IMAGE_MATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/compiler.h"
+#include "common/list.h"
+#include "lcfs/image/image.h"
+#include "lcfs/image/pathname.h"
+
+struct lost;
+
+struct match {
+	struct imagedir *d;
+	struct list twice;
+	struct lost *lost;
+	size_t nr_lost, room;
+	size_t nr_found;
+	char path[PATHNAME_BYTES]; /* of the walk */
+};
+
+/* ---- match.c: image->lock held ---- */
+
+/* The file at fd is the image's, and stands at path. */
+void match_found(struct match *m, struct image *img, int fd, const struct cache_image_info *info,
+		 const char *path);
+/* It is no image any more. Maintenance unbinds it: that may have to wait for space in the log,
+ * which the mount must not. */
+void match_forget(struct image *img);
+
+/* ---- match_twice.c ---- */
+
+/* image->lock held: its file is that of another image, too. */
+void match_add_twice(struct match *m, struct image *img, int fd, const char *path);
+/* Who is to have them? Not if r < 0, which comes back. -EBUSY: a file whose data a new cache holds
+ * is in use. */
+int match_settle_twice(struct match *m, int r) must_check;
+
+#endif

@@ -1,0 +1,868 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Several caches: which one gets an image, how it goes from one to another, what a kill leaves. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "lcfs/image/image_private.h"
+#include "tests/check_main.h"
+#include "tests/fake/imagebed.h"
+
+#define BYTES 100000
+#define LIMIT_NS (20 * NSEC_PER_SEC)
+
+/* In a child: libcheck's assertions do not work there. */
+#define must(cond)                                                                 \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			_exit(1);                                                  \
+		}                                                                  \
+	} while (0)
+
+static struct bed *two_caches(void)
+{
+	struct bed *b = bed_new();
+
+	(void)bed_add_cache(b);
+	return b;
+}
+
+static struct bed *two_mounted(void)
+{
+	struct bed *b = two_caches();
+
+	bed_must_mount(b);
+	return b;
+}
+
+static void turn_round(struct bed *b)
+{
+	struct bed_cache *c = b->caches[0];
+
+	b->caches[0] = b->caches[1];
+	b->caches[1] = c;
+}
+
+static bool plain_is(struct bed *b, const char *path, char fill, size_t bytes)
+{
+	char *buf = malloc(bytes + 1);
+	bool is = bed_plain_read(b, path, buf, bytes + 1, 0) == bytes;
+
+	for (size_t i = 0; is && i < bytes; i++)
+		is = buf[i] == fill;
+	free(buf);
+	return is;
+}
+
+static struct image *make(struct bed *b, const char *path, char fill)
+{
+	struct image *img = bed_create(b, path);
+
+	ck_assert_int_eq(image_open(img, true), 0);
+	ck_assert_int_eq(bed_fill(img, fill, BYTES, 0), BYTES);
+	return img;
+}
+
+static bool has_mark(struct bed *b, const char *path)
+{
+	char full[400], value[64];
+
+	snprintf(full, sizeof(full), "%s/back/%s", b->root, path);
+	return getxattr(full, "user.lcfs.dirty", value, sizeof(value)) > 0;
+}
+
+/* How many images a cache's table has, or is about to be rid of. */
+static unsigned int nr_bound(const struct bed_cache *c)
+{
+	struct cache_image *ci = NULL;
+	struct cache_image_info info;
+	unsigned int n = 0;
+
+	while ((ci = cache_image_next(c->cache, ci)) != NULL) {
+		cache_image_info(c->cache, ci, &info);
+		n += info.is_bound;
+	}
+	return n;
+}
+
+/* ---- ids ---- */
+
+START_TEST(a_cache_has_its_id_in_whatever_order_they_are_given)
+{
+	struct bed *b = two_mounted();
+	struct bed_cache *a = b->caches[0], *c = b->caches[1];
+	uint32_t ids[3];
+
+	ck_assert_uint_eq(a->id, 1);
+	ck_assert_uint_eq(c->id, 2);
+	ck_assert_uint_eq(imagedir_caches(b->dir, ids, 3), 2);
+	ck_assert_uint_eq(ids[0], 1);
+	ck_assert_uint_eq(ids[1], 2);
+	bed_unmount(b);
+	turn_round(b);
+	bed_must_mount(b);
+	ck_assert_uint_eq(a->id, 1);
+	ck_assert_uint_eq(c->id, 2);
+	ck_assert_uint_eq(imagedir_caches(b->dir, ids, 1), 2);
+	ck_assert_uint_eq(ids[0], 1);
+	bed_unmount(b);
+	b->nr_caches = 1; /* the second one alone */
+	bed_must_mount(b);
+	ck_assert_uint_eq(c->id, 2);
+	bed_unmount(b);
+	b->nr_caches = 2;
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_new_cache_takes_no_id_that_another_one_has)
+{
+	struct bed *b = two_mounted();
+
+	bed_unmount(b);
+	bed_format(b);
+	bed_must_mount(b);
+	ck_assert_uint_eq(b->caches[0]->id, 3);
+	ck_assert_uint_eq(b->caches[1]->id, 2);
+	bed_unmount(b);
+	turn_round(b);
+	bed_format(b);
+	turn_round(b);
+	bed_format(b);
+	bed_must_mount(b); /* none but new ones */
+	ck_assert_uint_eq(b->caches[0]->id, 1);
+	ck_assert_uint_eq(b->caches[1]->id, 2);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_cache_with_dirty_data_must_not_be_left_out)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
+	bed_close(img);
+	bed_unmount(b);
+	b->nr_caches = 1;
+	ck_assert_int_eq(bed_mount(b), -EPERM);
+	ck_assert_ptr_nonnull(strstr(b->text, "newer data in cache"));
+	b->force = true;
+	bed_must_mount(b);
+	img = bed_get(b, "a");
+	/* even so its file is not taken for what it is not */
+	ck_assert_int_eq(image_open(img, false), 0);
+	image_release(img, false);
+	image_put(img);
+	bed_unmount(b);
+	b->force = false;
+	b->nr_caches = 2;
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(bed_reads(img, 'b', BYTES, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_cache_is_given_once)
+{
+	struct bed *b = two_caches();
+	struct superblock sb = { .cache_uuid = { 1 } };
+	const struct superblock *twice[2] = { &sb, &sb };
+
+	bed_must_mount(b);
+	ck_assert_int_eq(imagedir_admit(b->dir, twice, 2, b->text, sizeof(b->text)), -EEXIST);
+	bed_free(b);
+}
+END_TEST
+
+/* ---- which one gets an image ---- */
+
+/* Makes n images, and says where they are: "12" for the first in cache 1, the second in 2. */
+static void where(struct bed *b, const char *const *paths, unsigned int n, char *text)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct image *img = make(b, paths[i], 'x');
+
+		text[i] = (char)('0' + image_cache_id(img));
+		bed_close(img);
+	}
+	text[n] = '\0';
+}
+
+START_TEST(the_policy_says_where_images_go)
+{
+	static const char *const paths[] = { "a", "b", "c", "d" };
+	struct bed *b = two_caches();
+	char at[8];
+
+	bed_must_mount(b);
+	where(b, paths, 4, at);
+	ck_assert_str_eq(at, "1111");
+	bed_free(b);
+
+	b = two_caches();
+	b->policy = IMAGEDIR_ROUND_ROBIN;
+	bed_must_mount(b);
+	where(b, paths, 4, at);
+	ck_assert_str_eq(at, "1212");
+	bed_free(b);
+
+	b = two_caches();
+	b->policy = IMAGEDIR_LEAST_DIRTY;
+	bed_must_mount(b);
+	where(b, paths, 4, at);
+	ck_assert_str_eq(at, "1212");
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(patterns_say_what_is_cached)
+{
+	static const char *const paths[] = { "a.img", "d/b.img", "c.iso", "d/skip.img" };
+	static const char *const include[] = { "*.img", "*.raw", NULL };
+	static const char *const exclude[] = { "*/skip*", NULL };
+	struct bed *b = two_caches();
+	struct image *img;
+	char at[8];
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	b->include = include;
+	b->exclude = exclude;
+	bed_must_mount(b);
+	where(b, paths, 4, at);
+	ck_assert_str_eq(at, "1100");
+	ck_assert(plain_is(b, "c.iso", 'x', BYTES));
+	/* what was said of this one counts more */
+	img = bed_open(b, "c.iso");
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = bed_open(b, "c.iso");
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(bed_reads(img, 'x', BYTES, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+/* ---- moving ---- */
+
+START_TEST(an_image_moves_with_all_its_data_while_it_is_open)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(plain_is(b, "a", 'a', BYTES));
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	ck_assert_uint_eq(nr_bound(b->caches[0]), 0);
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
+	ck_assert_uint_eq(nr_bound(b->caches[1]), 1);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
+	ck_assert_int_eq(image_attach(img, 1), 0);
+	ck_assert_int_eq(bed_fill(img, 'c', 500, BYTES), 500);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	ck_assert(bed_reads(img, 'c', 500, BYTES));
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
+	ck_assert(bed_reads(img, 'c', 500, BYTES));
+	ck_assert_str_eq(b->said, "");
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_detached_image_is_its_plain_file_until_it_is_attached)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	ck_assert_int_eq(image_attach(img, 0), 0);
+	ck_assert_uint_eq(image_cache_id(img), 0);
+	ck_assert(!has_mark(b, "a"));
+	ck_assert(plain_is(b, "a", 'a', BYTES));
+	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
+	ck_assert(plain_is(b, "a", 'b', BYTES));
+	ck_assert_int_eq(bed_sync(img), 0);
+	ck_assert_int_eq(image_truncate(img, 777), 0);
+	ck_assert_uint_eq(image_size(img), 777);
+	bed_close(img);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 0);
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 0);
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_int_eq(bed_fill(img, 'c', 10, 0), 10);
+	ck_assert(bed_reads(img, 'b', 767, 10));
+	ck_assert(plain_is(b, "a", 'b', 777));
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(an_image_that_is_not_open_can_be_moved)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+	uint32_t number = image_id(img);
+
+	bed_close(img);
+	img = imagedir_by_id(b->dir, number);
+	ck_assert_ptr_nonnull(img);
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	image_put(img);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(what_cannot_be_moved_stays)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	ck_assert_int_eq(image_attach(img, 3), -ENOENT);
+	ck_assert_int_eq(image_attach(img, 1), 0);
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
+	ck_assert_int_eq(image_attach(img, 2), -ENOENT);
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	ck_assert_int_eq(image_attach(img, 0), 0); /* it may go on without a cache */
+	ck_assert_uint_eq(image_cache_id(img), 0);
+	ck_assert(bed_reads(img, 'a', BYTES, 0));
+	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
+	ck_assert(bed_reads(img, 'b', BYTES, 0));
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(an_image_in_conflict_is_not_moved)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_close(img);
+	bed_unmount(b);
+	bed_make_file(b, "a", 'z', BYTES / 2);
+	bed_must_mount(b);
+	ck_assert(bed_said(b, "a: conflict"));
+	img = bed_get(b, "a");
+	ck_assert_int_eq(image_attach(img, 2), -EIO);
+	ck_assert_int_eq(image_attach(img, 0), -EIO);
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	image_put(img);
+	ck_assert(plain_is(b, "a", 'z', BYTES / 2));
+	bed_free(b);
+}
+END_TEST
+
+/* ---- under load ---- */
+
+struct load {
+	struct bed *b;
+	struct image *img;
+	unsigned int first; /* block of 4096 */
+	uint32_t written[8];
+	atomic_bool is_ending;
+	atomic_uint rounds;
+	int error;
+};
+
+/* Each block has its number of rounds in every word. */
+static void *write_on(void *arg)
+{
+	struct load *l = arg;
+	static _Thread_local uint32_t block[1024], back[1024];
+
+	for (uint32_t round = 1; !l->is_ending && !l->error; round++) {
+		unsigned int i = round % 8;
+
+		for (unsigned int w = 0; w < 1024; w++)
+			block[w] = round;
+		if (bed_write(l->img, block, sizeof(block), (l->first + i) * 4096u) != 4096)
+			l->error = 1;
+		l->written[i] = round;
+		i = round * 7 % 8;
+		if (bed_read(l->img, back, sizeof(back), (l->first + i) * 4096u) != 4096)
+			l->error = 2;
+		if (back[0] != l->written[i] || back[1023] != l->written[i])
+			l->error = 3;
+		if (round % 16 == 0 && bed_sync(l->img) < 0)
+			l->error = 4;
+		l->rounds = round;
+	}
+	return NULL;
+}
+
+static bool is_written(struct load *l)
+{
+	uint32_t back[1024];
+
+	for (unsigned int i = 0; i < 8; i++)
+		if (bed_read(l->img, back, sizeof(back), (l->first + i) * 4096u) != 4096 ||
+		    back[0] != l->written[i] || back[1023] != l->written[i])
+			return false;
+	return true;
+}
+
+START_TEST(an_image_under_load_moves_back_and_forth)
+{
+	struct bed *b = two_mounted();
+	struct image *img = bed_create(b, "a");
+	struct load load[3] = { { .b = b } };
+	pthread_t thread[3];
+
+	ck_assert_int_eq(image_open(img, true), 0);
+	ck_assert_int_eq(bed_fill(img, 0, 24 * 4096, 0), 24 * 4096);
+	for (unsigned int i = 0; i < 3; i++) {
+		load[i] = (struct load){ .b = b, .img = img, .first = i * 8 };
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, write_on, &load[i]), 0);
+	}
+	for (uint32_t i = 0; i < 12; i++) {
+		uint32_t was = load[i % 3].rounds;
+		uint64_t deadline = clock_mono_ns() + LIMIT_NS;
+
+		ck_assert_int_eq(image_attach(img, i % 3), 0);
+		ck_assert_uint_eq(image_cache_id(img), i % 3);
+		while (load[i % 3].rounds < was + 20 && !load[i % 3].error)
+			ck_assert_uint_lt(clock_mono_ns(), deadline);
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		load[i].is_ending = true;
+		ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+		ck_assert_int_eq(load[i].error, 0);
+		ck_assert(is_written(&load[i]));
+	}
+	bed_close(img);
+	bed_unmount(b);
+	turn_round(b);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	for (unsigned int i = 0; i < 3; i++) {
+		load[i].img = img;
+		ck_assert(is_written(&load[i]));
+	}
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+/* ---- kills ---- */
+
+static void move_and_write(struct bed *b)
+{
+	struct image *img = bed_open(b, "a");
+
+	must(image_attach(img, 2) == 0);
+	must(bed_fill(img, 'b', 5000, 0) == 5000);
+}
+
+START_TEST(what_was_written_after_a_move_survives_a_kill)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_close(img);
+	bed_unmount(b);
+	bed_die(b, move_and_write);
+	turn_round(b);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+static void detach_and_write(struct bed *b)
+{
+	struct image *img = bed_open(b, "a");
+
+	must(image_attach(img, 0) == 0);
+	must(bed_fill(img, 'b', 5000, 0) == 5000);
+}
+
+START_TEST(nothing_of_the_log_is_written_over_a_detached_image)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_close(img);
+	bed_unmount(b);
+	bed_die(b, detach_and_write);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 0);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
+	bed_close(img);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+static unsigned int kill_after_us;
+
+static void *kill_later(void *arg)
+{
+	(void)arg;
+	usleep(kill_after_us);
+	kill(getpid(), SIGKILL);
+	return NULL;
+}
+
+/* Every move before the one that the kill hits is followed by a write that says so. */
+static void move_until_killed(struct bed *b)
+{
+	struct image *img = bed_open(b, "a");
+	pthread_t thread;
+
+	must(pthread_create(&thread, NULL, kill_later, NULL) == 0);
+	for (unsigned int i = 1;; i++) {
+		char fill = (char)('a' + i % 26);
+
+		must(bed_fill(img, fill, BYTES, 0) == BYTES);
+		must(image_attach(img, i % 3) == 0);
+		must(bed_reads(img, fill, BYTES, 0));
+	}
+}
+
+START_TEST(a_kill_at_any_moment_of_moves_loses_nothing)
+{
+	struct bed *b = two_caches();
+
+	bed_make_file(b, "a", 'a', BYTES);
+	for (unsigned int i = 0; i < 25; i++) {
+		char first;
+		struct image *img;
+		unsigned int cut = 0;
+
+		kill_after_us = 3000 + i * 2711 % 40000;
+		bed_die(b, move_until_killed);
+		turn_round(b);
+		bed_must_mount(b);
+		ck_assert_str_eq(b->said, "");
+		img = bed_open(b, "a");
+		ck_assert_uint_eq(image_size(img), BYTES);
+		/* the write under way may be there in part, block by block: two fills at most */
+		ck_assert_int_eq(bed_read(img, &first, 1, 0), 1);
+		while (cut < BYTES && bed_reads(img, first, 1, cut))
+			cut = cut + 4096 < BYTES ? cut + 4096 : BYTES;
+		if (cut < BYTES) {
+			char rest;
+
+			ck_assert_int_eq(bed_read(img, &rest, 1, cut), 1);
+			ck_assert(bed_reads(img, rest, BYTES - cut, cut));
+			ck_assert_int_eq((first - 'a' + 25) % 26, rest - 'a');
+		}
+		ck_assert_int_eq(bed_fill(img, 'a', BYTES, 0), BYTES);
+		bed_close(img);
+		bed_unmount(b);
+	}
+	bed_free(b);
+}
+END_TEST
+
+/* ---- one file, two caches ---- */
+
+START_TEST(a_file_that_two_caches_know_stays_with_the_one_that_has_data_of_it)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_drain(b, img);
+	bed_close(img);
+	bed_unmount(b);
+	/* the second one alone, while the first keeps clean blocks of the file */
+	turn_round(b);
+	b->nr_caches = 1;
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
+	bed_close(img);
+	bed_unmount(b);
+	b->nr_caches = 2;
+	for (int i = 0; i < 3; i++) {
+		turn_round(b);
+		bed_must_mount(b);
+		img = bed_open(b, "a");
+		ck_assert_uint_eq(image_cache_id(img), 2);
+		ck_assert(bed_reads(img, 'b', 5000, 0));
+		ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
+		bed_close(img);
+		ck_assert_str_eq(b->said, "");
+		bed_unmount(b);
+	}
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_file_that_two_caches_hold_data_of_is_a_conflict)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_close(img);
+	bed_unmount(b);
+	turn_round(b);
+	b->nr_caches = 1;
+	b->force = true;
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
+	bed_close(img);
+	bed_unmount(b);
+	b->nr_caches = 2;
+	b->force = false;
+	b->said[0] = '\0';
+	bed_must_mount(b);
+	ck_assert(bed_said(b, "a: conflict"));
+	img = bed_get(b, "a");
+	ck_assert_int_eq(image_open(img, false), -EIO);
+	image_put(img);
+	ck_assert_uint_eq(nr_bound(b->caches[0]), 1);
+	ck_assert_uint_eq(nr_bound(b->caches[1]), 1);
+	bed_free(b);
+}
+END_TEST
+
+/* ---- names ---- */
+
+START_TEST(a_renamed_directory_takes_along_the_images_of_all_caches)
+{
+	static const char *const paths[] = { "d/a", "d/b" };
+	struct bed *b = two_caches();
+	char at[8];
+
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	b->policy = IMAGEDIR_ROUND_ROBIN;
+	bed_must_mount(b);
+	where(b, paths, 2, at);
+	ck_assert_str_eq(at, "12");
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "d", b->fd, "e", 0), 0);
+	ck_assert(cache_has_path(b->caches[0]->cache, "e"));
+	ck_assert(cache_has_path(b->caches[1]->cache, "e"));
+	ck_assert(!cache_has_path(b->caches[1]->cache, "d"));
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "nothing", b->fd, "f", 0), -ENOENT);
+	/* not made after all: the log has the way back in both */
+	ck_assert_int_eq(mkdirat(b->fd, "full", 0755), 0);
+	bed_make_file(b, "full/x", 'x', 1);
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "e", b->fd, "full", 0), -ENOTEMPTY);
+	ck_assert(cache_has_path(b->caches[0]->cache, "e"));
+	ck_assert(cache_has_path(b->caches[1]->cache, "e"));
+	bed_unmount(b);
+	turn_round(b);
+	bed_must_mount(b);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct image *img = bed_open(b, i ? "e/b" : "e/a");
+
+		ck_assert_uint_eq(image_cache_id(img), i + 1);
+		ck_assert(bed_reads(img, 'x', BYTES, 0));
+		bed_close(img);
+	}
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+/* ---- caches come and go ---- */
+
+START_TEST(a_cache_comes_while_mounted)
+{
+	struct bed *b = two_caches();
+	struct bed_cache *late = b->caches[1];
+	struct image *img;
+
+	b->nr_caches = 1;
+	bed_must_mount(b);
+	img = make(b, "a", 'a');
+	ck_assert_int_eq(bed_join(b, late), 0);
+	ck_assert_uint_eq(late->id, 2);
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
+	ck_assert_uint_eq(nr_bound(late), 1);
+	bed_close(img);
+	b->nr_caches = 2;
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_cache_goes_and_its_images_with_all_data_are_in_the_others)
+{
+	struct bed *b = two_mounted();
+	struct image *open = make(b, "open", 'o'), *closed = make(b, "closed", 'c'),
+		     *gone = make(b, "gone", 'g');
+
+	bed_close(closed);
+	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "gone"), 0);
+	ck_assert_int_eq(bed_part(b, b->caches[0]), 0);
+	ck_assert_uint_eq(image_cache_id(open), 2);
+	ck_assert(plain_is(b, "closed", 'c', BYTES));
+	ck_assert(bed_reads(open, 'o', BYTES, 0));
+	ck_assert(bed_reads(gone, 'g', BYTES, 0));
+	ck_assert_int_eq(bed_fill(open, 'p', BYTES, 0), BYTES);
+	bed_close(gone);
+	bed_close(open);
+	/* it is not needed any more */
+	turn_round(b);
+	b->nr_caches = 1;
+	bed_unmount(b);
+	bed_must_mount(b);
+	open = bed_open(b, "open");
+	ck_assert(bed_reads(open, 'p', BYTES, 0));
+	bed_close(open);
+	b->nr_caches = 2;
+	ck_assert_int_eq(bed_join(b, b->caches[1]), 0);
+	ck_assert_uint_eq(b->caches[1]->id, 1);
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(the_last_cache_may_go)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_must_mount(b);
+	img = make(b, "a", 'a');
+	ck_assert_int_eq(bed_part(b, b->caches[0]), 0);
+	ck_assert_uint_eq(imagedir_caches(b->dir, NULL, 0), 0);
+	ck_assert_uint_eq(image_cache_id(img), 0);
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	ck_assert_int_eq(image_sync(img, false), 0);
+	bed_close(img);
+	ck_assert_int_eq(bed_join(b, b->caches[0]), 0);
+	img = bed_open(b, "a");
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	ck_assert(bed_reads(img, 'b', 5000, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_cache_with_an_image_in_conflict_stays)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_close(img);
+	bed_unmount(b);
+	bed_make_file(b, "a", 'z', BYTES / 2);
+	bed_must_mount(b);
+	ck_assert_int_eq(bed_part(b, b->caches[0]), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(b->text, "a cannot leave"));
+	ck_assert_int_eq(imagedir_remove_cache(b->dir, 7, b->text, sizeof(b->text)), -ENOENT);
+	/* as before */
+	img = make(b, "b", 'b');
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_cache_that_holds_data_of_a_file_in_use_does_not_come)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+
+	bed_close(img);
+	bed_unmount(b);
+	turn_round(b);
+	b->nr_caches = 1;
+	b->force = true;
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_int_eq(bed_join(b, b->caches[1]), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(b->text, "in use"));
+	bed_close(img);
+	b->nr_caches = 2;
+	bed_free(b);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *s = suite_create("image_move");
+	TCase *ids = tcase_create("ids"), *choice = tcase_create("choice"),
+	      *moves = tcase_create("moves"), *twice = tcase_create("twice"),
+	      *caches = tcase_create("caches");
+
+	tcase_add_test(ids, a_cache_has_its_id_in_whatever_order_they_are_given);
+	tcase_add_test(ids, a_new_cache_takes_no_id_that_another_one_has);
+	tcase_add_test(ids, a_cache_with_dirty_data_must_not_be_left_out);
+	tcase_add_test(ids, a_cache_is_given_once);
+	tcase_add_test(choice, the_policy_says_where_images_go);
+	tcase_add_test(choice, patterns_say_what_is_cached);
+	tcase_set_timeout(moves, 120);
+	tcase_add_test(moves, an_image_moves_with_all_its_data_while_it_is_open);
+	tcase_add_test(moves, a_detached_image_is_its_plain_file_until_it_is_attached);
+	tcase_add_test(moves, an_image_that_is_not_open_can_be_moved);
+	tcase_add_test(moves, what_cannot_be_moved_stays);
+	tcase_add_test(moves, an_image_in_conflict_is_not_moved);
+	tcase_add_test(moves, an_image_under_load_moves_back_and_forth);
+	tcase_add_test(moves, what_was_written_after_a_move_survives_a_kill);
+	tcase_add_test(moves, nothing_of_the_log_is_written_over_a_detached_image);
+	tcase_add_test(moves, a_kill_at_any_moment_of_moves_loses_nothing);
+	tcase_add_test(twice, a_file_that_two_caches_know_stays_with_the_one_that_has_data_of_it);
+	tcase_add_test(twice, a_file_that_two_caches_hold_data_of_is_a_conflict);
+	tcase_add_test(twice, a_renamed_directory_takes_along_the_images_of_all_caches);
+	tcase_set_timeout(caches, 120);
+	tcase_add_test(caches, a_cache_comes_while_mounted);
+	tcase_add_test(caches, a_cache_goes_and_its_images_with_all_data_are_in_the_others);
+	tcase_add_test(caches, the_last_cache_may_go);
+	tcase_add_test(caches, a_cache_with_an_image_in_conflict_stays);
+	tcase_add_test(caches, a_cache_that_holds_data_of_a_file_in_use_does_not_come);
+	suite_add_tcase(s, ids);
+	suite_add_tcase(s, choice);
+	suite_add_tcase(s, moves);
+	suite_add_tcase(s, twice);
+	suite_add_tcase(s, caches);
+	return s;
+}
+
+CHECK_MAIN(make_suite)
