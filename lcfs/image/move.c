@@ -199,6 +199,7 @@ static int take_out(struct move *m)
 	if (r < 0)
 		return r;
 	image_drop_cached(img);
+	m->from = NULL;
 	atomic_store(&img->is_in_use, false);
 	atomic_store(&img->is_changed, false);
 	atomic_store(&img->is_name_lost, false);
@@ -285,6 +286,8 @@ static int move(struct image *img, struct cachehost *from, struct cachehost *to,
 		if (r == 0)
 			r = move_shut(&m);
 		unshut(&m);
+		if (r == -EAGAIN)
+			image_pause();
 	} while (r == -EAGAIN);
 	return r;
 }
