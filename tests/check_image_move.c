@@ -481,6 +481,118 @@ START_TEST(an_image_under_load_moves_back_and_forth)
 }
 END_TEST
 
+/* ---- the gates ---- */
+
+struct mover {
+	struct image *img;
+	uint32_t to;
+	atomic_bool is_done;
+	int result;
+};
+
+static void *move_it(void *arg)
+{
+	struct mover *m = arg;
+
+	m->result = image_attach(m->img, m->to);
+	m->is_done = true;
+	return NULL;
+}
+
+static void wait_shut(struct image *img, bool is_shut)
+{
+	uint64_t deadline = clock_mono_ns() + LIMIT_NS;
+
+	while (atomic_load(&img->is_shut) != is_shut)
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+}
+
+START_TEST(a_move_waits_for_who_is_inside_and_lets_the_others_go_on)
+{
+	struct bed *b = two_mounted();
+	struct mover m = { .img = make(b, "a", 'a'), .to = 2 };
+	pthread_t thread;
+
+	image_enter(m.img);
+	ck_assert_int_eq(pthread_create(&thread, NULL, move_it, &m), 0);
+	for (int i = 0; i < 2; i++) {
+		wait_shut(m.img, true);
+		wait_shut(m.img, false); /* it takes too long */
+		ck_assert(!m.is_done);
+		ck_assert_ptr_eq(image_host(m.img), b->dir->hosts[0]);
+		ck_assert_int_eq(bed_fill(m.img, (char)('b' + i), BYTES, 0), BYTES);
+	}
+	image_leave(m.img);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(m.result, 0);
+	ck_assert_uint_eq(image_cache_id(m.img), 2);
+	ck_assert(plain_is(b, "a", 'c', BYTES));
+	bed_close(m.img);
+	bed_free(b);
+}
+END_TEST
+
+struct parked {
+	struct image *img;
+	char op;
+	atomic_bool is_done;
+	bool is_right;
+};
+
+static void *request(void *arg)
+{
+	struct parked *p = arg;
+
+	if (p->op == 'r')
+		p->is_right = bed_reads(p->img, 'a', 1000, 8192);
+	else if (p->op == 'w')
+		p->is_right = bed_fill(p->img, 'w', 4096, 0) == 4096;
+	else
+		p->is_right = bed_sync(p->img) == 0;
+	p->is_done = true;
+	return NULL;
+}
+
+static unsigned int nr_parked(struct image *img)
+{
+	struct task *t;
+	unsigned int n = 0;
+
+	LOCK_SCOPE(&img->dir->lock);
+	list_for_each_entry(t, &img->parked, node)
+		n++;
+	return n;
+}
+
+START_TEST(requests_wait_while_the_gate_is_shut)
+{
+	struct bed *b = two_mounted();
+	struct image *img = make(b, "a", 'a');
+	struct parked p[] = { { .op = 'r' }, { .op = 'w' }, { .op = 's' } };
+	uint64_t deadline = clock_mono_ns() + LIMIT_NS;
+	pthread_t thread[3];
+
+	gate_shut(img);
+	for (int i = 0; i < 3; i++) {
+		p[i].img = img;
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, request, &p[i]), 0);
+	}
+	while (nr_parked(img) < 3)
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+	ck_assert(gate_is_empty(img));
+	ck_assert(!p[0].is_done && !p[1].is_done && !p[2].is_done);
+	gate_unshut(img);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+		ck_assert(p[i].is_right);
+	}
+	ck_assert(gate_is_empty(img));
+	ck_assert(bed_reads(img, 'w', 4096, 0));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
 /* ---- kills ---- */
 
 static void move_and_write(struct bed *b)
@@ -845,6 +957,8 @@ static Suite *make_suite(void)
 	tcase_add_test(moves, what_cannot_be_moved_stays);
 	tcase_add_test(moves, an_image_in_conflict_is_not_moved);
 	tcase_add_test(moves, an_image_under_load_moves_back_and_forth);
+	tcase_add_test(moves, a_move_waits_for_who_is_inside_and_lets_the_others_go_on);
+	tcase_add_test(moves, requests_wait_while_the_gate_is_shut);
 	tcase_add_test(moves, what_was_written_after_a_move_survives_a_kill);
 	tcase_add_test(moves, nothing_of_the_log_is_written_over_a_detached_image);
 	tcase_add_test(moves, a_kill_at_any_moment_of_moves_loses_nothing);
