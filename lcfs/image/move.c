@@ -2,25 +2,25 @@
 /*
  * An image goes from one cache to another, or to none, or to one from none, while it is in use.
  *
- *	1 drain     The cache it is in (A) migrates all of it, and notes durably that it is clean.
- *	            Writes go on; when little is left, or a round is over,
- *	2 shut      nobody comes in any more (gate.c), those inside end, and the rest is drained.
- *	            What comes now is parked. If that takes too long the gate opens again, and it
- *	            is tried once more a while later.
- *	3 unbind    The mark goes, UNBIND in A's log, durable.
- *	4 assign    What the admin said is noted as an attribute of the file.
- *	5 enter     The file is synced (B6), and the other cache (B) gets to know it, in memory. Its
- *	            first write binds it there, as ever.
- *	6 open      What was parked starts again.
+ *	1 drain   The cache it is in (A) migrates all of it, and notes durably that it is clean.
+ *	          Writes go on; when little is left, or a round is over,
+ *	2 shut    nobody comes in any more (gate.c), those inside end, and the rest is drained.
+ *	          What comes now is parked. If that takes too long the gate opens again, and it
+ *	          is tried once more a while later.
+ *	3 unbind  The mark goes, UNBIND in A's log, durable.
+ *	4 assign  What the admin said is noted as an attribute of the file.
+ *	5 enter   The file is synced (B6), and the other cache (B) gets to know it, in memory.
+ *	          Its first write binds it there, as ever.
+ *	6 open    What was parked starts again.
  *
  * Killed (or powered off)
- *	in 1, 2     it is in A, with its data in A's log and RAM buffers;
- *	in 3        before UNBIND is durable: in A, clean. The log says so (E5), so that nothing of A
- *	            is ever written over what comes later, and nothing came since the gate was shut.
- *	            A mark of A that is gone is set again with the next write;
- *	after 3     in no cache. All of it is in the file, which A has synced. The first open
- *	            chooses a cache anew, by what was noted if step 4 was done; B's table has it not
- *	            before its first write, which came after UNBIND was durable.
+ *	in 1, 2   it is in A, with its data in A's log and RAM buffers;
+ *	in 3      before UNBIND is durable: in A, clean. The log says so (E5): nothing of A is ever
+ *	          written over what comes later, and nothing came since the gate was shut. A mark
+ *	          of A that is gone is set again with the next write;
+ *	after 3   in no cache. All of it is in the file, which A has synced. The first open chooses
+ *	          a cache anew, by what was noted if step 4 was done; B's table has it not before
+ *	          its first write, which came after UNBIND was durable.
  * So no two caches ever hold data of it, and the mark of a cache that has none does no harm while
  * that cache is in the mount: its table knows.
  *
