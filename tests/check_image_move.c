@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -170,6 +171,30 @@ START_TEST(an_image_in_conflict_is_not_moved)
 	ck_assert_uint_eq(image_cache_id(img), 1);
 	image_put(img);
 	ck_assert(bed_plain_is(b, "a", 'z', BYTES / 2));
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(an_image_that_cannot_be_drained_stays_where_it_is)
+{
+	struct bed *b = bed_two_mounted();
+	struct image *img = make(b, "a", 'a');
+	struct rlimit limit = { .rlim_cur = 2 * BED_CACHE_BYTES, .rlim_max = RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 3 * BED_CACHE_BYTES), 5000);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(image_attach(img, 2), -EFBIG);
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	ck_assert(bed_reads(img, 'b', 5000, 3 * BED_CACHE_BYTES));
+	ck_assert_int_eq(bed_fill(img, 'c', 100, 0), 100);
+	limit.rlim_cur = RLIM_INFINITY;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(bed_reads(img, 'b', 5000, 3 * BED_CACHE_BYTES));
+	ck_assert(bed_reads(img, 'c', 100, 0));
+	bed_close(img);
 	bed_free(b);
 }
 END_TEST
@@ -508,6 +533,7 @@ static Suite *make_suite(void)
 	tcase_add_test(moves, an_image_that_is_not_open_can_be_moved);
 	tcase_add_test(moves, what_cannot_be_moved_stays);
 	tcase_add_test(moves, an_image_in_conflict_is_not_moved);
+	tcase_add_test(moves, an_image_that_cannot_be_drained_stays_where_it_is);
 	tcase_add_test(moves, an_image_under_load_moves_back_and_forth);
 	tcase_add_test(moves, a_move_waits_for_who_is_inside_and_lets_the_others_go_on);
 	tcase_add_test(moves, requests_wait_while_the_gate_is_shut);
