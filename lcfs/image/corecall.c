@@ -3,6 +3,7 @@
 #include "lcfs/image/corecall.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -120,6 +121,26 @@ int corecall_sync_end(struct sync_call *call)
 	return call->s.result;
 }
 
+static void op_free(struct op_call *call)
+{
+	wait_end(&call->wait);
+	free(call);
+}
+
+static void op_done(struct op_call *call)
+{
+	bool is_abandoned;
+
+	/* the waiter may be gone as soon as the lock is free */
+	mutex_lock(&call->wait.lock);
+	is_abandoned = call->is_abandoned;
+	call->wait.is_done = true;
+	cond_signal(&call->wait.done);
+	mutex_unlock(&call->wait.lock);
+	if (is_abandoned)
+		op_free(call);
+}
+
 void corecall_op_start(struct cachehost *h, struct op_call *call)
 {
 	struct outbox ob;
@@ -145,6 +166,18 @@ int corecall_op_end(struct op_call *call)
 	wait_for(&call->wait);
 	wait_end(&call->wait);
 	return call->op.result;
+}
+
+void corecall_op_abandon(struct op_call *call)
+{
+	bool is_done;
+
+	mutex_lock(&call->wait.lock);
+	call->is_abandoned = true;
+	is_done = call->wait.is_done;
+	mutex_unlock(&call->wait.lock);
+	if (is_done)
+		op_free(call);
 }
 
 int corecall_op(struct cachehost *h, struct op_call *call)
@@ -189,6 +222,6 @@ void corecall_request(struct cachehost *h, struct action *a)
 		if (a->type == ACTION_RESUME)
 			step_op(h, call);
 		else
-			wait_done(&call->wait);
+			op_done(call);
 	}
 }

@@ -38,6 +38,7 @@ struct sync_call {
 struct op_call {
 	struct cache_op op;
 	struct call_wait wait;
+	bool is_abandoned; /* on the heap, and nobody waits; lock: wait.lock */
 };
 
 struct read_call {
@@ -61,6 +62,8 @@ void corecall_op_start(struct cachehost *h, struct op_call *call);
 bool corecall_op_wait(struct op_call *call, uint64_t ns);
 int corecall_op_end(struct op_call *call) must_check;
 int corecall_read(struct cachehost *h, struct read_call *call) must_check;
+/* Nobody waits for it any more: it is freed now or when it is done. */
+void corecall_op_abandon(struct op_call *call);
 /* Waits for what a core function returned for call->s (CACHE_DONE or CACHE_WAIT); ob is carried out
  * first. */
 int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step step,

@@ -303,7 +303,8 @@ int image_export(struct image *img, const char *path) must_check;
  *
  * -ENOENT: no such cache, or the image has no name any more; -EIO: it is in conflict, missing or
  * its cache has failed; -EROFS; -EBUSY: another program has locked the file; -ENOSPC: that cache
- * has no room for another image (it is uncached then). After an error it is where it was, unless
+ * has no room for another image (it is uncached then); -ETIMEDOUT, or what the backing store says:
+ * it cannot be drained now. After an error it is where it was, unless
  * said otherwise.
  */
 int image_attach(struct image *img, uint32_t cache_id) must_check;
