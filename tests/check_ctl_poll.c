@@ -159,6 +159,25 @@ START_TEST(a_value_that_changes_by_itself_wakes_once)
 }
 END_TEST
 
+START_TEST(who_comes_after_all_have_gone_is_woken)
+{
+	struct ctl_file *f = tree_open("caches/1/nr_dirty_caches", O_RDONLY);
+	struct ctl_file *other = open_and_read("caches/1/update_interval");
+
+	ck_assert(!poll_file(other, 5));
+	ck_assert(!wait_wakes(1, NSEC_PER_SEC / 20)); /* the watcher waits for its time */
+	ctlfs_release(other);
+	ck_assert(!wait_wakes(1, LOOKS_NS)); /* and finds nobody */
+	read_file(f);
+	ck_assert(!poll_file(f, 9));
+	stub_lock();
+	stub.status.dirty_blocks = 4;
+	stub_unlock();
+	ck_assert(wait_wakes(1, PATIENCE_NS));
+	ctlfs_release(f);
+}
+END_TEST
+
 START_TEST(an_image_that_goes_wakes)
 {
 	struct ctl_file *f = tree_open("devices/7/state", O_RDONLY);
@@ -278,6 +297,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, there_and_back_is_a_change);
 	tcase_add_test(tc, a_refused_write_is_no_change);
 	tcase_add_test(tc, a_value_that_changes_by_itself_wakes_once);
+	tcase_add_test(tc, who_comes_after_all_have_gone_is_woken);
 	tcase_add_test(tc, an_image_that_goes_wakes);
 	tcase_add_test(tc, an_image_that_is_worked_on_is_not_waited_for);
 	tcase_add_test(tc, who_has_closed_is_not_woken);

@@ -13,7 +13,8 @@ ctl=$mnt/.lcctl/caches/1
 # starts HOW FILE: a poller of FILE that has read it; its words go to $tmp/said.
 starts()
 {
-	timeout 100 "$poller" "$1" "$2" 60 >"$tmp/said" &
+	: >"$tmp/said" # what the last one has said is not this one's
+	timeout 100 "$poller" "$1" "$2" 60 >>"$tmp/said" &
 	pid=$!
 	cleanup_fn end_process "$pid"
 	eventually 20 grep -q waiting "$tmp/said" || fail "the poller does not start"

@@ -134,15 +134,20 @@ static unsigned int nr_waiting(struct ctl_watch *w)
 /* Until it is time to look again: how many files are to be looked at; 0: it is the end. */
 static unsigned int wait_for_work(struct ctl_watch *w, uint64_t due)
 {
+	bool is_due = false;
+
 	LOCK_SCOPE(&w->lock);
-	for (;;) {
-		if (w->is_ending)
-			return 0;
-		if (list_is_empty(&w->waiting))
+	while (!w->is_ending) {
+		unsigned int n = nr_waiting(w);
+
+		if (n && is_due)
+			return n;
+		if (n)
+			is_due = cond_timedwait_ns(&w->changed, &w->lock, due) == -ETIMEDOUT;
+		else
 			cond_wait(&w->changed, &w->lock);
-		else if (cond_timedwait_ns(&w->changed, &w->lock, due) == -ETIMEDOUT)
-			return nr_waiting(w);
 	}
+	return 0;
 }
 
 static void *watch_main(void *arg)
