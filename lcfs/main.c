@@ -283,7 +283,7 @@ int main(int argc, char **argv)
 		status = o.is_helper ? HELPER_WRONG_USAGE : EXIT_WRONG_USAGE;
 	else if (o.action == OPTIONS_HELP)
 		options_print_help();
-	else if (o.action == OPTIONS_LIST)
+	else if (o.action == OPTIONS_TABLE)
 		options_print_list();
 	else if (o.action == OPTIONS_VERSION)
 		printf("lcfs %s\n", PACKAGE_VERSION);
