@@ -138,6 +138,9 @@ static must_check int run_daemon(struct daemon *d, const struct options *o, cons
 	int err;
 
 	process_prepare();
+	/* A manager waits for what it has started, not for what somebody mounts behind that. */
+	if (!o->is_foreground)
+		unsetenv("NOTIFY_SOCKET");
 	err = stopper_start(&stopper, p->mnt, &watch);
 	if (!err)
 		err = watch_start(&watch, p->mnt, 0);
