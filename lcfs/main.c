@@ -138,6 +138,9 @@ static must_check int run_daemon(struct daemon *d, const struct options *o, cons
 	int err;
 
 	process_prepare();
+	/* A manager waits for what it has started, not for what somebody mounts behind that. */
+	if (!o->is_foreground)
+		unsetenv("NOTIFY_SOCKET");
 	err = stopper_start(&stopper, p->mnt, &watch);
 	if (!err)
 		err = watch_start(&watch, p->mnt, 0);
@@ -276,7 +279,7 @@ int main(int argc, char **argv)
 		status = o.is_helper ? HELPER_WRONG_USAGE : EXIT_WRONG_USAGE;
 	else if (o.action == OPTIONS_HELP)
 		options_print_help();
-	else if (o.action == OPTIONS_LIST)
+	else if (o.action == OPTIONS_TABLE)
 		options_print_list();
 	else if (o.action == OPTIONS_VERSION)
 		printf("lcfs %s\n", PACKAGE_VERSION);

@@ -109,7 +109,7 @@ static must_check int take_long(struct options *o, const char *arg, const char *
 	else if (strcmp(arg, "version") == 0)
 		o->action = OPTIONS_VERSION;
 	else if (strcmp(arg, "list-options") == 0)
-		o->action = OPTIONS_LIST;
+		o->action = OPTIONS_TABLE;
 	else if (strcmp(arg, "foreground") == 0)
 		o->is_foreground = true;
 	else if (strcmp(arg, "debug") == 0)

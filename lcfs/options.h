@@ -69,7 +69,7 @@ enum options_action {
 	OPTIONS_FAKE, /* check, do not mount (mount -f) */
 	OPTIONS_HELP,
 	OPTIONS_VERSION,
-	OPTIONS_LIST, /* print the table for programs */
+	OPTIONS_TABLE, /* print the table for programs */
 };
 
 struct options {

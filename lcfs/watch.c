@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/nsec.h"
@@ -178,7 +177,7 @@ void watch_serving(struct watch *w, watch_prove_fn prove, void *ctx)
 	if (w->state == WATCH_STARTING)
 		set_state_locked(w, prove ? WATCH_SERVING : WATCH_CLOSING);
 	mutex_unlock(&w->lock);
-	notify_send(&w->notify, "READY=1\nMAINPID=%d\nSTATUS=%s: serving", (int)getpid(), w->mnt);
+	notify_send(&w->notify, "READY=1\nSTATUS=%s: serving", w->mnt);
 }
 
 void watch_stopping(struct watch *w)

@@ -36,7 +36,8 @@ phase_lint() {
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
 		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
-		tests/*.bash tests/limited tests/sim/mutate completion/lcfs) || failed=1
+		tests/*.bash tests/limited tests/sim/mutate completion/lcfs \
+		debian/tests/smoke) || failed=1
 	return $failed
 }
 
@@ -98,7 +99,7 @@ phase_tree() {
 # The Debian package builds, with nothing that lintian would complain of, and holds every program
 # and page.
 phase_deb() {
-	local src=$work/deb/src log=$work/deb/log list=$work/deb/list page name failed=0
+	local src=$work/deb/src log=$work/deb/log list=$work/deb/list root page name failed=0
 	if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null; then
 		echo "not a Debian system: no package is built"
 		return 0
@@ -115,6 +116,13 @@ phase_deb() {
 		name=/man${page##*.}/${page##*/}.gz
 		grep -q "$name\$" "$list" || { echo "$name is not in the package"; failed=1; }
 	done
+	root=$work/deb/root
+	dpkg-deb -x ../lcfs_*.deb "$root" || return 1
+	if [ "$(id -u)" = 0 ] && [ -c /dev/fuse ]; then
+		PATH=$root/usr/bin:$root/usr/sbin:$PATH timeout 120 debian/tests/smoke || failed=1
+	else
+		echo "no root or no /dev/fuse: the programs of the package are not tried"
+	fi
 	if command -v lintian >/dev/null; then
 		lintian --allow-root --fail-on error,warning ../lcfs_*.changes || failed=1
 	else

@@ -114,7 +114,7 @@ START_TEST(the_whole_life)
 	start();
 	expect("\nSTATUS=/mnt/lc: opening the cache\n");
 	watch_serving(&w, prove, &proof_result);
-	expect("\nREADY=1\n");
+	expect("\nREADY=1\nSTATUS=/mnt/lc: serving\n");
 	watch_stopping(&w);
 	watch_stopping(&w);
 	expect("\nSTOPPING=1\n");
