@@ -218,6 +218,18 @@ int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 
 /* ------------------------------------------------------------------ control tree */
 
+static int add_cache(void *ctx, const char *name, char *text, size_t size)
+{
+	return stack_add_cache(ctx, name, text, size);
+}
+
+static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
+{
+	return stack_remove_cache(ctx, id, text, size);
+}
+
+static const struct ctl_caches_ops caches_ops = { .add = add_cache, .remove = remove_cache };
+
 static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
 	CLEANUP_FREE char *config = options_config(o);
@@ -228,6 +240,8 @@ static must_check int open_ctl(struct stack *s, const struct places *p, const st
 		.mount = p->mnt,
 		.config = config,
 		.version = PACKAGE_VERSION,
+		.caches = &caches_ops,
+		.ctx = s,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};

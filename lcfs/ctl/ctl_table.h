@@ -25,6 +25,7 @@ enum ctl_dir_kind {
 	CTL_NR_KINDS
 };
 
+#define CTL_REFUSED_MAX 600
 
 struct ctlfs {
 	struct imagedir *dir;
@@ -36,6 +37,10 @@ struct ctlfs {
 	uid_t uid;
 	gid_t gid;
 	struct ctl_watch watch;
+	const struct ctl_caches_ops *caches;
+	void *ctx;
+	struct mutex lock;
+	char refused[CTL_REFUSED_MAX]; /* why the last cache did not come or go; lock: lock */
 };
 
 /* A directory of the tree while a call works in it. */
@@ -63,10 +68,10 @@ void ctl_place_put(struct ctl_place *p);
 struct ctl_item {
 	enum ctl_dir_kind kind; /* where it is */
 	const char *name;
-	const char *unit;  /* "" where there is none */
-	uint64_t min, max; /* what store takes */
+	const char *unit;	  /* "" where there is none */
+	uint64_t min, max;	  /* what store takes */
 	const char *const *words; /* what store_text takes, for help; NULL ends */
-	uint64_t initial;  /* its value after a mount, where it has a lasting one */
+	uint64_t initial;	  /* its value after a mount, where it has a lasting one */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
@@ -103,6 +108,13 @@ int ctl_root_flush(const struct ctl_place *p, const struct ctl_item *item,
 		   uint64_t value) must_check;
 int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item,
 		   uint64_t value) must_check;
+/* Both read as why the last one did not, or an empty line. */
+int ctl_root_show_refused(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
+int ctl_root_add_cache(const struct ctl_place *p, const struct ctl_item *item,
+		       const char *text) must_check;
+int ctl_root_remove_cache(const struct ctl_place *p, const struct ctl_item *item,
+			  uint64_t value) must_check;
 /* What a file that only does something reads as. */
 int ctl_show_zero(const struct ctl_place *p, const struct ctl_item *item,
 		  struct ctl_text *out) must_check;
