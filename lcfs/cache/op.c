@@ -502,11 +502,7 @@ static void start_drain(struct cache *c, struct cache_op *op, uint64_t now, stru
 		return;
 	}
 	op->image->is_draining = true;
-	/* at once, whatever the backing store said before */
-	op->image->retries = 0;
-	if (op->image->state == TABLE_STATE_OK)
-		op->image->error = 0;
-	migrate_image_changed(c, op->image, now, ob);
+	migrate_retry(c, op->image, now, ob);
 }
 
 void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
