@@ -14,6 +14,7 @@
 #include "lcfs/io/cachedev.h"
 #include "lcfs/io/poolfile.h"
 #include "lcfs/io/uuid.h"
+#include "lcfs/watch.h"
 
 #define TEXT_MAX 1024
 
@@ -180,6 +181,7 @@ int cachestack_recover(struct cachestack *s, struct imagedir *dir, const struct 
 {
 	struct cache_mount_info info = { 0 };
 	struct cache_recovery_report report = { 0 };
+	struct watch_dev watched;
 	struct cache_conf conf;
 	bool is_new_pool = false;
 	int err = uuid_random(info.mount_id);
@@ -191,7 +193,8 @@ int cachestack_recover(struct cachestack *s, struct imagedir *dir, const struct 
 		return err;
 	}
 	memcpy(info.dir_uuid, imagedir_uuid(dir), sizeof(info.dir_uuid));
-	info.real_ns = (int64_t)(clock_real_ns() - clock_mono_ns());
+	info.now_ns = clock_mono_ns();
+	info.real_ns = (int64_t)(clock_real_ns() - info.now_ns);
 	cache_conf_default(&conf);
 	conf.pool_buffers = (uint32_t)options_number(o, OPT_RAM_BUFFERS);
 	conf.ignore_lost_buffers = options_flag(o, OPT_LOST_BUFFERS, false);
@@ -200,8 +203,8 @@ int cachestack_recover(struct cachestack *s, struct imagedir *dir, const struct 
 	if (err)
 		return err;
 	warn_of_pool(s->pool);
-	err = cache_open(&s->cache, cachedev_blkdev(s->dev), poolfile_memory(s->pool),
-			 poolfile_bytes(s->pool), &conf, &info, &report);
+	err = cache_open(&s->cache, watch_dev(&watched, cachedev_blkdev(s->dev)),
+			 poolfile_memory(s->pool), poolfile_bytes(s->pool), &conf, &info, &report);
 	if (!err) {
 		tell_recovery(s->path, &report);
 		return 0;

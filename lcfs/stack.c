@@ -218,17 +218,20 @@ int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 
 /* ------------------------------------------------------------------ control tree */
 
-static must_check int open_ctl(struct stack *s, const struct places *p)
+static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
+	CLEANUP_FREE char *config = options_config(o);
 	struct ctlfs_conf conf = {
 		.dir = s->dir,
 		.source = p->dir,
 		.cache_path = p->caches[0],
+		.mount = p->mnt,
+		.config = config,
 		.version = PACKAGE_VERSION,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
-	int err = ctlfs_new(&s->ctl, &conf);
+	int err = config ? ctlfs_new(&s->ctl, &conf) : -ENOMEM;
 
 	if (err)
 		msg_err("out of memory");
@@ -253,7 +256,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 	if (!err)
 		err = set_knobs(s, 0);
 	if (!err)
-		err = open_ctl(s, p);
+		err = open_ctl(s, p, o);
 	if (err && stack_close(s) < 0)
 		msg_debug("the stack did not come down in order");
 	return err;

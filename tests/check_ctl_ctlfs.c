@@ -11,77 +11,7 @@
 #include "lcfs/ctl/ctl_table.h"
 #include "tests/check_main.h"
 #include "tests/fake/ctl_stub.h"
-
-static struct ctlfs *tree;
-
-static void setup(void)
-{
-	struct ctlfs_conf conf = {
-		.dir = stub_imagedir(),
-		.source = "/srv/images",
-		.cache_path = "/dev/cache",
-		.version = "1.2.3",
-		.uid = 12,
-		.gid = 34,
-	};
-
-	stub_reset();
-	ck_assert_int_eq(ctlfs_new(&tree, &conf), 0);
-}
-
-static void teardown(void)
-{
-	ck_assert_int_eq(stub_refs(), 0);
-	ctlfs_free(tree);
-}
-
-/* Walks a path from the root of the tree. */
-static int find(const char *path, struct ctl_attr *attr)
-{
-	char copy[128], *rest = copy, *name;
-	int err = ctlfs_getattr(tree, CTL_ROOT, attr);
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	while (!err && (name = strsep(&rest, "/")))
-		err = ctlfs_lookup(tree, attr->node, name, attr);
-	return err;
-}
-
-static struct ctl_file *open_path(const char *path, int flags)
-{
-	struct ctl_file *f = NULL;
-	struct ctl_attr attr;
-
-	ck_assert_int_eq(find(path, &attr), 0);
-	ck_assert_int_eq(ctlfs_open(tree, attr.node, flags, &f), 0);
-	return f;
-}
-
-static void assert_reads(const char *path, const char *text)
-{
-	struct ctl_file *f = open_path(path, O_RDONLY);
-	char buf[1024];
-	ssize_t n = ctlfs_read(f, buf, sizeof(buf) - 1, 0);
-
-	ck_assert_int_ge(n, 0);
-	buf[n] = '\0';
-	ck_assert_str_eq(buf, text);
-	ctlfs_release(f);
-}
-
-static ssize_t write_path(const char *path, const char *data, size_t len)
-{
-	struct ctl_file *f = open_path(path, O_WRONLY);
-	ssize_t n = ctlfs_write(f, data, len);
-
-	ctlfs_release(f);
-	return n;
-}
-
-static ssize_t echo(const char *path, const char *text)
-{
-	return write_path(path, text, strlen(text));
-}
+#include "tests/fake/ctl_walk.h"
 
 /* ------------------------------------------------------------------ the table */
 
@@ -92,7 +22,9 @@ START_TEST(every_row_is_whole)
 
 		ck_assert_msg(item->name && item->unit && item->help, "row %zu", i);
 		ck_assert_msg(strlen(item->name) <= CTL_NAME_MAX, "%s", item->name);
-		ck_assert_msg(!!item->child + !!item->link + (item->show || item->store) == 1,
+		ck_assert_msg(!!item->child + !!item->link +
+					      (item->show || ctl_item_can_store(item)) ==
+				      1,
 			      "%s is one of directory, link, file", item->name);
 		ck_assert_msg(!item->store || item->min < item->max, "%s has a range", item->name);
 		for (size_t j = 0; j < i; j++)
@@ -127,7 +59,7 @@ START_TEST(names_of_dm_lc_are_there)
 	struct ctl_attr attr;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		ck_assert_msg(find(names[i], &attr) == 0, "%s", names[i]);
+		ck_assert_msg(tree_find(names[i], &attr) == 0, "%s", names[i]);
 }
 END_TEST
 
@@ -142,7 +74,7 @@ START_TEST(lookup_and_list_agree)
 		struct ctl_attr dir, attr;
 		size_t nr;
 
-		ck_assert_int_eq(find(dirs[i], &dir), 0);
+		ck_assert_int_eq(tree_find(dirs[i], &dir), 0);
 		ck_assert_int_eq(dir.type, CTL_DIR);
 		ck_assert_int_eq(ctlfs_list(tree, dir.node, &entries, &nr), 0);
 		ck_assert_uint_gt(nr, 0);
@@ -163,7 +95,7 @@ START_TEST(images_without_an_id_are_not_listed)
 	struct ctl_attr attr;
 	size_t nr;
 
-	ck_assert_int_eq(find("devices", &attr), 0);
+	ck_assert_int_eq(tree_find("devices", &attr), 0);
 	ck_assert_int_eq(ctlfs_list(tree, attr.node, &entries, &nr), 0);
 	ck_assert_uint_eq(nr, 2);
 	ck_assert_str_eq(entries[0].name, "3");
@@ -184,9 +116,9 @@ START_TEST(a_thing_has_one_name)
 	struct ctl_attr attr;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		ck_assert_msg(find(wrong[i], &attr) < 0, "%s", wrong[i]);
-	ck_assert_int_eq(find("version/x", &attr), -ENOTDIR);
-	ck_assert_int_eq(find("devices/8", &attr), -ENOENT);
+		ck_assert_msg(tree_find(wrong[i], &attr) < 0, "%s", wrong[i]);
+	ck_assert_int_eq(tree_find("version/x", &attr), -ENOTDIR);
+	ck_assert_int_eq(tree_find("devices/8", &attr), -ENOENT);
 }
 END_TEST
 
@@ -215,17 +147,17 @@ START_TEST(attributes_follow_the_table)
 {
 	struct ctl_attr attr;
 
-	ck_assert_int_eq(find("caches", &attr), 0);
+	ck_assert_int_eq(tree_find("caches", &attr), 0);
 	ck_assert_uint_eq(attr.mode, S_IFDIR | 0755);
 	ck_assert_uint_eq(attr.nlink, 2);
-	ck_assert_int_eq(find("version", &attr), 0);
+	ck_assert_int_eq(tree_find("version", &attr), 0);
 	ck_assert_uint_eq(attr.mode, S_IFREG | 0444);
 	ck_assert_uint_eq(attr.uid, 12);
 	ck_assert_uint_eq(attr.gid, 34);
 	ck_assert_int_eq(attr.size, 0);
-	ck_assert_int_eq(find("caches/1/allow_migrate", &attr), 0);
+	ck_assert_int_eq(tree_find("caches/1/allow_migrate", &attr), 0);
 	ck_assert_uint_eq(attr.mode, S_IFREG | 0644);
-	ck_assert_int_eq(find("caches/1/device", &attr), 0);
+	ck_assert_int_eq(tree_find("caches/1/device", &attr), 0);
 	ck_assert_uint_eq(attr.mode, S_IFLNK | 0777);
 	ck_assert_int_eq(attr.size, (off_t)strlen("/dev/cache"));
 	ck_assert_int_eq(ctlfs_getattr(tree, CTL_ROOT, &attr), 0);
@@ -238,10 +170,10 @@ START_TEST(device_links_lead_to_the_real_things)
 	struct ctl_attr attr;
 	char buf[64];
 
-	ck_assert_int_eq(find("caches/1/device", &attr), 0);
+	ck_assert_int_eq(tree_find("caches/1/device", &attr), 0);
 	ck_assert_int_eq(ctlfs_readlink(tree, attr.node, buf, sizeof(buf)), 10);
 	ck_assert_mem_eq(buf, "/dev/cache", 10);
-	ck_assert_int_eq(find("devices/3/device", &attr), 0);
+	ck_assert_int_eq(tree_find("devices/3/device", &attr), 0);
 	ck_assert_int_eq(ctlfs_readlink(tree, attr.node, buf, sizeof(buf)), 21);
 	ck_assert_mem_eq(buf, "/srv/images/sub/b.img", 21);
 	ck_assert_int_eq(ctlfs_readlink(tree, attr.node, buf, 4), 4);
@@ -256,17 +188,17 @@ START_TEST(open_asks_whether_it_can)
 	struct ctl_file *f;
 	struct ctl_attr attr;
 
-	ck_assert_int_eq(find("version", &attr), 0);
+	ck_assert_int_eq(tree_find("version", &attr), 0);
 	ck_assert_int_eq(ctlfs_open(tree, attr.node, O_WRONLY, &f), -EACCES);
 	ck_assert_int_eq(ctlfs_open(tree, attr.node, O_RDWR, &f), -EACCES);
-	ck_assert_int_eq(find("caches", &attr), 0);
+	ck_assert_int_eq(tree_find("caches", &attr), 0);
 	ck_assert_int_eq(ctlfs_open(tree, attr.node, O_RDONLY, &f), -EISDIR);
-	ck_assert_int_eq(find("caches/1/device", &attr), 0);
+	ck_assert_int_eq(tree_find("caches/1/device", &attr), 0);
 	ck_assert_int_eq(ctlfs_open(tree, attr.node, O_RDONLY, &f), -ELOOP);
-	f = open_path("caches/1/allow_migrate", O_RDONLY);
+	f = tree_open("caches/1/allow_migrate", O_RDONLY);
 	ck_assert_int_eq(ctlfs_write(f, "1", 1), -EBADF);
 	ctlfs_release(f);
-	f = open_path("caches/1/allow_migrate", O_WRONLY);
+	f = tree_open("caches/1/allow_migrate", O_WRONLY);
 	ck_assert_int_eq(ctlfs_read(f, &attr, 1, 0), -EBADF);
 	ctlfs_release(f);
 }
@@ -281,7 +213,7 @@ START_TEST(a_value_is_written_whole_or_not_at_all)
 	for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
 		ck_assert_msg(echo("caches/1/migrate_threshold", invalid[i]) == -EINVAL, "'%s'",
 			      invalid[i]);
-	ck_assert_int_eq(write_path("caches/1/migrate_threshold", "1\0002", 3), -EINVAL);
+	ck_assert_int_eq(tree_write("caches/1/migrate_threshold", "1\0002", 3), -EINVAL);
 	ck_assert_int_eq(echo("caches/1/migrate_threshold", "101"), -ERANGE);
 	ck_assert_int_eq(echo("caches/1/migrate_threshold", "18446744073709551616"), -ERANGE);
 	ck_assert_int_eq(stub.knob_sets, 0);
@@ -296,7 +228,7 @@ START_TEST(a_huge_write_is_refused)
 	static char data[1 << 17];
 
 	memset(data, '1', sizeof(data));
-	ck_assert_int_eq(write_path("caches/1/allow_migrate", data, sizeof(data)), -EINVAL);
+	ck_assert_int_eq(tree_write("caches/1/allow_migrate", data, sizeof(data)), -EINVAL);
 }
 END_TEST
 
@@ -357,6 +289,27 @@ START_TEST(triggers_take_one_or_more_and_read_zero)
 }
 END_TEST
 
+START_TEST(resolve_takes_its_words_and_no_others)
+{
+	assert_reads("devices/7/resolve", "none\n");
+	stub.image[0].info.state = IMAGE_CONFLICT;
+	assert_reads("devices/7/resolve", "keep-cache keep-backing export\n");
+	ck_assert_int_eq(echo("devices/7/resolve", "keep"), -EINVAL);
+	ck_assert_int_eq(echo("devices/7/resolve", "1"), -EINVAL);
+	ck_assert_int_eq(echo("devices/7/resolve", ""), -EINVAL);
+	ck_assert_int_eq(echo("devices/7/resolve", "keep-cache keep-backing"), -EINVAL);
+	ck_assert_int_eq(stub.image[0].resolved, 0);
+	ck_assert_int_eq(echo("devices/7/resolve", "keep-cache\n"), 11);
+	ck_assert_int_eq(stub.image[0].resolved, 1 + IMAGE_KEEP_CACHE);
+	ck_assert_int_eq(echo("devices/7/resolve", "keep-backing"), 12);
+	ck_assert_int_eq(stub.image[0].resolved, 1 + IMAGE_KEEP_BACKING);
+	ck_assert_int_eq(echo("devices/7/resolve", "export"), -EINVAL);
+	ck_assert_str_eq(stub.image[0].exported, "");
+	ck_assert_int_eq(echo("devices/7/resolve", "export /tmp/a b\n"), 16);
+	ck_assert_str_eq(stub.image[0].exported, "/tmp/a b");
+}
+END_TEST
+
 START_TEST(numbers_are_the_core_s)
 {
 	stub.status.nr_segments = 100;
@@ -375,6 +328,11 @@ START_TEST(numbers_are_the_core_s)
 }
 END_TEST
 
+#define COUNTERS                                                                         \
+	"0 0 0 0 100\n1 0 0 0 101\n0 1 0 0 102\n1 1 0 0 103\n0 0 1 0 104\n1 0 1 0 105\n" \
+	"0 1 1 0 106\n1 1 1 0 107\n0 0 0 1 108\n1 0 0 1 109\n0 1 0 1 110\n1 1 0 1 111\n" \
+	"0 0 1 1 112\n1 0 1 1 113\n0 1 1 1 114\n1 1 1 1 115\n"
+
 START_TEST(status_and_stat_have_dm_lc_s_form)
 {
 	stub.status.ram_bytes = 1;
@@ -386,12 +344,17 @@ START_TEST(status_and_stat_have_dm_lc_s_form)
 	stub.status.cursor = 7;
 	for (int i = 0; i < 16; i++)
 		stub.status.count[i] = 100u + (unsigned int)i;
-	assert_reads("caches/1/status", "1 1 3 4 5 6 7 100 101 102 103 104 105 106 107 108 109 110 "
-					"111 112 113 114 115\n");
-	assert_reads("caches/1/stat", "0 0 0 0 100\n1 0 0 0 101\n0 1 0 0 102\n1 1 0 0 103\n"
-				      "0 0 1 0 104\n1 0 1 0 105\n0 1 1 0 106\n1 1 1 0 107\n"
-				      "0 0 0 1 108\n1 0 0 1 109\n0 1 0 1 110\n1 1 0 1 111\n"
-				      "0 0 1 1 112\n1 0 1 1 113\n0 1 1 1 114\n1 1 1 1 115\n");
+	assert_reads("caches/1/status", "current cache_id_ptr: 1\n"
+					"static RAM(approx.): 1 (byte)\n"
+					"allow_migrate: 1\n"
+					"nr_segments: 3\n"
+					"last_migrated_segment_id: 4\n"
+					"last_flushed_segment_id: 5\n"
+					"current segment id: 6\n"
+					"cursor: 7\n"
+					"\n"
+					"write? hit? on_buffer? fullsize?\n" COUNTERS);
+	assert_reads("caches/1/stat", COUNTERS);
 }
 END_TEST
 
@@ -418,6 +381,8 @@ START_TEST(cache_id_takes_only_what_it_has)
 {
 	ck_assert_int_eq(echo("devices/7/cache_id", "1"), 1);
 	ck_assert_int_eq(echo("devices/7/cache_id", "0"), -EOPNOTSUPP);
+	ck_assert_int_eq(echo("devices/7/cache_id", "2"), -ERANGE);
+	ck_assert_int_eq(echo("devices/7/cache_id", "256"), -ERANGE);
 	ck_assert_int_eq(echo("devices/7/cache_id", "4294967296"), -ERANGE);
 	ck_assert_int_eq(echo("devices/7/cache_id", "none"), -EINVAL);
 }
@@ -425,7 +390,7 @@ END_TEST
 
 START_TEST(a_read_goes_on_in_what_it_began)
 {
-	struct ctl_file *f = open_path("caches/1/nr_dirty_caches", O_RDONLY);
+	struct ctl_file *f = tree_open("caches/1/nr_dirty_caches", O_RDONLY);
 	char buf[8] = "";
 
 	stub.status.dirty_blocks = 123456;
@@ -438,7 +403,7 @@ START_TEST(a_read_goes_on_in_what_it_began)
 	ck_assert_int_eq(ctlfs_read(f, buf, 8, 0), 2);
 	ck_assert_mem_eq(buf, "7\n", 2);
 	ctlfs_release(f);
-	f = open_path("caches/1/nr_dirty_caches", O_RDONLY);
+	f = tree_open("caches/1/nr_dirty_caches", O_RDONLY);
 	ck_assert_int_eq(ctlfs_read(f, buf, 8, 1), 1);
 	ctlfs_release(f);
 }
@@ -446,7 +411,7 @@ END_TEST
 
 START_TEST(a_file_of_an_image_that_has_gone_is_gone)
 {
-	struct ctl_file *f = open_path("devices/7/drain", O_RDWR);
+	struct ctl_file *f = tree_open("devices/7/drain", O_RDWR);
 	struct ctl_attr attr;
 	char buf[8];
 
@@ -454,7 +419,7 @@ START_TEST(a_file_of_an_image_that_has_gone_is_gone)
 	ck_assert_int_eq(ctlfs_read(f, buf, 8, 0), -ENOENT);
 	ck_assert_int_eq(ctlfs_write(f, "1", 1), -ENOENT);
 	ck_assert_int_eq(stub.image[0].drains, 0);
-	ck_assert_int_eq(find("devices/7", &attr), -ENOENT);
+	ck_assert_int_eq(tree_find("devices/7", &attr), -ENOENT);
 	ctlfs_release(f);
 }
 END_TEST
@@ -464,7 +429,7 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("ctlfs");
 	TCase *tc = tcase_create("tree");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, tree_setup, tree_teardown);
 	tcase_add_test(tc, every_row_is_whole);
 	tcase_add_test(tc, names_of_dm_lc_are_there);
 	tcase_add_test(tc, lookup_and_list_agree);
@@ -476,7 +441,7 @@ static Suite *make_suite(void)
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("files");
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, tree_setup, tree_teardown);
 	tcase_add_test(tc, open_asks_whether_it_can);
 	tcase_add_test(tc, a_value_is_written_whole_or_not_at_all);
 	tcase_add_test(tc, a_huge_write_is_refused);
@@ -484,6 +449,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, what_the_core_refuses_is_refused);
 	tcase_add_test(tc, the_threshold_of_a_device_is_that_of_its_cache);
 	tcase_add_test(tc, triggers_take_one_or_more_and_read_zero);
+	tcase_add_test(tc, resolve_takes_its_words_and_no_others);
 	tcase_add_test(tc, numbers_are_the_core_s);
 	tcase_add_test(tc, status_and_stat_have_dm_lc_s_form);
 	tcase_add_test(tc, version_is_the_program_s);

@@ -2,36 +2,48 @@
 /* The index together with what is counted: an image's and a segment's live and dirty blocks. */
 #include "lcfs/cache/core.h"
 
-static void count_dirty(struct cache *c, struct cache_image *img, uint32_t cbn, int by)
+static void set_dirty(struct cache *c, struct cache_image *img, uint32_t cbn, uint32_t generation,
+		      int64_t at)
 {
-	struct segment *seg = log_segment_of(c, cbn);
+	c->index.flags[cbn] |= (uint8_t)(INDEX_DIRTY | generation << INDEX_AGE_SHIFT);
+	log_segment_of(c, cbn)->nr_dirty++;
+	img->dirty++;
+	c->dirty_blocks++;
+	age_add(&c->ages.all, generation, at);
+	age_add(&img->ages, generation, at);
+}
 
-	seg->nr_dirty += (uint32_t)by;
-	img->dirty += (uint64_t)by;
-	c->dirty_blocks += (uint64_t)by;
+static void count_clean(struct cache *c, struct cache_image *img, uint32_t cbn)
+{
+	uint32_t generation = index_generation(&c->index, cbn);
+
+	log_segment_of(c, cbn)->nr_dirty--;
+	img->dirty--;
+	c->dirty_blocks--;
+	age_remove(&c->ages.all, generation);
+	age_remove(&img->ages, generation);
 }
 
 bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
-		   uint8_t mask, bool is_dirty)
+		   uint8_t mask, int64_t dirty_at)
 {
 	struct index *ix = &c->index;
 	uint32_t old = index_find(ix, entry_key(img->id, block));
 
-	if (old != CBN_NONE) {
-		if (log_position(c, old) > log_position(c, cbn))
-			return false;
+	if (old != CBN_NONE && log_position(c, old) > log_position(c, cbn))
+		return false;
+	if (old != CBN_NONE && index_is_dirty(ix, old))
+		set_dirty(c, img, cbn, index_generation(ix, old), dirty_at);
+	else
+		set_dirty(c, img, cbn, ages_current(&c->ages, dirty_at), dirty_at);
+	if (old != CBN_NONE)
 		blocks_remove(c, old);
-	}
 	ix->key[cbn] = entry_key(img->id, block);
 	ix->mask[cbn] = mask;
 	index_link(ix, cbn);
 	img->cached++;
 	img->max_block = max(img->max_block, block);
 	c->cached_blocks++;
-	if (is_dirty) {
-		ix->flags[cbn] |= INDEX_DIRTY;
-		count_dirty(c, img, cbn, 1);
-	}
 	return true;
 }
 
@@ -42,7 +54,7 @@ void blocks_remove(struct cache *c, uint32_t cbn)
 
 	assert(img);
 	if (index_is_dirty(ix, cbn))
-		count_dirty(c, img, cbn, -1);
+		count_clean(c, img, cbn);
 	img->cached--;
 	c->cached_blocks--;
 	index_unlink(ix, cbn);
@@ -54,8 +66,17 @@ void blocks_set_clean(struct cache *c, uint32_t cbn)
 
 	if (!index_is_dirty(ix, cbn))
 		return;
-	count_dirty(c, imgtab_find(c, entry_key_image(ix->key[cbn])), cbn, -1);
-	ix->flags[cbn] &= (uint8_t)~INDEX_DIRTY;
+	count_clean(c, imgtab_find(c, entry_key_image(ix->key[cbn])), cbn);
+	ix->flags[cbn] &= INDEX_LIVE | INDEX_BATCH;
+}
+
+void blocks_set_dirty(struct cache *c, uint32_t cbn, int64_t at)
+{
+	struct index *ix = &c->index;
+
+	if (!index_is_dirty(ix, cbn))
+		set_dirty(c, imgtab_find(c, entry_key_image(ix->key[cbn])), cbn,
+			  ages_current(&c->ages, at), at);
 }
 
 static void drop_one(struct cache *c, uint32_t cbn, uint64_t before)

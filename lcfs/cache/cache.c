@@ -343,6 +343,8 @@ void cache_status(struct cache *c, struct cache_status *st)
 				   0;
 	st->dirty_blocks = c->dirty_blocks;
 	st->cached_blocks = c->cached_blocks;
+	if (c->dirty_blocks)
+		st->dirty_since_ns = ages_oldest(&c->ages, &c->ages.all) - c->info.real_ns;
 	st->free_segments = l->free_segments;
 	st->ram_bytes = index_bytes(&c->index) + c->nr_segments * sizeof(struct segment) +
 			c->nr_records * sizeof(struct record) + migrate_ram(c) +
@@ -362,6 +364,9 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->flushes = c->nr_flushes;
 	st->records = c->nr_records_written;
 	st->superblock_writes = c->nr_super_writes;
+	st->log_blocks = c->nr_log_blocks;
+	st->migrate_errors = c->nr_migrate_errors;
+	st->busy_percent = c->busy_percent;
 }
 
 void cache_clear_stat(struct cache *c)
@@ -369,4 +374,10 @@ void cache_clear_stat(struct cache *c)
 	LOCK_SCOPE(&c->lock);
 
 	memset(c->count, 0, sizeof(c->count));
+}
+
+void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate)
+{
+	histogram_look(&c->flush_time, flush);
+	histogram_look(&c->migrate_time, migrate);
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "common/compiler.h"
+#include "common/histogram.h"
 #include "common/list.h"
 #include "lcfs/cache/action.h"
 #include "lcfs/io/blkdev.h"
@@ -45,6 +46,12 @@ struct cache_conf {
 	uint32_t merge_buffers;	  /* 8 KiB each, for what must be read before it is written or
 				     answered; default 64 */
 	bool ignore_lost_buffers; /* C3: the admin says that the shared RAM buffers are lost */
+	/*
+	 * To save what can be saved, on a device whose writes go nowhere: of a damaged log what is
+	 * before the damage counts, and the RAM buffers of a dead daemon do not. Such a cache must
+	 * never be served.
+	 */
+	bool accept_damage;
 };
 
 void cache_conf_default(struct cache_conf *conf);
@@ -97,6 +104,7 @@ struct cache_mount_info {
 	uint8_t boot_id[FORMAT_UUID_BYTES];
 	uint8_t dir_uuid[FORMAT_UUID_BYTES]; /* of the backing directory */
 	int64_t real_ns; /* wall clock at `now` = 0 of the monotonic clock (offset) */
+	uint64_t now_ns; /* monotonic, when the cache is opened */
 };
 
 struct cache_recovery_report {
@@ -105,7 +113,9 @@ struct cache_recovery_report {
 	uint64_t first_lsn, last_lsn;
 	uint32_t images, dirty_blocks;
 	bool was_clean;
-	char error[512]; /* one line: what, where, what to do; empty when 0 is returned */
+	/* one line: what, where, what to do; when 0 is returned it is empty, or, with
+	 * accept_damage, says where the log was cut off */
+	char error[512];
 };
 
 /* Reads both copies and gives the newest valid one. -ENOENT: no lcfs cache there, -EUCLEAN: damaged
@@ -179,6 +189,7 @@ struct cache_image_info {
 	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
 	 * cannot be read; and the last such block. */
 	uint64_t damaged, damaged_block;
+	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
 	struct op_identity identity;
@@ -222,6 +233,16 @@ int cache_image_refresh(struct cache *c, struct cache_image *img, const struct o
  * lift them). Sticky, logged. */
 void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
 			   uint64_t now, struct outbox *ob);
+/*
+ * The admin has decided about an image that is stopped (IMAGE_CONFLICT, IMAGE_MISSING): its file is
+ * the one with this identity and stamp, as it is now, and all that the log holds of the image goes
+ * over it. From CACHE_DONE or ACTION_DONE on that is durable, and the image is served again.
+ * s->result: -EINVAL: it is not stopped; -EIO: the cache device has failed. CACHE_AGAIN: not now
+ * (something of it is under way, or the log has no space), nothing has changed.
+ */
+enum cache_step cache_image_accept(struct cache *c, struct cache_image *img,
+				   const struct op_identity *identity, const struct op_stamp *stamp,
+				   struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Smallest piece that the backing file takes in a direct write: 512 (default) or 4096. Before the
  * first write. */
 void cache_image_set_align(struct cache_image *img, uint32_t bytes);
@@ -388,6 +409,9 @@ struct cache_read {
 	uint64_t off;
 	uint32_t len;
 	void *buf;
+	/* buf has what is in the backing file: what is cached is laid over it, and the backing file
+	 * is not read. Of an image that is stopped, too. */
+	bool is_overlay;
 	void *owner;
 	int result; /* len or -errno */
 	/* the core's */
@@ -497,6 +521,9 @@ struct cache_status {
 	uint64_t nr_segments, segment_bytes, last_migrated, last_flushed, current_segment;
 	uint64_t cursor; /* block offset in the current segment */
 	uint64_t dirty_blocks, cached_blocks, free_segments;
+	/* With dirty_blocks: nothing of them became dirty before this, on the clock of `now`,
+	 * before whose 0 it may be. It may be too early by as much as age.h says. */
+	int64_t dirty_since_ns;
 	uint64_t ram_bytes; /* static memory: index, tables, staging, without the pool */
 	uint64_t durable_lsn, written_lsn, next_lsn;
 	uint32_t pool_buffers, pool_used;
@@ -504,9 +531,15 @@ struct cache_status {
 	int error;
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
+	uint64_t log_blocks; /* written in records, headers included */
+	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
+	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };
 void cache_status(struct cache *c, struct cache_status *st);
 void cache_clear_stat(struct cache *c);
+/* How long flushes of the cache device and writes of migration to backing files took. Adds to the
+ * views; takes no lock. */
+void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate);
 
 /* Checks all invariants by a full walk; for the simulation and PARANOID builds. 0, or -EUCLEAN with
  * a line. */

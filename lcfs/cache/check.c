@@ -13,6 +13,7 @@ struct check {
 	size_t size;
 	bool failed;
 	uint64_t *dirty, *cached; /* an image */
+	uint64_t *ages;		  /* an image, and at 0 all: sums of age_weight() */
 };
 
 static void broken(struct check *k, const char *fmt, ...) printf_like(2, 3);
@@ -27,6 +28,23 @@ static void broken(struct check *k, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(k->text, k->size, fmt, ap);
 	va_end(ap);
+}
+
+/* Of a dirty block: sums of it differ if the counts of any generation do. */
+static uint64_t age_weight(uint32_t generation)
+{
+	uint64_t w = (generation + 1) * 0x9e3779b97f4a7c15ull;
+
+	return w ^ w >> 29;
+}
+
+static uint64_t age_sum(const struct age_count *n)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t g = 0; g < AGE_GENERATIONS; g++)
+		sum += n->nr[g] * age_weight(g);
+	return sum;
 }
 
 static void check_block(struct cache *c, struct check *k, const struct segment *seg, uint32_t cbn)
@@ -47,6 +65,10 @@ static void check_block(struct cache *c, struct check *k, const struct segment *
 	if (seg->state == SEGMENT_FREE && index_is_dirty(&c->index, cbn))
 		broken(k, "dirty block %u in free segment %llu", cbn, (unsigned long long)seg->id);
 	k->cached[id]++;
+	if (index_is_dirty(&c->index, cbn)) {
+		k->ages[id] += age_weight(index_generation(&c->index, cbn));
+		k->ages[0] += age_weight(index_generation(&c->index, cbn));
+	}
 	k->dirty[id] += index_is_dirty(&c->index, cbn);
 }
 
@@ -84,9 +106,13 @@ static void check_images(struct cache *c, struct check *k)
 			       (unsigned long long)img->cached,
 			       (unsigned long long)k->dirty[img->id],
 			       (unsigned long long)k->cached[img->id]);
+		if (age_sum(&img->ages) != k->ages[img->id] || img->ages.total != img->dirty)
+			broken(k, "image %u counts the ages of its dirty blocks wrong", img->id);
 		dirty += img->dirty;
 		cached += img->cached;
 	}
+	if (age_sum(&c->ages.all) != k->ages[0])
+		broken(k, "the ages of dirty blocks are counted wrong");
 	if (dirty != c->dirty_blocks || cached != c->cached_blocks)
 		broken(k, "the sums of dirty and cached blocks are wrong");
 }
@@ -121,9 +147,12 @@ int cache_check(struct cache *c, char *text, size_t size)
 	LOCK_SCOPE(&c->lock);
 	CLEANUP_FREE uint64_t *dirty = calloc((size_t)c->by_id_size + 1, sizeof(uint64_t));
 	CLEANUP_FREE uint64_t *cached = calloc((size_t)c->by_id_size + 1, sizeof(uint64_t));
-	struct check k = { .text = text, .size = size, .dirty = dirty, .cached = cached };
+	CLEANUP_FREE uint64_t *ages = calloc((size_t)c->by_id_size + 1, sizeof(uint64_t));
+	struct check k = {
+		.text = text, .size = size, .dirty = dirty, .cached = cached, .ages = ages
+	};
 
-	if (!dirty || !cached)
+	if (!dirty || !cached || !ages)
 		return -ENOMEM;
 	for (uint64_t slot = 0; slot < c->nr_segments; slot++)
 		check_segment(c, &k, slot);

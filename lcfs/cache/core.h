@@ -16,7 +16,9 @@
 #include <string.h>
 
 #include "common/align.h"
+#include "common/histogram.h"
 #include "common/mutex.h"
+#include "lcfs/cache/age.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/cache/index.h"
 #include "lcfs/cache/pace.h"
@@ -225,6 +227,7 @@ struct cache_image {
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
 	uint64_t last_lsn;		 /* last record with something of this image */
 	uint64_t dirty, cached;		 /* blocks */
+	struct age_count ages;		 /* of the dirty ones */
 	uint64_t damaged, damaged_block; /* as in cache_image_info */
 	struct list ranges;		 /* cache_range.node: held and pending */
 	struct list range_waiters;	 /* cache_waiter */
@@ -315,6 +318,7 @@ struct cache {
 	struct migrate *migrate;
 	uint64_t knob[NR_KNOBS];
 	uint64_t dirty_blocks, cached_blocks;
+	struct ages ages; /* of the dirty ones */
 	uint64_t tail; /* segment id: the first that the durable tail has not passed */
 	int busy_percent;
 	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
@@ -330,6 +334,8 @@ struct cache {
 	struct cache_sync *migrate_end; /* shutdown waits for the batch */
 	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
+	uint64_t nr_log_blocks, nr_migrate_errors;
+	struct histogram flush_time, migrate_time; /* atomic */
 };
 
 /* ---------------------------------------------------------------- seglog.c */
@@ -435,11 +441,14 @@ void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
  * together */
 
 /* The block at cbn becomes the image's newest version of it, if it is; false: a newer one is there.
- */
+ * It is dirty, since dirty_at (wall clock) or since the version was that it replaces. */
 bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
-		   uint8_t mask, bool is_dirty);
+		   uint8_t mask, int64_t dirty_at);
 void blocks_remove(struct cache *c, uint32_t cbn);
 void blocks_set_clean(struct cache *c, uint32_t cbn);
+/* A live block, of a segment that the tail has not passed, is to be written again; at: wall clock,
+ * ns. */
+void blocks_set_dirty(struct cache *c, uint32_t cbn, int64_t at);
 /* Forgets what is cached of [first, last] at positions below `before`; from *cursor on, at most
  * `budget` steps. True when done. */
 bool blocks_drop_range(struct cache *c, struct cache_image *img, uint64_t first, uint64_t last,
@@ -496,6 +505,8 @@ enum image_state imgtab_state(const struct cache_image *img);
 /* cache_image_set_state() under the lock. */
 void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
 		      uint64_t now, struct outbox *ob);
+/* OP_STATE that has a stamp: the image goes on over the file of that stamp (resolve.c). */
+void imgtab_accept(struct cache_image *img, const struct op *op);
 /* -EIO and the like for images that cannot be written or read, else 0. */
 int imgtab_error(const struct cache *c, const struct cache_image *img);
 /* The only copy of the block is damaged. */

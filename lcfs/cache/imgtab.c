@@ -425,6 +425,8 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->damaged = img->damaged;
 	info->damaged_block = img->damaged_block;
 	info->cached_blocks = img->cached;
+	if (img->dirty)
+		info->dirty_since_ns = ages_oldest(&c->ages, &img->ages) - c->info.real_ns;
 	info->bind_lsn = img->bind_lsn;
 	info->clean_lsn = img->clean_lsn;
 	info->last_lsn = img->last_lsn;

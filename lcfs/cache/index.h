@@ -19,6 +19,7 @@
 #define INDEX_LIVE 0x01u  /* in a chain: the newest version of its block */
 #define INDEX_DIRTY 0x02u /* not in the backing file yet */
 #define INDEX_BATCH 0x04u /* in the migration batch under way */
+#define INDEX_AGE_SHIFT 3 /* the five bits above: the generation of a dirty block (age.h) */
 
 struct index {
 	uint64_t *key;	/* entry_key() */
@@ -47,6 +48,11 @@ static inline bool index_is_live(const struct index *ix, uint32_t cbn)
 static inline bool index_is_dirty(const struct index *ix, uint32_t cbn)
 {
 	return ix->flags[cbn] & INDEX_DIRTY;
+}
+
+static inline uint32_t index_generation(const struct index *ix, uint32_t cbn)
+{
+	return ix->flags[cbn] >> INDEX_AGE_SHIFT;
 }
 
 #endif

@@ -132,6 +132,7 @@ void migrate_image_failed(struct cache *c, struct cache_image *img, int error, u
 		pause_image(c, img, now);
 		return;
 	}
+	c->nr_migrate_errors++;
 	img->is_paused = false;
 	retry_in(c, img, RETRY_NS, now);
 	if (img->state == TABLE_STATE_OK)
@@ -480,7 +481,7 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 		return start_grow(c, ob);
 	case MIGRATE_WRITE:
 	case MIGRATE_WRITE_TAILS:
-		return migrate_start_write(c, ob);
+		return migrate_start_write(c, now, ob);
 	case MIGRATE_SYNC:
 		return migrate_start_sync(c, ob);
 	default:

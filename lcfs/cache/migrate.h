@@ -37,6 +37,7 @@ struct migrate_item {
 struct migrate_run {
 	struct action act;
 	uint32_t first, count; /* items (reads of the log: of order[]) */
+	uint64_t issued_ns;    /* of a write */
 };
 
 struct migrate {
@@ -78,6 +79,6 @@ bool migrate_start_read(struct cache *c, struct outbox *ob);
 bool migrate_start_verify(struct cache *c, struct outbox *ob);
 /* How far each image's file is written; before migrate_start_write(). */
 void migrate_find_ends(struct cache *c);
-bool migrate_start_write(struct cache *c, struct outbox *ob);
+bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob);
 
 #endif

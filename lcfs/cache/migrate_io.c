@@ -214,7 +214,7 @@ static bool is_tail(const struct migrate_item *it, uint64_t to)
 static void write_done(struct cache *c, struct action *a, int result, uint64_t now,
 		       struct outbox *ob);
 
-static void issue_writes(struct cache *c, struct outbox *ob)
+static void issue_writes(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 
@@ -223,6 +223,7 @@ static void issue_writes(struct cache *c, struct outbox *ob)
 
 		m->pending++;
 		c->nr_migrate_writes++;
+		r->issued_ns = now;
 		outbox_add(ob, &r->act);
 	}
 }
@@ -234,17 +235,18 @@ static void write_done(struct cache *c, struct action *a, int result, uint64_t n
 	struct migrate *m = c->migrate;
 
 	m->pending--;
+	histogram_add(&c->migrate_time, now - r->issued_ns);
 	if (result < 0) {
 		migrate_image_failed(c, a->image, result, now);
 		for (uint32_t i = 0; i < r->count; i++)
 			m->item[r->first + i].is_failed = true;
 	}
-	issue_writes(c, ob);
+	issue_writes(c, now, ob);
 	if (m->pending == 0)
 		migrate_next_phase(c, now, ob);
 }
 
-bool migrate_start_write(struct cache *c, struct outbox *ob)
+bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 	struct migrate_run *r = NULL;
@@ -278,6 +280,6 @@ bool migrate_start_write(struct cache *c, struct outbox *ob)
 		r->count++;
 		end = to;
 	}
-	issue_writes(c, ob);
+	issue_writes(c, now, ob);
 	return m->pending > 0;
 }

@@ -192,7 +192,7 @@ void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, stru
 	memcpy(dst, op->s.edge[i].merge, BLOCK_BYTES);
 	memset(dst + a, 0, b - a);
 	log_publish(c, rec, entry, mask, 0);
-	blocks_insert(c, op->image, block, cbn, mask, true);
+	blocks_insert(c, op->image, block, cbn, mask, c->info.real_ns + (int64_t)now);
 	op->image->last_lsn = rec->lsn;
 	op->s.lsn = rec->lsn;
 	log_writer_done(c, rec, now, ob);

@@ -442,6 +442,7 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	}
 	rec->state = RECORD_WRITTEN;
 	c->nr_records_written++;
+	c->nr_log_blocks += 1u + rec->nr_entries;
 	list_for_each_entry(rec, &l->records, node) {
 		if (rec->state != RECORD_WRITTEN)
 			break;

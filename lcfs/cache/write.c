@@ -335,7 +335,7 @@ static void count_write(struct cache *c, const struct cache_write *w, bool hit, 
 	c->count[1u | (unsigned int)hit << 1 | (unsigned int)on_buffer << 2 | full << 3]++;
 }
 
-static void publish_blocks(struct cache *c, struct cache_write *w)
+static void publish_blocks(struct cache *c, struct cache_write *w, int64_t at)
 {
 	struct record *rec = w->s.rec;
 	uint8_t mask = w->s.is_partial ? w->s.mask : 0xff;
@@ -346,7 +346,7 @@ static void publish_blocks(struct cache *c, struct cache_write *w)
 
 		count_write(c, w, old != CBN_NONE, old != CBN_NONE && log_segment_of(c, old)->buf);
 		log_publish(c, rec, w->s.entry + i, mask, w->s.extends ? ENTRY_EXTENDS : 0);
-		blocks_insert(c, w->image, w->s.block + i, cbn, mask, true);
+		blocks_insert(c, w->image, w->s.block + i, cbn, mask, at);
 	}
 }
 
@@ -354,15 +354,16 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 {
 	LOCK_SCOPE(&c->lock);
 	struct record *rec = w->s.rec;
+	int64_t at = c->info.real_ns + (int64_t)now;
 
 	/* With a rotten base the entries stay dead, and the chunk is tried again without it. */
 	if (!w->s.error && !is_spoilt(w)) {
-		publish_blocks(c, w);
+		publish_blocks(c, w, at);
 		if (w->s.extends && chunk_end(w) > w->image->size) {
 			imgtab_grow_size(w->image, chunk_end(w));
 			w->image->size_pending = true;
 		}
-		w->image->mtime_ns = c->info.real_ns + (int64_t)now;
+		w->image->mtime_ns = at;
 		w->image->last_lsn = max(w->image->last_lsn, rec->lsn);
 		w->s.lsn = max(w->s.lsn, rec->lsn);
 		w->s.done += w->s.bytes;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the files of caches/<id>/ do. */
+/* What the files of caches/<id>/ do. All use of a cache by the control tree is here and in
+ * ctl_snapshot.c. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -7,48 +8,139 @@
 #include "lcfs/ctl/ctl_table.h"
 #include "lcfs/image/engine.h"
 
-/* The cache of the place, or that its image is in; 0: none. */
-static uint32_t place_cache(const struct ctl_place *p)
+/* A cache that does not go away while it is held. */
+struct held {
+	struct imagedir *dir;
+	uint32_t id;
+	struct cache *cache;
+	struct engine *engine;
+};
+
+/* The cache of the place, or that its image is in. -ENODEV: none. */
+static must_check int hold(struct held *h, const struct ctl_place *p)
 {
-	return p->img ? image_cache_id(p->img) : p->id;
+	uint32_t id = p->img ? image_cache_id(p->img) : p->id;
+
+	if (!imagedir_hold_cache(p->tree->dir, id))
+		return -ENODEV;
+	*h = (struct held){
+		.dir = p->tree->dir,
+		.id = id,
+		.cache = imagedir_cache(p->tree->dir, id),
+		.engine = imagedir_engine(p->tree->dir, id),
+	};
+	return 0;
 }
+
+static void release(struct held *h)
+{
+	if (h->dir)
+		imagedir_release_cache(h->dir, h->id);
+}
+#define CLEANUP_HELD __attribute__((cleanup(release)))
+
+/* ------------------------------------------------------------------ knobs */
 
 int ctl_cache_show_knob(const struct ctl_place *p, const struct ctl_item *item,
 			struct ctl_text *out)
 {
-	struct cache *c = imagedir_cache(p->tree->dir, place_cache(p));
-	uint64_t value;
+	CLEANUP_HELD struct held h = { 0 };
+	int err = hold(&h, p);
 
-	if (!c)
-		return -ENODEV;
-	value = cache_knob_get(c, (enum cache_knob)item->arg);
-	return ctl_text_printf(out, "%" PRIu64 "\n", value);
+	if (err)
+		return err;
+	return ctl_text_printf(out, "%" PRIu64 "\n",
+			       cache_knob_get(h.cache, (enum cache_knob)item->arg));
 }
 
 int ctl_cache_store_knob(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
-	struct cache *c = imagedir_cache(p->tree->dir, place_cache(p));
-	struct engine *e = imagedir_engine(p->tree->dir, place_cache(p));
+	CLEANUP_HELD struct held h = { 0 };
 	struct outbox ob;
-	int err;
+	int err = hold(&h, p);
 
-	if (!c || !e)
-		return -ENODEV;
+	if (err)
+		return err;
 	outbox_init(&ob);
-	err = cache_knob_set(c, (enum cache_knob)item->arg, value, engine_now(e), &ob);
-	engine_carry(e, &ob);
+	err = cache_knob_set(h.cache, (enum cache_knob)item->arg, value, engine_now(h.engine), &ob);
+	engine_carry(h.engine, &ob);
 	return err;
 }
 
+/* ------------------------------------------------------------------ what a write does */
+
+/* Ends the segment, too, as dm-lc does. */
 int ctl_cache_flush(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
-	int err = ctl_cache_store_knob(p, item, value); /* ends the segment */
+	int err = ctl_cache_store_knob(p, item, value);
 
 	return err ? err : imagedir_sync_cache(p->tree->dir, p->id);
 }
 
-int ctl_cache_show_zero(const struct ctl_place *p, const struct ctl_item *item,
-			struct ctl_text *out)
+int ctl_root_flush(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
+{
+	(void)item;
+	(void)value;
+	return imagedir_sync(p->tree->dir);
+}
+
+struct drain {
+	uint32_t cache; /* 0: all */
+	int error;	/* the first one */
+};
+
+/* One that cannot be drained does not keep the others. */
+static int drain_image(struct image *img, void *arg)
+{
+	struct drain *d = arg;
+	uint32_t cache = image_cache_id(img);
+	int err;
+
+	if (!cache || (d->cache && cache != d->cache))
+		return 0;
+	err = image_drain(img);
+	if (!d->error)
+		d->error = err;
+	return 0;
+}
+
+static must_check int drain(const struct ctl_place *p, uint32_t cache)
+{
+	struct drain d = { .cache = cache };
+	int err = imagedir_for_each(p->tree->dir, drain_image, &d);
+
+	return err ? err : d.error;
+}
+
+int ctl_cache_drain(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
+{
+	(void)item;
+	(void)value;
+	return drain(p, p->id);
+}
+
+int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
+{
+	(void)item;
+	(void)value;
+	return drain(p, 0);
+}
+
+int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
+{
+	CLEANUP_HELD struct held h = { 0 };
+	int err = hold(&h, p);
+
+	(void)item;
+	(void)value;
+	if (!err)
+		cache_clear_stat(h.cache);
+	return err;
+}
+
+/* ------------------------------------------------------------------ what it says */
+
+int ctl_show_zero(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out)
 {
 	(void)p;
 	(void)item;
@@ -58,84 +150,40 @@ int ctl_cache_show_zero(const struct ctl_place *p, const struct ctl_item *item,
 int ctl_cache_show_number(const struct ctl_place *p, const struct ctl_item *item,
 			  struct ctl_text *out)
 {
-	struct cache_status st;
-	uint64_t value = 0;
+	CLEANUP_CTL_CACHE_DATA struct ctl_cache_data c = { 0 };
+	int err = ctl_cache_data_read(p->tree, p->id, &c);
 
-	cache_status(imagedir_cache(p->tree->dir, p->id), &st);
-	switch ((enum ctl_cache_number)item->arg) {
-	case CTL_CACHE_NR_SEGMENTS:
-		value = st.nr_segments;
-		break;
-	case CTL_CACHE_NR_DIRTY:
-		value = st.dirty_blocks;
-		break;
-	case CTL_CACHE_LAST_FLUSHED:
-		value = st.last_flushed;
-		break;
-	case CTL_CACHE_LAST_MIGRATED:
-		value = st.last_migrated;
-		break;
-	case CTL_CACHE_MIGRATING:
-		value = st.is_migrating;
-		break;
-	}
-	return ctl_text_printf(out, "%" PRIu64 "\n", value);
+	if (err)
+		return err;
+	if (c.number[item->arg] == CTL_UNKNOWN)
+		return ctl_text_printf(out, "-\n");
+	return ctl_text_printf(out, "%" PRIu64 "\n", c.number[item->arg]);
 }
 
 int ctl_cache_show_state(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out)
 {
-	struct cache_status st;
+	CLEANUP_CTL_CACHE_DATA struct ctl_cache_data c = { 0 };
+	int err = ctl_cache_data_read(p->tree, p->id, &c);
 
 	(void)item;
-	cache_status(imagedir_cache(p->tree->dir, p->id), &st);
-	return ctl_text_printf(out, "%s\n", st.is_failed ? "failed" : "ok");
+	return err ? err : ctl_text_printf(out, "%s\n", c.state);
 }
 
-int ctl_cache_show_status(const struct ctl_place *p, const struct ctl_item *item,
+int ctl_cache_show_reason(const struct ctl_place *p, const struct ctl_item *item,
 			  struct ctl_text *out)
 {
-	struct cache *c = imagedir_cache(p->tree->dir, p->id);
-	struct cache_status st;
-	int err;
+	CLEANUP_CTL_CACHE_DATA struct ctl_cache_data c = { 0 };
+	int err = ctl_cache_data_read(p->tree, p->id, &c);
 
 	(void)item;
-	cache_status(c, &st);
-	err = ctl_text_printf(out,
-			      "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-			      " %" PRIu64,
-			      st.ram_bytes, cache_knob_get(c, KNOB_ALLOW_MIGRATE), st.nr_segments,
-			      st.last_migrated, st.last_flushed, st.current_segment, st.cursor);
-	for (size_t i = 0; !err && i < array_size(st.count); i++)
-		err = ctl_text_printf(out, " %" PRIu64, st.count[i]);
-	return err ? err : ctl_text_printf(out, "\n");
-}
-
-int ctl_cache_show_stat(const struct ctl_place *p, const struct ctl_item *item,
-			struct ctl_text *out)
-{
-	struct cache_status st;
-	int err = 0;
-
-	(void)item;
-	cache_status(imagedir_cache(p->tree->dir, p->id), &st);
-	for (unsigned int i = 0; !err && i < array_size(st.count); i++)
-		err = ctl_text_printf(out, "%u %u %u %u %" PRIu64 "\n", i & 1, i >> 1 & 1,
-				      i >> 2 & 1, i >> 3 & 1, st.count[i]);
-	return err;
-}
-
-int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
-{
-	(void)item;
-	(void)value;
-	cache_clear_stat(imagedir_cache(p->tree->dir, p->id));
-	return 0;
+	return err ? err : ctl_text_printf(out, "%s\n", c.reason);
 }
 
 int ctl_cache_link_device(const struct ctl_place *p, struct ctl_text *out)
 {
-	const char *device = imagedir_cache_device(p->tree->dir, p->id);
+	CLEANUP_CTL_CACHE_DATA struct ctl_cache_data c = { 0 };
+	int err = ctl_cache_data_read(p->tree, p->id, &c);
 
-	return ctl_text_printf(out, "%s", device ? device : p->tree->cache_path);
+	return err ? err : ctl_text_printf(out, "%s", c.device);
 }

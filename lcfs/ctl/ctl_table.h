@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #include "common/compiler.h"
+#include "lcfs/ctl/ctl_snapshot.h"
 #include "lcfs/ctl/ctl_text.h"
+#include "lcfs/ctl/ctl_watch.h"
 #include "lcfs/ctl/ctlfs.h"
 #include "lcfs/image/image.h"
 
@@ -23,15 +25,17 @@ enum ctl_dir_kind {
 	CTL_NR_KINDS
 };
 
-#define CTL_FILE_RANK 1000 /* innermost: see common/mutex.h */
 
 struct ctlfs {
 	struct imagedir *dir;
 	char *source;
-	char *cache_path;
+	char *cache_path; /* where a cache does not say it */
+	char *mount;
+	char *config;
 	char *version;
 	uid_t uid;
 	gid_t gid;
+	struct ctl_watch watch;
 };
 
 /* A directory of the tree while a call works in it. */
@@ -40,6 +44,7 @@ struct ctl_place {
 	enum ctl_dir_kind kind;
 	uint32_t id;	   /* of the cache or the image; 0 where the kind has none */
 	struct image *img; /* CTL_IN_DEVICE: with a reference */
+	bool is_watch;	   /* -EAGAIN rather than wait for who works on an image */
 };
 
 /*
@@ -60,13 +65,22 @@ struct ctl_item {
 	const char *name;
 	const char *unit;  /* "" where there is none */
 	uint64_t min, max; /* what store takes */
+	const char *const *words; /* what store_text takes, for help; NULL ends */
+	uint64_t initial;  /* its value after a mount, where it has a lasting one */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
+	/* or what is no number, without the newline at its end */
+	int (*store_text)(const struct ctl_place *p, const struct ctl_item *item, const char *text);
 	int (*link)(const struct ctl_place *p, struct ctl_text *out);
 	enum ctl_dir_kind child;
 	int arg; /* for show and store */
 };
+
+static inline bool ctl_item_can_store(const struct ctl_item *item)
+{
+	return item->store || item->store_text;
+}
 
 /* The row of a node that exists; NULL for a directory itself. */
 const struct ctl_item *ctl_node_item(uint64_t node);
@@ -74,35 +88,49 @@ const struct ctl_item *ctl_node_item(uint64_t node);
 extern const struct ctl_item ctl_table[];
 extern const size_t ctl_table_rows;
 
-/* of caches/<id>/ */
+/* of the root */
+int ctl_root_show_version(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
+int ctl_root_show_status(const struct ctl_place *p, const struct ctl_item *item,
+			 struct ctl_text *out) must_check;
+int ctl_root_show_config(const struct ctl_place *p, const struct ctl_item *item,
+			 struct ctl_text *out) must_check;
+int ctl_root_show_json(const struct ctl_place *p, const struct ctl_item *item,
+		       struct ctl_text *out) must_check;
+int ctl_root_show_metrics(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
+int ctl_root_flush(const struct ctl_place *p, const struct ctl_item *item,
+		   uint64_t value) must_check;
+int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item,
+		   uint64_t value) must_check;
+/* What a file that only does something reads as. */
+int ctl_show_zero(const struct ctl_place *p, const struct ctl_item *item,
+		  struct ctl_text *out) must_check;
+
+/* of caches/<id>/; knobs are of devices/<id>/, too: those of the image's cache. arg: enum
+ * cache_knob */
 int ctl_cache_show_knob(const struct ctl_place *p, const struct ctl_item *item,
 			struct ctl_text *out) must_check;
 int ctl_cache_store_knob(const struct ctl_place *p, const struct ctl_item *item,
 			 uint64_t value) must_check;
 int ctl_cache_flush(const struct ctl_place *p, const struct ctl_item *item,
 		    uint64_t value) must_check;
-int ctl_cache_show_zero(const struct ctl_place *p, const struct ctl_item *item,
-			struct ctl_text *out) must_check;
+int ctl_cache_drain(const struct ctl_place *p, const struct ctl_item *item,
+		    uint64_t value) must_check;
+int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item,
+			 uint64_t value) must_check;
+/* arg: enum ctl_cache_number */
 int ctl_cache_show_number(const struct ctl_place *p, const struct ctl_item *item,
 			  struct ctl_text *out) must_check;
 int ctl_cache_show_state(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out) must_check;
+int ctl_cache_show_reason(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
 int ctl_cache_show_status(const struct ctl_place *p, const struct ctl_item *item,
 			  struct ctl_text *out) must_check;
 int ctl_cache_show_stat(const struct ctl_place *p, const struct ctl_item *item,
 			struct ctl_text *out) must_check;
-int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item,
-			 uint64_t value) must_check;
 int ctl_cache_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
-
-/* arg of ctl_cache_show_number */
-enum ctl_cache_number {
-	CTL_CACHE_NR_SEGMENTS,
-	CTL_CACHE_NR_DIRTY,
-	CTL_CACHE_LAST_FLUSHED,
-	CTL_CACHE_LAST_MIGRATED,
-	CTL_CACHE_MIGRATING,
-};
 
 /* of devices/<id>/ */
 int ctl_device_show_cache_id(const struct ctl_place *p, const struct ctl_item *item,
@@ -113,18 +141,26 @@ int ctl_device_show_name(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out) must_check;
 int ctl_device_show_base_name(const struct ctl_place *p, const struct ctl_item *item,
 			      struct ctl_text *out) must_check;
+int ctl_device_show_identity(const struct ctl_place *p, const struct ctl_item *item,
+			     struct ctl_text *out) must_check;
+/* arg: enum ctl_device_number */
 int ctl_device_show_number(const struct ctl_place *p, const struct ctl_item *item,
 			   struct ctl_text *out) must_check;
 int ctl_device_show_state(const struct ctl_place *p, const struct ctl_item *item,
 			  struct ctl_text *out) must_check;
+int ctl_device_show_reason(const struct ctl_place *p, const struct ctl_item *item,
+			   struct ctl_text *out) must_check;
+int ctl_device_show_stat(const struct ctl_place *p, const struct ctl_item *item,
+			 struct ctl_text *out) must_check;
 int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
+int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item,
+		     uint64_t value) must_check;
+int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out) must_check;
+int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item,
+		       const char *text) must_check;
+extern const char *const ctl_resolutions[];
 int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
-
-/* arg of ctl_device_show_number */
-enum ctl_device_number {
-	CTL_DEVICE_SIZE,
-	CTL_DEVICE_NR_DIRTY,
-};
 
 #endif

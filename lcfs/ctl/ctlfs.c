@@ -43,6 +43,15 @@ static bool kind_has_id(enum ctl_dir_kind kind)
 	return kind == CTL_IN_CACHE || kind == CTL_IN_DEVICE;
 }
 
+static bool is_cache(struct ctlfs *t, uint32_t id)
+{
+	bool is = imagedir_hold_cache(t->dir, id);
+
+	if (is)
+		imagedir_release_cache(t->dir, id);
+	return is;
+}
+
 int ctl_place_get(struct ctlfs *t, uint64_t node, struct ctl_place *p)
 {
 	uint64_t row_plus_1 = node & NODE_ROW_MASK;
@@ -58,7 +67,7 @@ int ctl_place_get(struct ctlfs *t, uint64_t node, struct ctl_place *p)
 		return -ENOENT;
 	if (kind_has_id(p->kind) != (p->id != 0))
 		return -ENOENT;
-	if (p->kind == CTL_IN_CACHE && !imagedir_cache(t->dir, p->id))
+	if (p->kind == CTL_IN_CACHE && !is_cache(t, p->id))
 		return -ENOENT;
 	if (p->kind == CTL_IN_DEVICE) {
 		p->img = imagedir_by_id(t->dir, p->id);
@@ -83,12 +92,15 @@ int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf)
 	if (!t)
 		return -ENOMEM;
 	t->dir = conf->dir;
+	ctl_watch_init(&t->watch);
 	t->source = strdup(conf->source);
 	t->cache_path = strdup(conf->cache_path);
+	t->mount = strdup(conf->mount);
+	t->config = strdup(conf->config);
 	t->version = strdup(conf->version);
 	t->uid = conf->uid;
 	t->gid = conf->gid;
-	if (!t->source || !t->cache_path || !t->version) {
+	if (!t->source || !t->cache_path || !t->mount || !t->config || !t->version) {
 		ctlfs_free(t);
 		return -ENOMEM;
 	}
@@ -100,8 +112,11 @@ void ctlfs_free(struct ctlfs *t)
 {
 	if (!t)
 		return;
+	ctl_watch_end(&t->watch);
 	free(t->source);
 	free(t->cache_path);
+	free(t->mount);
+	free(t->config);
 	free(t->version);
 	free(t);
 }
@@ -131,7 +146,7 @@ static mode_t item_mode(const struct ctl_item *item)
 	case CTL_LINK:
 		return S_IFLNK | 0777;
 	case CTL_FILE:
-		return S_IFREG | (item->show ? 0444u : 0) | (item->store ? 0200u : 0);
+		return S_IFREG | (item->show ? 0444u : 0) | (ctl_item_can_store(item) ? 0200u : 0);
 	}
 	return S_IFDIR | 0755;
 }
@@ -258,18 +273,6 @@ static int list_image(struct image *img, void *arg)
 	return id ? entries_add_id(arg, CTL_IN_DEVICE, id) : 0;
 }
 
-static must_check int list_caches(struct ctlfs *t, struct entries *e)
-{
-	uint32_t ids[IMAGEDIR_CACHES_MAX];
-	unsigned int nr =
-		min(imagedir_caches(t->dir, ids, IMAGEDIR_CACHES_MAX), IMAGEDIR_CACHES_MAX);
-	int err = 0;
-
-	for (unsigned int i = 0; !err && i < nr; i++)
-		err = entries_add_id(e, CTL_IN_CACHE, ids[i]);
-	return err;
-}
-
 static int entry_order(const void *a, const void *b)
 {
 	const struct ctl_entry *x = a, *y = b;
@@ -283,6 +286,17 @@ static must_check int list_images(struct ctlfs *t, struct entries *e)
 
 	if (!err && e->nr > 1)
 		qsort(e->entry, e->nr, sizeof(*e->entry), entry_order);
+	return err;
+}
+
+static must_check int list_caches(struct ctlfs *t, struct entries *e)
+{
+	uint32_t ids[CTL_CACHES_MAX];
+	unsigned int nr = min(imagedir_caches(t->dir, ids, CTL_CACHES_MAX), CTL_CACHES_MAX);
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < nr; i++)
+		err = entries_add_id(e, CTL_IN_CACHE, ids[i]);
 	return err;
 }
 
@@ -344,4 +358,31 @@ ssize_t ctlfs_readlink(struct ctlfs *t, uint64_t node, char *buf, size_t size)
 	}
 	ctl_text_free(&target);
 	return err ? err : (ssize_t)n;
+}
+
+/* ------------------------------------------------------------------ the table */
+
+bool ctlfs_describe(size_t row, struct ctl_description *d)
+{
+	const struct ctl_item *item = &ctl_table[row];
+
+	if (row >= ctl_table_rows)
+		return false;
+	*d = (struct ctl_description){
+		.dir = item->kind == CTL_IN_CACHE  ? "caches/ID/" :
+		       item->kind == CTL_IN_DEVICE ? "devices/ID/" :
+						     "",
+		.name = item->name,
+		.type = item_type(item),
+		.mode = item_mode(item),
+		.unit = item->unit,
+		.is_trigger = item->show == ctl_show_zero,
+		.min = item->min,
+		.max = item->max,
+		.words = item->words,
+		.has_default = item->store && item->show == ctl_cache_show_knob,
+		.initial = item->initial,
+		.help = item->help,
+	};
+	return true;
 }

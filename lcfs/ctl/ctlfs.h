@@ -2,9 +2,9 @@
 /*
  * The control tree: `.lcctl` in the root of the mount, as a table of files. No FUSE in it.
  *
- *	version
+ *	version status stats.json metrics config flush drain
  *	caches/<id>/    knobs and numbers of a cache
- *	devices/<id>/   of an image that the cache knows
+ *	devices/<id>/   of an image that is open or that a cache knows
  *
  * Manners are those of sysfs: a file holds one value and a newline (or, where it says so, a few
  * lines); one write(2) is one value, taken whole or refused with nothing changed (-EINVAL: it does
@@ -17,6 +17,7 @@
 #ifndef LCFS_CTL_CTLFS_H
 #define LCFS_CTL_CTLFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,7 +41,9 @@ struct ctlfs_conf {
 	struct imagedir *dir;	/* must outlive the tree */
 	const char *source;	/* the backing directory as an absolute path; copied */
 	const char *cache_path; /* of the cache device, absolute; copied */
+	const char *mount;	/* where it is mounted, absolute; copied */
 	const char *version;	/* of the program; copied */
+	const char *config;	/* lines "option = value" of what is no knob; copied */
 	uid_t uid;		/* who owns the files */
 	gid_t gid;
 };
@@ -89,6 +92,33 @@ int ctlfs_open(struct ctlfs *t, uint64_t node, int flags, struct ctl_file **out)
 ssize_t ctlfs_read(struct ctl_file *f, void *buf, size_t size, uint64_t off) must_check;
 /* len, or what the value was refused with; the offset of the write does not matter. */
 ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len) must_check;
+/*
+ * For poll(2): is the value another one than what was last read from f, or was f not read yet? If
+ * not, and handle is not NULL, *handle is woken, once, when that changes. 0, or -errno: nobody
+ * can be woken.
+ */
+int ctlfs_poll(struct ctl_file *f, const uint64_t *handle, bool *is_changed) must_check;
+/* How: any thread, must not call the tree. NULL: nobody any more; calls under way have ended. */
+void ctlfs_set_wake(struct ctlfs *t, void (*wake)(void *ctx, uint64_t handle), void *ctx);
 void ctlfs_release(struct ctl_file *f);
+
+/* ---- the table itself, for help and the manual; needs no tree ---- */
+
+struct ctl_description {
+	const char *dir;  /* "", "caches/ID/" or "devices/ID/" */
+	const char *name; /* of the file */
+	enum ctl_type type;
+	mode_t mode;		  /* with the bits of the type */
+	const char *unit;	  /* "" where there is none */
+	bool is_trigger;	  /* writing does something, reads as 0 */
+	uint64_t min, max;	  /* what may be written, where mode says that it can, */
+	const char *const *words; /* or one of these; NULL ends */
+	bool has_default;	  /* it keeps what is written, and begins with `initial` */
+	uint64_t initial;
+	const char *help; /* a few words, without a full stop */
+};
+
+/* The rows in order, from 0. False: there are no more. */
+bool ctlfs_describe(size_t row, struct ctl_description *d);
 
 #endif

@@ -54,6 +54,32 @@ void op_call_init(struct op_call *call)
 	call->op.act.arg = REQUEST_OP_CALL;
 }
 
+void read_call_init(struct read_call *call)
+{
+	memset(call, 0, sizeof(*call));
+	wait_init(&call->wait);
+	call->r.act.arg = REQUEST_READ_CALL;
+}
+
+static enum cache_step run_read(struct cachehost *h, struct read_call *call)
+{
+	enum cache_step step;
+	struct outbox ob;
+
+	outbox_init(&ob);
+	step = cache_read_run(h->cache, &call->r, true, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
+	return step;
+}
+
+int corecall_read(struct cachehost *h, struct read_call *call)
+{
+	if (run_read(h, call) == CACHE_WAIT)
+		wait_for(&call->wait);
+	wait_end(&call->wait);
+	return call->r.result;
+}
+
 int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step step,
 		    struct outbox *ob)
 {
@@ -185,6 +211,11 @@ void corecall_request(struct cachehost *h, struct action *a)
 {
 	if (a->arg == REQUEST_SYNC_CALL) {
 		wait_done(&container_of(a, struct sync_call, s.act)->wait);
+	} else if (a->arg == REQUEST_READ_CALL) {
+		struct read_call *call = container_of(a, struct read_call, r.act);
+
+		if (a->type == ACTION_DONE || run_read(h, call) == CACHE_DONE)
+			wait_done(&call->wait);
 	} else {
 		struct op_call *call = container_of(a, struct op_call, op.act);
 

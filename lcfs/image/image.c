@@ -404,9 +404,9 @@ static void plain_info(struct image *img, struct cache_image_info *info)
 		info->size = (uint64_t)st.st_size;
 }
 
-bool image_info(struct image *img, struct cache_image_info *info, char *path)
+static bool info_locked(struct image *img, struct cache_image_info *info, char *path)
 {
-	LOCK_SCOPE(&img->lock);
+	mutex_assert_held(&img->lock);
 	if (!img->cached) {
 		plain_info(img, info);
 		if (path)
@@ -417,6 +417,30 @@ bool image_info(struct image *img, struct cache_image_info *info, char *path)
 	if (path)
 		cache_image_path(image_host(img)->cache, img->cached, path);
 	return true;
+}
+
+bool image_info(struct image *img, struct cache_image_info *info, char *path)
+{
+	LOCK_SCOPE(&img->lock);
+	return info_locked(img, info, path);
+}
+
+int image_try_info(struct image *img, struct cache_image_info *info, char *path, const char **why)
+{
+	int r;
+
+	if (!mutex_trylock(&img->lock))
+		return -EAGAIN;
+	r = info_locked(img, info, path);
+	*why = img->reason ? img->reason : "";
+	mutex_unlock(&img->lock);
+	return r;
+}
+
+const char *image_reason(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+	return img->reason ? img->reason : "";
 }
 
 int image_borrow_fd(struct image *img, int *own)

@@ -156,11 +156,14 @@ uint64_t image_size(struct image *img);
 
 /* ---- reads, writes, syncs ---- */
 
+struct iostat;
+
 enum image_io_kind {
 	IMAGE_READ,
 	IMAGE_WRITE,
 	IMAGE_SYNC
 };
+#define IMAGE_NR_IO_KINDS 3
 
 struct image_io {
 	/* by the caller; the rest zero */
@@ -185,7 +188,8 @@ struct image_io {
 	struct cache_write write;
 	struct cache_sync csync;
 	struct task task;
-	uint64_t size_before;
+	uint64_t size_before, started_ns;
+	struct iostat *stat;
 	bool is_inside;
 };
 
@@ -251,7 +255,46 @@ uint32_t image_cache_id(struct image *img);
  * size and path are filled in all the same. With a reference. May block.
  */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
+/* The same, and image_reason() in *why, but -EAGAIN instead of blocking behind who works on the
+ * image. 1: it is in a cache, 0: it is not. */
+int image_try_info(struct image *img, struct cache_image_info *info, char *path,
+		   const char **why) must_check;
+/* Why it is in conflict or missing: a few words; "" where there is nothing to say. */
+const char *image_reason(struct image *img);
+
+/* Requests since the mount. errors: not counted for a single image. */
+struct image_io_counts {
+	uint64_t requests, bytes, errors;
+};
+void image_counts(const struct image *img, enum image_io_kind kind, struct image_io_counts *n);
+/* Of all images while they were in a cache, or in none (0). The times are added to *v. False: there
+ * is no such cache. */
+bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
+		      struct histogram_view *v, struct image_io_counts *n);
 int image_drain(struct image *img) must_check; /* blocks until clean */
+
+/*
+ * The admin's decision about an image that is held: conflict or missing. Keep the cache: the file
+ * that has its name now is its base, and all that the cache holds goes over it. Keep the backing
+ * file: what the cache holds is dropped. Blocks until that is durable; the image is served again
+ * then. With a reference.
+ *
+ * -EINVAL: it is not held; -ENOENT (keep the cache): no file has its name; -EBUSY: somebody has it
+ * open, or the file that has its name is in use as another image: unmount and mount again; -ENOSPC:
+ * the log has no room for the decision; -EROFS; -EIO: the cache device has failed.
+ */
+enum image_resolution {
+	IMAGE_KEEP_CACHE,
+	IMAGE_KEEP_BACKING,
+};
+int image_resolve(struct image *img, enum image_resolution how) must_check;
+/*
+ * Writes an image that is held to a new, sparse file at the absolute path, as it would be shown:
+ * what the cache has over what its file has now, if there is one. Nothing is decided by that.
+ * -EINVAL: it is not held; -EEXIST; -EBUSY: it was decided meanwhile; -EIO: a block cannot be read.
+ * After an error there is no file.
+ */
+int image_export(struct image *img, const char *path) must_check;
 /*
  * Attaches the image to that cache, or detaches it (0), while it is in use: drains it from the
  * cache it is in, unbinds it there, durably; then the other cache has it. Its writes go on but for

@@ -18,10 +18,12 @@
 #include "lcfs/image/image.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/clock.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
@@ -38,7 +40,17 @@ static void finish(struct image_io *io, int result)
 {
 	io->result = result;
 	leave(io);
+	iostat_count(io);
 	io->done(io);
+}
+
+/* The image's cache, which is counted from now on. */
+static struct cachehost *host_of(struct image_io *io)
+{
+	struct cachehost *h = atomic_load(&io->img->host);
+
+	io->stat = iostat_of(io->img->dir, h->id);
+	return h;
 }
 
 static enum cache_step to_pool(struct image_io *io, bool may_wait, void (*run)(struct task *t))
@@ -68,14 +80,14 @@ static int read_result(struct image_io *io)
 	return (int)below_size(io->off, io->len, min(size, io->size_before));
 }
 
-static enum cache_step run_read(struct image_io *io, bool may_wait)
+static enum cache_step run_read(struct image_io *io, bool may_wait, uint64_t now)
 {
-	struct cachehost *h = atomic_load(&io->img->host);
+	struct cachehost *h = host_of(io);
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_read_run(h->cache, io->mem.read, may_wait, engine_now(h->engine), &ob);
+	step = cache_read_run(h->cache, io->mem.read, may_wait, now, &ob);
 	engine_carry(h->engine, &ob);
 	return step;
 }
@@ -128,7 +140,7 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 	r->off = align_down(io->off, BLOCK_BYTES);
 	r->len = (uint32_t)(align_up(io->off + len, BLOCK_BYTES) - r->off);
 	r->buf = io->buf;
-	step = run_read(io, may_wait);
+	step = run_read(io, may_wait, io->started_ns);
 	if (step == CACHE_DONE)
 		io->result = read_result(io);
 	return step;
@@ -136,14 +148,14 @@ static enum cache_step start_read(struct image_io *io, bool may_wait)
 
 /* ---- writes ---- */
 
-static enum cache_step run_write(struct image_io *io, bool may_wait)
+static enum cache_step run_write(struct image_io *io, bool may_wait, uint64_t now)
 {
-	struct cachehost *h = atomic_load(&io->img->host);
+	struct cachehost *h = host_of(io);
 	enum cache_step step;
 	struct outbox ob;
 
 	outbox_init(&ob);
-	step = cache_write_run(h->cache, &io->write, may_wait, engine_now(h->engine), &ob);
+	step = cache_write_run(h->cache, &io->write, may_wait, now, &ob);
 	engine_carry(h->engine, &ob);
 	return step;
 }
@@ -186,7 +198,7 @@ static int write_uncached(struct image_io *io)
 }
 
 /* The gate was passed: on with the core. */
-static enum cache_step write_inside(struct image_io *io, bool may_wait)
+static enum cache_step write_inside(struct image_io *io, bool may_wait, uint64_t now)
 {
 	struct image *img = io->img;
 	struct cache_write *w = &io->write;
@@ -201,7 +213,7 @@ static enum cache_step write_inside(struct image_io *io, bool may_wait)
 	w->sync = io->sync;
 	if (atomic_load(&img->is_mtime_set))
 		atomic_store(&img->is_mtime_set, false);
-	step = run_write(io, may_wait);
+	step = run_write(io, may_wait, now);
 	if (step == CACHE_DONE)
 		io->result = write_result(io);
 	else if (step == CACHE_AGAIN)
@@ -249,7 +261,7 @@ static void pool_write(struct task *t)
 		finish(io, r);
 	} else if (r == 1) {
 		finish(io, write_uncached(io));
-	} else if (write_inside(io, true) == CACHE_DONE) {
+	} else if (write_inside(io, true, clock_mono_ns()) == CACHE_DONE) {
 		finish(io, io->result);
 	}
 }
@@ -258,14 +270,14 @@ static enum cache_step start_write(struct image_io *io, bool may_wait)
 {
 	if ((io->sync && image_is_sync_wanted(io->img)) || !gate_enter_inside(io->img))
 		return to_pool(io, may_wait, pool_write);
-	return write_inside(io, may_wait);
+	return write_inside(io, may_wait, io->started_ns);
 }
 
 /* ---- syncs ---- */
 
-static enum cache_step sync_core(struct image_io *io)
+static enum cache_step sync_core(struct image_io *io, uint64_t now)
 {
-	struct cachehost *h = atomic_load(&io->img->host);
+	struct cachehost *h;
 	enum cache_step step;
 	struct outbox ob;
 
@@ -276,8 +288,9 @@ static enum cache_step sync_core(struct image_io *io)
 		io->result = 0;
 		return CACHE_DONE;
 	}
+	h = host_of(io);
 	outbox_init(&ob);
-	step = cache_sync_start(h->cache, &io->csync, engine_now(h->engine), &ob);
+	step = cache_sync_start(h->cache, &io->csync, now, &ob);
 	engine_carry(h->engine, &ob);
 	if (step == CACHE_DONE)
 		io->result = io->csync.result;
@@ -291,7 +304,7 @@ static void pool_sync(struct task *t)
 
 	if (r < 0)
 		finish(io, r);
-	else if (sync_core(io) == CACHE_DONE)
+	else if (sync_core(io, clock_mono_ns()) == CACHE_DONE)
 		finish(io, io->result);
 }
 
@@ -301,17 +314,19 @@ static enum cache_step start_sync(struct image_io *io, bool may_wait)
 		return to_pool(io, may_wait, pool_sync);
 	if (!may_wait)
 		return CACHE_AGAIN;
-	return sync_core(io);
+	return sync_core(io, io->started_ns);
 }
 
 /* ---- all ---- */
+
+static enum cache_step start(struct image_io *io, bool may_wait);
 
 static void pool_restart(struct task *t)
 {
 	struct image_io *io = container_of(t, struct image_io, task);
 
-	if (image_io_start(io, true) == CACHE_DONE)
-		io->done(io);
+	if (start(io, true) == CACHE_DONE)
+		finish(io, io->result);
 }
 
 /* CACHE_COPY: it is inside. */
@@ -338,8 +353,7 @@ static enum cache_step start_inside(struct image_io *io, bool may_wait)
 	case IMAGE_SYNC:
 		return start_sync(io, may_wait);
 	}
-	io->result = -EINVAL;
-	return CACHE_DONE;
+	abort();
 }
 
 /* False: there is nothing to be done, and the result is there. */
@@ -363,7 +377,7 @@ static bool has_work(struct image_io *io)
 	return true;
 }
 
-enum cache_step image_io_start(struct image_io *io, bool may_wait)
+static enum cache_step start(struct image_io *io, bool may_wait)
 {
 	enum cache_step step;
 
@@ -373,13 +387,25 @@ enum cache_step image_io_start(struct image_io *io, bool may_wait)
 	/* most writes pass the inner gate alone */
 	if (io->kind == IMAGE_WRITE && !(io->sync && image_is_sync_wanted(io->img)) &&
 	    gate_enter(io->img))
-		return write_inside(io, may_wait);
+		return write_inside(io, may_wait, io->started_ns);
 	step = come_in(io, may_wait);
 	if (step != CACHE_COPY)
 		return step;
 	step = start_inside(io, may_wait);
 	if (step != CACHE_WAIT)
 		leave(io);
+	return step;
+}
+
+enum cache_step image_io_start(struct image_io *io, bool may_wait)
+{
+	enum cache_step step;
+
+	io->started_ns = clock_mono_ns();
+	io->stat = iostat_of(io->img->dir, 0);
+	step = start(io, may_wait);
+	if (step == CACHE_DONE)
+		iostat_count(io);
 	return step;
 }
 
@@ -390,12 +416,12 @@ void image_io_request(struct action *a)
 	switch (a->arg) {
 	case REQUEST_IO_READ:
 		io = container_of(a, struct cache_read, act)->owner;
-		if (a->type == ACTION_DONE || run_read(io, true) == CACHE_DONE)
+		if (a->type == ACTION_DONE || run_read(io, true, clock_mono_ns()) == CACHE_DONE)
 			finish(io, read_result(io));
 		break;
 	case REQUEST_IO_WRITE:
 		io = container_of(a, struct image_io, write.act);
-		if (a->type == ACTION_DONE || run_write(io, true) == CACHE_DONE)
+		if (a->type == ACTION_DONE || run_write(io, true, clock_mono_ns()) == CACHE_DONE)
 			finish(io, write_result(io));
 		break;
 	default:

@@ -33,6 +33,7 @@
 #include "lcfs/image/identity.h"
 #include "lcfs/image/image.h"
 #include "lcfs/image/image_rank.h"
+#include "lcfs/image/iostat.h"
 #include "lcfs/image/pathname.h"
 #include "lcfs/image/privdir.h"
 #include "lcfs/image/taskpool.h"
@@ -71,6 +72,7 @@ struct image {
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_weak;	     /* identity */
+	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
 	unsigned int changes;	/* own changes past the core under way */
@@ -119,6 +121,8 @@ struct image {
 	_Atomic uint32_t in_flight; /* writes that passed the inner one */
 	_Atomic uint32_t inside;    /* what passed the outer one */
 	struct list parked;	    /* tasks; lock: dir->lock */
+
+	struct image_iostat iostat; /* atomic */
 };
 
 struct imagedir {
@@ -147,6 +151,7 @@ struct imagedir {
 	struct cachehost *leaving;		      /* withdrawn, perhaps held; lock: lock */
 
 	struct maintain *maintainer; /* maintain.c */
+	struct iostat *iostat;	     /* iostat_of() */
 };
 
 /* ---- image.c ---- */

@@ -26,6 +26,7 @@ void image_set_conflict(struct image *img, enum image_state state, const char *w
 	struct outbox ob;
 
 	mutex_assert_held(&img->lock);
+	img->reason = what;
 	if (atomic_exchange(&img->bad, EIO) == 0) {
 		image_describe(img, path);
 		if (state == IMAGE_MISSING)

@@ -52,6 +52,7 @@ static void destroy(struct imagedir *d)
 	free(d->by_inode);
 	free(d->by_id);
 	choose_free(&d->choose);
+	free(d->iostat);
 	privdir_close(&d->priv);
 	cleanup_fd(&d->root_fd);
 	pthread_rwlock_destroy(&d->names);
@@ -100,7 +101,8 @@ int imagedir_open(struct imagedir **out, const struct imagedir_conf *conf, char 
 	if (!d)
 		return -ENOMEM;
 	init(d, conf);
-	r = open_parts(d, conf, text, size);
+	d->iostat = iostat_new();
+	r = d->iostat ? open_parts(d, conf, text, size) : -ENOMEM;
 	if (r < 0) {
 		if (!*text)
 			snprintf(text, size, "the directory cannot be opened: %s", strerror(-r));

@@ -175,6 +175,7 @@ void cacherig_open(struct cacherig *r)
 {
 	struct cache_mount_info info = {
 		.real_ns = (int64_t)(clock_real_ns() - clock_mono_ns()),
+		.now_ns = clock_mono_ns(),
 	};
 	uint64_t start;
 	char text[300];

@@ -3,19 +3,33 @@
 #include "tests/fake/ctl_stub.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 struct stub stub;
+static pthread_mutex_t stub_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void stub_lock(void)
+{
+	pthread_mutex_lock(&stub_mutex);
+}
+
+void stub_unlock(void)
+{
+	pthread_mutex_unlock(&stub_mutex);
+}
 
 void stub_reset(void)
 {
 	stub = (struct stub){ 0 };
-	stub.image[0] = (struct image){ .id = 7, .path = "a.img", .size = 1 << 20 };
+	stub.image[0] = (struct image){ .id = 7, .path = "a.img" };
 	stub.image[0].info.is_bound = true;
 	stub.image[0].info.state = IMAGE_DIRTY;
 	stub.image[0].info.dirty_blocks = 5;
-	stub.image[1] = (struct image){ .id = 3, .path = "sub/b.img", .size = 512 };
+	stub.image[0].info.size = 1 << 20;
+	stub.image[1] = (struct image){ .id = 3, .path = "sub/b.img" };
 	stub.image[1].info.state = IMAGE_CLEAN;
 	stub.image[2] = (struct image){ .id = 0, .path = "c.img" };
 }
@@ -58,14 +72,18 @@ unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int mos
 bool imagedir_hold_cache(struct imagedir *d, uint32_t id)
 {
 	expect(d, &stub);
+	stub_lock();
 	stub.held += id == 1;
+	stub_unlock();
 	return id == 1;
 }
 
 void imagedir_release_cache(struct imagedir *d, uint32_t id)
 {
 	expect(d, &stub);
+	stub_lock();
 	stub.held -= id == 1;
+	stub_unlock();
 }
 
 struct cache *imagedir_cache(struct imagedir *d, uint32_t id)
@@ -108,7 +126,9 @@ void engine_carry(struct engine *e, struct outbox *ob)
 {
 	(void)ob;
 	expect(e, &stub.carried);
+	stub_lock();
 	stub.carried++;
+	stub_unlock();
 }
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -117,28 +137,83 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 	(void)now;
 	(void)ob;
 	expect(c, &stub.knob);
+	stub_lock();
 	stub.knob_sets++;
 	if (!stub.knob_error)
 		stub.knob[k] = value;
+	stub_unlock();
 	return stub.knob_error;
 }
 
 uint64_t cache_knob_get(struct cache *c, enum cache_knob k)
 {
+	uint64_t value;
+
 	expect(c, &stub.knob);
-	return stub.knob[k];
+	stub_lock();
+	value = stub.knob[k];
+	stub_unlock();
+	return value;
 }
 
 void cache_status(struct cache *c, struct cache_status *st)
 {
 	expect(c, &stub.knob);
+	stub_lock();
 	*st = stub.status;
+	stub_unlock();
 }
 
 void cache_clear_stat(struct cache *c)
 {
 	expect(c, &stub.knob);
 	stub.clears++;
+}
+
+void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate)
+{
+	expect(c, &stub.knob);
+	histogram_look(&stub.flush, flush);
+	histogram_look(&stub.migrate, migrate);
+}
+
+bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
+		      struct histogram_view *v, struct image_io_counts *n)
+{
+	expect(d, &stub);
+	*n = stub.counts[kind];
+	histogram_look(&stub.io[kind], v);
+	return cache_id == 1;
+}
+
+void image_counts(const struct image *img, enum image_io_kind kind, struct image_io_counts *n)
+{
+	*n = img->counts[kind];
+}
+
+const char *image_reason(struct image *img)
+{
+	return img->reason ? img->reason : "";
+}
+
+int image_try_info(struct image *img, struct cache_image_info *info, char *path, const char **why)
+{
+	bool is_locked;
+
+	stub_lock();
+	is_locked = img->is_locked;
+	stub_unlock();
+	if (is_locked)
+		return -EAGAIN;
+	*why = image_reason(img);
+	return image_info(img, info, path);
+}
+
+int image_sync(struct image *img, bool datasync)
+{
+	(void)datasync;
+	img->syncs++;
+	return stub.sync_error;
 }
 
 bool image_info(struct image *img, struct cache_image_info *info, char *path)
@@ -151,7 +226,10 @@ bool image_info(struct image *img, struct cache_image_info *info, char *path)
 
 const char *image_state_text(enum image_state s)
 {
-	return s == IMAGE_DIRTY ? "dirty" : s == IMAGE_CLEAN ? "clean" : "other";
+	static const char *const words[] = { "uncached", "clean",   "dirty", "draining",
+					     "conflict", "missing", "error" };
+
+	return words[s];
 }
 
 uint32_t image_cache_id(struct image *img)
@@ -170,9 +248,16 @@ uint32_t image_id(const struct image *img)
 	return img->id;
 }
 
-uint64_t image_size(struct image *img)
+int image_export(struct image *img, const char *path)
 {
-	return img->size;
+	snprintf(img->exported, sizeof(img->exported), "%s", path);
+	return 0;
+}
+
+int image_resolve(struct image *img, enum image_resolution how)
+{
+	img->resolved = 1 + (int)how;
+	return 0;
 }
 
 int image_drain(struct image *img)
@@ -183,21 +268,27 @@ int image_drain(struct image *img)
 
 void image_put(struct image *img)
 {
+	stub_lock();
 	img->refs--;
+	stub_unlock();
 }
 
 struct image *imagedir_by_id(struct imagedir *d, uint32_t id)
 {
+	struct image *found = NULL;
+
 	expect(d, &stub);
-	for (int i = 0; i < STUB_IMAGES; i++) {
+	stub_lock();
+	for (int i = 0; i < STUB_IMAGES && !found; i++) {
 		struct image *img = &stub.image[i];
 
 		if (id && img->id == id && !img->is_gone) {
 			img->refs++;
-			return img;
+			found = img;
 		}
 	}
-	return NULL;
+	stub_unlock();
+	return found;
 }
 
 int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg), void *arg)

@@ -16,9 +16,14 @@ struct image {
 	bool is_gone;
 	int refs;
 	int drains;
-	uint64_t size;
+	char exported[64];
+	int resolved; /* 1 + the last enum image_resolution; 0: never */
 	const char *path;
 	struct cache_image_info info;
+	const char *reason;
+	bool is_locked; /* who may not wait for it is told so */
+	int syncs;
+	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
 };
 
 struct stub {
@@ -30,10 +35,16 @@ struct stub {
 	int clears;
 	int held; /* caches */
 	struct cache_status status;
+	struct histogram flush, migrate, io[IMAGE_NR_IO_KINDS];
+	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
 	struct image image[STUB_IMAGES];
 };
 
 extern struct stub stub;
+
+/* Around changes while another thread may look: the functions of the stub take it. */
+void stub_lock(void);
+void stub_unlock(void);
 
 /* Images 7 (a.img, dirty, bound), 3 (sub/b.img, clean) and 0 (open, not in the cache). */
 void stub_reset(void);

@@ -178,7 +178,10 @@ static int open_device(struct bed *b, struct bed_cache *c)
 static int open_cache(struct bed *b, struct bed_cache *c)
 {
 	struct cache_conf conf;
-	struct cache_mount_info info = { .real_ns = (int64_t)(clock_real_ns() - clock_mono_ns()) };
+	struct cache_mount_info info = {
+		.real_ns = (int64_t)(clock_real_ns() - clock_mono_ns()),
+		.now_ns = clock_mono_ns(),
+	};
 	int r;
 
 	cache_conf_default(&conf);
