@@ -564,6 +564,8 @@ void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t no
 			   struct outbox *ob);
 /* The same for all, after segments became free. */
 void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob);
+/* Somebody wants it migrated now, whatever the backing store said before. Kicks. */
+void migrate_retry(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob);
 /* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
 bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_is_busy(const struct cache *c);

@@ -17,6 +17,14 @@ static int compare_key(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
+void migrate_retry(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
+{
+	img->retries = 0;
+	if (img->state == TABLE_STATE_OK)
+		img->error = 0;
+	migrate_image_changed(c, img, now, ob);
+}
+
 static bool image_may(const struct migrate *m, const struct cache_image *img, uint64_t now)
 {
 	const struct cache_op *op;

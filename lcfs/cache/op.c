@@ -502,7 +502,7 @@ static void start_drain(struct cache *c, struct cache_op *op, uint64_t now, stru
 		return;
 	}
 	op->image->is_draining = true;
-	migrate_image_changed(c, op->image, now, ob);
+	migrate_retry(c, op->image, now, ob);
 }
 
 void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
