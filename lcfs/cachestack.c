@@ -14,6 +14,7 @@
 #include "lcfs/io/cachedev.h"
 #include "lcfs/io/poolfile.h"
 #include "lcfs/io/uuid.h"
+#include "lcfs/watch.h"
 
 #define TEXT_MAX 1024
 
@@ -180,6 +181,7 @@ int cachestack_recover(struct cachestack *s, struct imagedir *dir, const struct 
 {
 	struct cache_mount_info info = { 0 };
 	struct cache_recovery_report report = { 0 };
+	struct watch_dev watched;
 	struct cache_conf conf;
 	bool is_new_pool = false;
 	int err = uuid_random(info.mount_id);
@@ -201,8 +203,8 @@ int cachestack_recover(struct cachestack *s, struct imagedir *dir, const struct 
 	if (err)
 		return err;
 	warn_of_pool(s->pool);
-	err = cache_open(&s->cache, cachedev_blkdev(s->dev), poolfile_memory(s->pool),
-			 poolfile_bytes(s->pool), &conf, &info, &report);
+	err = cache_open(&s->cache, watch_dev(&watched, cachedev_blkdev(s->dev)),
+			 poolfile_memory(s->pool), poolfile_bytes(s->pool), &conf, &info, &report);
 	if (!err) {
 		tell_recovery(s->path, &report);
 		return 0;

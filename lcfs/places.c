@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/mountinfo.h"
 #include "lcfs/cachefind.h"
 #include "lcfs/io/poolfile.h"
-#include "lcfs/mountinfo.h"
 
 static int fail(int err, char *text, size_t size, const char *format, ...) printf_like(4, 5);
 static int fail(int err, char *text, size_t size, const char *format, ...)

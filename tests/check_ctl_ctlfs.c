@@ -22,7 +22,9 @@ START_TEST(every_row_is_whole)
 
 		ck_assert_msg(item->name && item->unit && item->help, "row %zu", i);
 		ck_assert_msg(strlen(item->name) <= CTL_NAME_MAX, "%s", item->name);
-		ck_assert_msg(!!item->child + !!item->link + (item->show || item->store) == 1,
+		ck_assert_msg(!!item->child + !!item->link +
+					      (item->show || ctl_item_can_store(item)) ==
+				      1,
 			      "%s is one of directory, link, file", item->name);
 		ck_assert_msg(!item->store || item->min < item->max, "%s has a range", item->name);
 		for (size_t j = 0; j < i; j++)
@@ -287,6 +289,27 @@ START_TEST(triggers_take_one_or_more_and_read_zero)
 }
 END_TEST
 
+START_TEST(resolve_takes_its_words_and_no_others)
+{
+	assert_reads("devices/7/resolve", "none\n");
+	stub.image[0].info.state = IMAGE_CONFLICT;
+	assert_reads("devices/7/resolve", "keep-cache keep-backing export\n");
+	ck_assert_int_eq(echo("devices/7/resolve", "keep"), -EINVAL);
+	ck_assert_int_eq(echo("devices/7/resolve", "1"), -EINVAL);
+	ck_assert_int_eq(echo("devices/7/resolve", ""), -EINVAL);
+	ck_assert_int_eq(echo("devices/7/resolve", "keep-cache keep-backing"), -EINVAL);
+	ck_assert_int_eq(stub.image[0].resolved, 0);
+	ck_assert_int_eq(echo("devices/7/resolve", "keep-cache\n"), 11);
+	ck_assert_int_eq(stub.image[0].resolved, 1 + IMAGE_KEEP_CACHE);
+	ck_assert_int_eq(echo("devices/7/resolve", "keep-backing"), 12);
+	ck_assert_int_eq(stub.image[0].resolved, 1 + IMAGE_KEEP_BACKING);
+	ck_assert_int_eq(echo("devices/7/resolve", "export"), -EINVAL);
+	ck_assert_str_eq(stub.image[0].exported, "");
+	ck_assert_int_eq(echo("devices/7/resolve", "export /tmp/a b\n"), 16);
+	ck_assert_str_eq(stub.image[0].exported, "/tmp/a b");
+}
+END_TEST
+
 START_TEST(numbers_are_the_core_s)
 {
 	stub.status.nr_segments = 100;
@@ -426,6 +449,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, what_the_core_refuses_is_refused);
 	tcase_add_test(tc, the_threshold_of_a_device_is_that_of_its_cache);
 	tcase_add_test(tc, triggers_take_one_or_more_and_read_zero);
+	tcase_add_test(tc, resolve_takes_its_words_and_no_others);
 	tcase_add_test(tc, numbers_are_the_core_s);
 	tcase_add_test(tc, status_and_stat_have_dm_lc_s_form);
 	tcase_add_test(tc, version_is_the_program_s);

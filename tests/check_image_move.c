@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Several caches: which one gets an image, how it goes from one to another, what a kill leaves. */
+/* An image goes from one cache to another: what it holds, who waits, what a kill leaves. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -29,41 +30,6 @@
 		}                                                                  \
 	} while (0)
 
-static struct bed *two_caches(void)
-{
-	struct bed *b = bed_new();
-
-	(void)bed_add_cache(b);
-	return b;
-}
-
-static struct bed *two_mounted(void)
-{
-	struct bed *b = two_caches();
-
-	bed_must_mount(b);
-	return b;
-}
-
-static void turn_round(struct bed *b)
-{
-	struct bed_cache *c = b->caches[0];
-
-	b->caches[0] = b->caches[1];
-	b->caches[1] = c;
-}
-
-static bool plain_is(struct bed *b, const char *path, char fill, size_t bytes)
-{
-	char *buf = malloc(bytes + 1);
-	bool is = bed_plain_read(b, path, buf, bytes + 1, 0) == bytes;
-
-	for (size_t i = 0; is && i < bytes; i++)
-		is = buf[i] == fill;
-	free(buf);
-	return is;
-}
-
 static struct image *make(struct bed *b, const char *path, char fill)
 {
 	struct image *img = bed_create(b, path);
@@ -81,201 +47,21 @@ static bool has_mark(struct bed *b, const char *path)
 	return getxattr(full, "user.lcfs.dirty", value, sizeof(value)) > 0;
 }
 
-/* How many images a cache's table has, or is about to be rid of. */
-static unsigned int nr_bound(const struct bed_cache *c)
-{
-	struct cache_image *ci = NULL;
-	struct cache_image_info info;
-	unsigned int n = 0;
-
-	while ((ci = cache_image_next(c->cache, ci)) != NULL) {
-		cache_image_info(c->cache, ci, &info);
-		n += info.is_bound;
-	}
-	return n;
-}
-
-/* ---- ids ---- */
-
-START_TEST(a_cache_has_its_id_in_whatever_order_they_are_given)
-{
-	struct bed *b = two_mounted();
-	struct bed_cache *a = b->caches[0], *c = b->caches[1];
-	uint32_t ids[3];
-
-	ck_assert_uint_eq(a->id, 1);
-	ck_assert_uint_eq(c->id, 2);
-	ck_assert_uint_eq(imagedir_caches(b->dir, ids, 3), 2);
-	ck_assert_uint_eq(ids[0], 1);
-	ck_assert_uint_eq(ids[1], 2);
-	bed_unmount(b);
-	turn_round(b);
-	bed_must_mount(b);
-	ck_assert_uint_eq(a->id, 1);
-	ck_assert_uint_eq(c->id, 2);
-	ck_assert_uint_eq(imagedir_caches(b->dir, ids, 1), 2);
-	ck_assert_uint_eq(ids[0], 1);
-	bed_unmount(b);
-	b->nr_caches = 1; /* the second one alone */
-	bed_must_mount(b);
-	ck_assert_uint_eq(c->id, 2);
-	bed_unmount(b);
-	b->nr_caches = 2;
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_new_cache_takes_no_id_that_another_one_has)
-{
-	struct bed *b = two_mounted();
-
-	bed_unmount(b);
-	bed_format(b);
-	bed_must_mount(b);
-	ck_assert_uint_eq(b->caches[0]->id, 3);
-	ck_assert_uint_eq(b->caches[1]->id, 2);
-	bed_unmount(b);
-	turn_round(b);
-	bed_format(b);
-	turn_round(b);
-	bed_format(b);
-	bed_must_mount(b); /* none but new ones */
-	ck_assert_uint_eq(b->caches[0]->id, 1);
-	ck_assert_uint_eq(b->caches[1]->id, 2);
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_cache_with_dirty_data_must_not_be_left_out)
-{
-	struct bed *b = two_mounted();
-	struct image *img = make(b, "a", 'a');
-
-	ck_assert_int_eq(image_attach(img, 2), 0);
-	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
-	bed_close(img);
-	bed_unmount(b);
-	b->nr_caches = 1;
-	ck_assert_int_eq(bed_mount(b), -EPERM);
-	ck_assert_ptr_nonnull(strstr(b->text, "newer data in cache"));
-	b->force = true;
-	bed_must_mount(b);
-	img = bed_get(b, "a");
-	/* even so its file is not taken for what it is not */
-	ck_assert_int_eq(image_open(img, false), 0);
-	image_release(img, false);
-	image_put(img);
-	bed_unmount(b);
-	b->force = false;
-	b->nr_caches = 2;
-	bed_must_mount(b);
-	img = bed_open(b, "a");
-	ck_assert_uint_eq(image_cache_id(img), 2);
-	ck_assert(bed_reads(img, 'b', BYTES, 0));
-	bed_close(img);
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_cache_is_given_once)
-{
-	struct bed *b = two_caches();
-	struct superblock sb = { .cache_uuid = { 1 } };
-	const struct superblock *twice[2] = { &sb, &sb };
-
-	bed_must_mount(b);
-	ck_assert_int_eq(imagedir_admit(b->dir, twice, 2, b->text, sizeof(b->text)), -EEXIST);
-	bed_free(b);
-}
-END_TEST
-
-/* ---- which one gets an image ---- */
-
-/* Makes n images, and says where they are: "12" for the first in cache 1, the second in 2. */
-static void where(struct bed *b, const char *const *paths, unsigned int n, char *text)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		struct image *img = make(b, paths[i], 'x');
-
-		text[i] = (char)('0' + image_cache_id(img));
-		bed_close(img);
-	}
-	text[n] = '\0';
-}
-
-START_TEST(the_policy_says_where_images_go)
-{
-	static const char *const paths[] = { "a", "b", "c", "d" };
-	struct bed *b = two_caches();
-	char at[8];
-
-	bed_must_mount(b);
-	where(b, paths, 4, at);
-	ck_assert_str_eq(at, "1111");
-	bed_free(b);
-
-	b = two_caches();
-	b->policy = IMAGEDIR_ROUND_ROBIN;
-	bed_must_mount(b);
-	where(b, paths, 4, at);
-	ck_assert_str_eq(at, "1212");
-	bed_free(b);
-
-	b = two_caches();
-	b->policy = IMAGEDIR_LEAST_DIRTY;
-	bed_must_mount(b);
-	where(b, paths, 4, at);
-	ck_assert_str_eq(at, "1212");
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(patterns_say_what_is_cached)
-{
-	static const char *const paths[] = { "a.img", "d/b.img", "c.iso", "d/skip.img" };
-	static const char *const include[] = { "*.img", "*.raw", NULL };
-	static const char *const exclude[] = { "*/skip*", NULL };
-	struct bed *b = two_caches();
-	struct image *img;
-	char at[8];
-
-	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
-	b->include = include;
-	b->exclude = exclude;
-	bed_must_mount(b);
-	where(b, paths, 4, at);
-	ck_assert_str_eq(at, "1100");
-	ck_assert(plain_is(b, "c.iso", 'x', BYTES));
-	/* what was said of this one counts more */
-	img = bed_open(b, "c.iso");
-	ck_assert_int_eq(image_attach(img, 2), 0);
-	ck_assert_uint_eq(image_cache_id(img), 2);
-	bed_close(img);
-	bed_unmount(b);
-	bed_must_mount(b);
-	img = bed_open(b, "c.iso");
-	ck_assert_uint_eq(image_cache_id(img), 2);
-	ck_assert(bed_reads(img, 'x', BYTES, 0));
-	bed_close(img);
-	bed_free(b);
-}
-END_TEST
-
 /* ---- moving ---- */
 
 START_TEST(an_image_moves_with_all_its_data_while_it_is_open)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 
 	ck_assert_uint_eq(image_cache_id(img), 1);
 	ck_assert_int_eq(image_attach(img, 2), 0);
 	ck_assert_uint_eq(image_cache_id(img), 2);
-	ck_assert(plain_is(b, "a", 'a', BYTES));
+	ck_assert(bed_plain_is(b, "a", 'a', BYTES));
 	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	ck_assert_uint_eq(nr_bound(b->caches[0]), 0);
+	ck_assert_uint_eq(bed_nr_bound(b->caches[0]), 0);
 	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
-	ck_assert_uint_eq(nr_bound(b->caches[1]), 1);
+	ck_assert_uint_eq(bed_nr_bound(b->caches[1]), 1);
 	ck_assert(bed_reads(img, 'b', 5000, 0));
 	ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
 	ck_assert_int_eq(image_attach(img, 1), 0);
@@ -298,15 +84,15 @@ END_TEST
 
 START_TEST(a_detached_image_is_its_plain_file_until_it_is_attached)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 
 	ck_assert_int_eq(image_attach(img, 0), 0);
 	ck_assert_uint_eq(image_cache_id(img), 0);
 	ck_assert(!has_mark(b, "a"));
-	ck_assert(plain_is(b, "a", 'a', BYTES));
+	ck_assert(bed_plain_is(b, "a", 'a', BYTES));
 	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
-	ck_assert(plain_is(b, "a", 'b', BYTES));
+	ck_assert(bed_plain_is(b, "a", 'b', BYTES));
 	ck_assert_int_eq(bed_sync(img), 0);
 	ck_assert_int_eq(image_truncate(img, 777), 0);
 	ck_assert_uint_eq(image_size(img), 777);
@@ -321,7 +107,7 @@ START_TEST(a_detached_image_is_its_plain_file_until_it_is_attached)
 	ck_assert_int_eq(image_attach(img, 2), 0);
 	ck_assert_int_eq(bed_fill(img, 'c', 10, 0), 10);
 	ck_assert(bed_reads(img, 'b', 767, 10));
-	ck_assert(plain_is(b, "a", 'b', 777));
+	ck_assert(bed_plain_is(b, "a", 'b', 777));
 	bed_close(img);
 	ck_assert_str_eq(b->said, "");
 	bed_free(b);
@@ -330,7 +116,7 @@ END_TEST
 
 START_TEST(an_image_that_is_not_open_can_be_moved)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 	uint32_t number = image_id(img);
 
@@ -349,7 +135,7 @@ END_TEST
 
 START_TEST(what_cannot_be_moved_stays)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 
 	ck_assert_int_eq(image_attach(img, 3), -ENOENT);
@@ -371,7 +157,7 @@ END_TEST
 
 START_TEST(an_image_in_conflict_is_not_moved)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 
 	bed_close(img);
@@ -384,7 +170,31 @@ START_TEST(an_image_in_conflict_is_not_moved)
 	ck_assert_int_eq(image_attach(img, 0), -EIO);
 	ck_assert_uint_eq(image_cache_id(img), 1);
 	image_put(img);
-	ck_assert(plain_is(b, "a", 'z', BYTES / 2));
+	ck_assert(bed_plain_is(b, "a", 'z', BYTES / 2));
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(an_image_that_cannot_be_drained_stays_where_it_is)
+{
+	struct bed *b = bed_two_mounted();
+	struct image *img = make(b, "a", 'a');
+	struct rlimit limit = { .rlim_cur = 2 * BED_CACHE_BYTES, .rlim_max = RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(bed_fill(img, 'b', 5000, 3 * BED_CACHE_BYTES), 5000);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(image_attach(img, 2), -EFBIG);
+	ck_assert_uint_eq(image_cache_id(img), 1);
+	ck_assert(bed_reads(img, 'b', 5000, 3 * BED_CACHE_BYTES));
+	ck_assert_int_eq(bed_fill(img, 'c', 100, 0), 100);
+	limit.rlim_cur = RLIM_INFINITY;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(image_attach(img, 2), 0);
+	ck_assert_uint_eq(image_cache_id(img), 2);
+	ck_assert(bed_reads(img, 'b', 5000, 3 * BED_CACHE_BYTES));
+	ck_assert(bed_reads(img, 'c', 100, 0));
+	bed_close(img);
 	bed_free(b);
 }
 END_TEST
@@ -440,7 +250,7 @@ static bool is_written(struct load *l)
 
 START_TEST(an_image_under_load_moves_back_and_forth)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = bed_create(b, "a");
 	struct load load[3] = { { .b = b } };
 	pthread_t thread[3];
@@ -468,7 +278,7 @@ START_TEST(an_image_under_load_moves_back_and_forth)
 	}
 	bed_close(img);
 	bed_unmount(b);
-	turn_round(b);
+	bed_turn_round(b);
 	bed_must_mount(b);
 	img = bed_open(b, "a");
 	for (unsigned int i = 0; i < 3; i++) {
@@ -477,6 +287,118 @@ START_TEST(an_image_under_load_moves_back_and_forth)
 	}
 	bed_close(img);
 	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
+/* ---- the gates ---- */
+
+struct mover {
+	struct image *img;
+	uint32_t to;
+	atomic_bool is_done;
+	int result;
+};
+
+static void *move_it(void *arg)
+{
+	struct mover *m = arg;
+
+	m->result = image_attach(m->img, m->to);
+	m->is_done = true;
+	return NULL;
+}
+
+static void wait_shut(struct image *img, bool is_shut)
+{
+	uint64_t deadline = clock_mono_ns() + LIMIT_NS;
+
+	while (atomic_load(&img->is_shut) != is_shut)
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+}
+
+START_TEST(a_move_waits_for_who_is_inside_and_lets_the_others_go_on)
+{
+	struct bed *b = bed_two_mounted();
+	struct mover m = { .img = make(b, "a", 'a'), .to = 2 };
+	pthread_t thread;
+
+	image_enter(m.img);
+	ck_assert_int_eq(pthread_create(&thread, NULL, move_it, &m), 0);
+	for (int i = 0; i < 2; i++) {
+		wait_shut(m.img, true);
+		wait_shut(m.img, false); /* it takes too long */
+		ck_assert(!m.is_done);
+		ck_assert_ptr_eq(image_host(m.img), b->dir->hosts[0]);
+		ck_assert_int_eq(bed_fill(m.img, (char)('b' + i), BYTES, 0), BYTES);
+	}
+	image_leave(m.img);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(m.result, 0);
+	ck_assert_uint_eq(image_cache_id(m.img), 2);
+	ck_assert(bed_plain_is(b, "a", 'c', BYTES));
+	bed_close(m.img);
+	bed_free(b);
+}
+END_TEST
+
+struct parked {
+	struct image *img;
+	char op;
+	atomic_bool is_done;
+	bool is_right;
+};
+
+static void *request(void *arg)
+{
+	struct parked *p = arg;
+
+	if (p->op == 'r')
+		p->is_right = bed_reads(p->img, 'a', 1000, 8192);
+	else if (p->op == 'w')
+		p->is_right = bed_fill(p->img, 'w', 4096, 0) == 4096;
+	else
+		p->is_right = bed_sync(p->img) == 0;
+	p->is_done = true;
+	return NULL;
+}
+
+static unsigned int nr_parked(struct image *img)
+{
+	struct task *t;
+	unsigned int n = 0;
+
+	LOCK_SCOPE(&img->dir->lock);
+	list_for_each_entry(t, &img->parked, node)
+		n++;
+	return n;
+}
+
+START_TEST(requests_wait_while_the_gate_is_shut)
+{
+	struct bed *b = bed_two_mounted();
+	struct image *img = make(b, "a", 'a');
+	struct parked p[] = { { .op = 'r' }, { .op = 'w' }, { .op = 's' } };
+	uint64_t deadline = clock_mono_ns() + LIMIT_NS;
+	pthread_t thread[3];
+
+	gate_shut(img);
+	for (int i = 0; i < 3; i++) {
+		p[i].img = img;
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, request, &p[i]), 0);
+	}
+	while (nr_parked(img) < 3)
+		ck_assert_uint_lt(clock_mono_ns(), deadline);
+	ck_assert(gate_is_empty(img));
+	ck_assert(!p[0].is_done && !p[1].is_done && !p[2].is_done);
+	gate_unshut(img);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+		ck_assert(p[i].is_right);
+	}
+	ck_assert(gate_is_empty(img));
+	ck_assert(bed_reads(img, 'w', 4096, 0));
+	bed_close(img);
 	bed_free(b);
 }
 END_TEST
@@ -493,13 +415,13 @@ static void move_and_write(struct bed *b)
 
 START_TEST(what_was_written_after_a_move_survives_a_kill)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 
 	bed_close(img);
 	bed_unmount(b);
 	bed_die(b, move_and_write);
-	turn_round(b);
+	bed_turn_round(b);
 	bed_must_mount(b);
 	img = bed_open(b, "a");
 	ck_assert_uint_eq(image_cache_id(img), 2);
@@ -521,7 +443,7 @@ static void detach_and_write(struct bed *b)
 
 START_TEST(nothing_of_the_log_is_written_over_a_detached_image)
 {
-	struct bed *b = two_mounted();
+	struct bed *b = bed_two_mounted();
 	struct image *img = make(b, "a", 'a');
 
 	bed_close(img);
@@ -566,7 +488,7 @@ static void move_until_killed(struct bed *b)
 
 START_TEST(a_kill_at_any_moment_of_moves_loses_nothing)
 {
-	struct bed *b = two_caches();
+	struct bed *b = bed_two_caches();
 
 	bed_make_file(b, "a", 'a', BYTES);
 	for (unsigned int i = 0; i < 25; i++) {
@@ -576,7 +498,7 @@ START_TEST(a_kill_at_any_moment_of_moves_loses_nothing)
 
 		kill_after_us = 3000 + i * 2711 % 40000;
 		bed_die(b, move_until_killed);
-		turn_round(b);
+		bed_turn_round(b);
 		bed_must_mount(b);
 		ck_assert_str_eq(b->said, "");
 		img = bed_open(b, "a");
@@ -600,268 +522,25 @@ START_TEST(a_kill_at_any_moment_of_moves_loses_nothing)
 }
 END_TEST
 
-/* ---- one file, two caches ---- */
-
-START_TEST(a_file_that_two_caches_know_stays_with_the_one_that_has_data_of_it)
-{
-	struct bed *b = two_mounted();
-	struct image *img = make(b, "a", 'a');
-
-	bed_drain(b, img);
-	bed_close(img);
-	bed_unmount(b);
-	/* the second one alone, while the first keeps clean blocks of the file */
-	turn_round(b);
-	b->nr_caches = 1;
-	bed_must_mount(b);
-	img = bed_open(b, "a");
-	ck_assert_uint_eq(image_cache_id(img), 2);
-	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
-	bed_close(img);
-	bed_unmount(b);
-	b->nr_caches = 2;
-	for (int i = 0; i < 3; i++) {
-		turn_round(b);
-		bed_must_mount(b);
-		img = bed_open(b, "a");
-		ck_assert_uint_eq(image_cache_id(img), 2);
-		ck_assert(bed_reads(img, 'b', 5000, 0));
-		ck_assert(bed_reads(img, 'a', BYTES - 5000, 5000));
-		bed_close(img);
-		ck_assert_str_eq(b->said, "");
-		bed_unmount(b);
-	}
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_file_that_two_caches_hold_data_of_is_a_conflict)
-{
-	struct bed *b = two_mounted();
-	struct image *img = make(b, "a", 'a');
-
-	bed_close(img);
-	bed_unmount(b);
-	turn_round(b);
-	b->nr_caches = 1;
-	b->force = true;
-	bed_must_mount(b);
-	img = bed_open(b, "a");
-	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
-	bed_close(img);
-	bed_unmount(b);
-	b->nr_caches = 2;
-	b->force = false;
-	b->said[0] = '\0';
-	bed_must_mount(b);
-	ck_assert(bed_said(b, "a: conflict"));
-	img = bed_get(b, "a");
-	ck_assert_int_eq(image_open(img, false), -EIO);
-	image_put(img);
-	ck_assert_uint_eq(nr_bound(b->caches[0]), 1);
-	ck_assert_uint_eq(nr_bound(b->caches[1]), 1);
-	bed_free(b);
-}
-END_TEST
-
-/* ---- names ---- */
-
-START_TEST(a_renamed_directory_takes_along_the_images_of_all_caches)
-{
-	static const char *const paths[] = { "d/a", "d/b" };
-	struct bed *b = two_caches();
-	char at[8];
-
-	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
-	b->policy = IMAGEDIR_ROUND_ROBIN;
-	bed_must_mount(b);
-	where(b, paths, 2, at);
-	ck_assert_str_eq(at, "12");
-	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "d", b->fd, "e", 0), 0);
-	ck_assert(cache_has_path(b->caches[0]->cache, "e"));
-	ck_assert(cache_has_path(b->caches[1]->cache, "e"));
-	ck_assert(!cache_has_path(b->caches[1]->cache, "d"));
-	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "nothing", b->fd, "f", 0), -ENOENT);
-	/* not made after all: the log has the way back in both */
-	ck_assert_int_eq(mkdirat(b->fd, "full", 0755), 0);
-	bed_make_file(b, "full/x", 'x', 1);
-	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "e", b->fd, "full", 0), -ENOTEMPTY);
-	ck_assert(cache_has_path(b->caches[0]->cache, "e"));
-	ck_assert(cache_has_path(b->caches[1]->cache, "e"));
-	bed_unmount(b);
-	turn_round(b);
-	bed_must_mount(b);
-	for (unsigned int i = 0; i < 2; i++) {
-		struct image *img = bed_open(b, i ? "e/b" : "e/a");
-
-		ck_assert_uint_eq(image_cache_id(img), i + 1);
-		ck_assert(bed_reads(img, 'x', BYTES, 0));
-		bed_close(img);
-	}
-	ck_assert_str_eq(b->said, "");
-	bed_free(b);
-}
-END_TEST
-
-/* ---- caches come and go ---- */
-
-START_TEST(a_cache_comes_while_mounted)
-{
-	struct bed *b = two_caches();
-	struct bed_cache *late = b->caches[1];
-	struct image *img;
-
-	b->nr_caches = 1;
-	bed_must_mount(b);
-	img = make(b, "a", 'a');
-	ck_assert_int_eq(bed_join(b, late), 0);
-	ck_assert_uint_eq(late->id, 2);
-	ck_assert_int_eq(image_attach(img, 2), 0);
-	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
-	ck_assert_uint_eq(nr_bound(late), 1);
-	bed_close(img);
-	b->nr_caches = 2;
-	bed_unmount(b);
-	bed_must_mount(b);
-	img = bed_open(b, "a");
-	ck_assert(bed_reads(img, 'b', 5000, 0));
-	bed_close(img);
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_cache_goes_and_its_images_with_all_data_are_in_the_others)
-{
-	struct bed *b = two_mounted();
-	struct image *open = make(b, "open", 'o'), *closed = make(b, "closed", 'c'),
-		     *gone = make(b, "gone", 'g');
-
-	bed_close(closed);
-	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "gone"), 0);
-	ck_assert_int_eq(bed_part(b, b->caches[0]), 0);
-	ck_assert_uint_eq(image_cache_id(open), 2);
-	ck_assert(plain_is(b, "closed", 'c', BYTES));
-	ck_assert(bed_reads(open, 'o', BYTES, 0));
-	ck_assert(bed_reads(gone, 'g', BYTES, 0));
-	ck_assert_int_eq(bed_fill(open, 'p', BYTES, 0), BYTES);
-	bed_close(gone);
-	bed_close(open);
-	/* it is not needed any more */
-	turn_round(b);
-	b->nr_caches = 1;
-	bed_unmount(b);
-	bed_must_mount(b);
-	open = bed_open(b, "open");
-	ck_assert(bed_reads(open, 'p', BYTES, 0));
-	bed_close(open);
-	b->nr_caches = 2;
-	ck_assert_int_eq(bed_join(b, b->caches[1]), 0);
-	ck_assert_uint_eq(b->caches[1]->id, 1);
-	ck_assert_str_eq(b->said, "");
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(the_last_cache_may_go)
-{
-	struct bed *b = bed_new();
-	struct image *img;
-
-	bed_must_mount(b);
-	img = make(b, "a", 'a');
-	ck_assert_int_eq(bed_part(b, b->caches[0]), 0);
-	ck_assert_uint_eq(imagedir_caches(b->dir, NULL, 0), 0);
-	ck_assert_uint_eq(image_cache_id(img), 0);
-	ck_assert_int_eq(bed_fill(img, 'b', 5000, 0), 5000);
-	ck_assert(bed_reads(img, 'b', 5000, 0));
-	ck_assert_int_eq(image_sync(img, false), 0);
-	bed_close(img);
-	ck_assert_int_eq(bed_join(b, b->caches[0]), 0);
-	img = bed_open(b, "a");
-	ck_assert_uint_eq(image_cache_id(img), 1);
-	ck_assert(bed_reads(img, 'b', 5000, 0));
-	bed_close(img);
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_cache_with_an_image_in_conflict_stays)
-{
-	struct bed *b = two_mounted();
-	struct image *img = make(b, "a", 'a');
-
-	bed_close(img);
-	bed_unmount(b);
-	bed_make_file(b, "a", 'z', BYTES / 2);
-	bed_must_mount(b);
-	ck_assert_int_eq(bed_part(b, b->caches[0]), -EBUSY);
-	ck_assert_ptr_nonnull(strstr(b->text, "a cannot leave"));
-	ck_assert_int_eq(imagedir_remove_cache(b->dir, 7, b->text, sizeof(b->text)), -ENOENT);
-	/* as before */
-	img = make(b, "b", 'b');
-	ck_assert_uint_eq(image_cache_id(img), 1);
-	bed_close(img);
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_cache_that_holds_data_of_a_file_in_use_does_not_come)
-{
-	struct bed *b = two_mounted();
-	struct image *img = make(b, "a", 'a');
-
-	bed_close(img);
-	bed_unmount(b);
-	turn_round(b);
-	b->nr_caches = 1;
-	b->force = true;
-	bed_must_mount(b);
-	img = bed_open(b, "a");
-	ck_assert_int_eq(bed_join(b, b->caches[1]), -EBUSY);
-	ck_assert_ptr_nonnull(strstr(b->text, "in use"));
-	bed_close(img);
-	b->nr_caches = 2;
-	bed_free(b);
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("image_move");
-	TCase *ids = tcase_create("ids"), *choice = tcase_create("choice"),
-	      *moves = tcase_create("moves"), *twice = tcase_create("twice"),
-	      *caches = tcase_create("caches");
+	TCase *moves = tcase_create("moves");
 
-	tcase_add_test(ids, a_cache_has_its_id_in_whatever_order_they_are_given);
-	tcase_add_test(ids, a_new_cache_takes_no_id_that_another_one_has);
-	tcase_add_test(ids, a_cache_with_dirty_data_must_not_be_left_out);
-	tcase_add_test(ids, a_cache_is_given_once);
-	tcase_add_test(choice, the_policy_says_where_images_go);
-	tcase_add_test(choice, patterns_say_what_is_cached);
 	tcase_set_timeout(moves, 120);
 	tcase_add_test(moves, an_image_moves_with_all_its_data_while_it_is_open);
 	tcase_add_test(moves, a_detached_image_is_its_plain_file_until_it_is_attached);
 	tcase_add_test(moves, an_image_that_is_not_open_can_be_moved);
 	tcase_add_test(moves, what_cannot_be_moved_stays);
 	tcase_add_test(moves, an_image_in_conflict_is_not_moved);
+	tcase_add_test(moves, an_image_that_cannot_be_drained_stays_where_it_is);
 	tcase_add_test(moves, an_image_under_load_moves_back_and_forth);
+	tcase_add_test(moves, a_move_waits_for_who_is_inside_and_lets_the_others_go_on);
+	tcase_add_test(moves, requests_wait_while_the_gate_is_shut);
 	tcase_add_test(moves, what_was_written_after_a_move_survives_a_kill);
 	tcase_add_test(moves, nothing_of_the_log_is_written_over_a_detached_image);
 	tcase_add_test(moves, a_kill_at_any_moment_of_moves_loses_nothing);
-	tcase_add_test(twice, a_file_that_two_caches_know_stays_with_the_one_that_has_data_of_it);
-	tcase_add_test(twice, a_file_that_two_caches_hold_data_of_is_a_conflict);
-	tcase_add_test(twice, a_renamed_directory_takes_along_the_images_of_all_caches);
-	tcase_set_timeout(caches, 120);
-	tcase_add_test(caches, a_cache_comes_while_mounted);
-	tcase_add_test(caches, a_cache_goes_and_its_images_with_all_data_are_in_the_others);
-	tcase_add_test(caches, the_last_cache_may_go);
-	tcase_add_test(caches, a_cache_with_an_image_in_conflict_stays);
-	tcase_add_test(caches, a_cache_that_holds_data_of_a_file_in_use_does_not_come);
-	suite_add_tcase(s, ids);
-	suite_add_tcase(s, choice);
 	suite_add_tcase(s, moves);
-	suite_add_tcase(s, twice);
-	suite_add_tcase(s, caches);
 	return s;
 }
 

@@ -439,15 +439,6 @@ static void in_child(struct bed *b, void (*fn)(struct bed *b, uint64_t random), 
 		fail("child: status %x", (unsigned int)status);
 }
 
-/* The caches are given in the other order from now on. */
-static void turn_round(struct bed *b)
-{
-	struct bed_cache *c = b->caches[0];
-
-	b->caches[0] = b->caches[1];
-	b->caches[1] = c;
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t cycles = CYCLES_DEFAULT, random;
@@ -476,7 +467,7 @@ int main(int argc, char **argv)
 	}
 	for (uint64_t i = 0; i < cycles; i++) {
 		if (below(&random, 2))
-			turn_round(b);
+			bed_turn_round(b);
 		in_child(b, run_daemon, below(&random, 1u << 30));
 		in_child(b, run_verifier, below(&random, 1u << 30));
 	}

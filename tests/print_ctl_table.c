@@ -11,6 +11,10 @@
 
 static void print_range(const struct ctl_description *d)
 {
+	for (size_t i = 0; d->words && d->words[i]; i++)
+		printf(", %s", d->words[i]);
+	if (d->words)
+		return;
 	if (d->max == UINT64_MAX)
 		printf(", at least %" PRIu64, d->min);
 	else if (strcmp(d->unit, "0/1") != 0)

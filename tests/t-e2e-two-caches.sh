@@ -112,7 +112,7 @@ exec 3<&- 4<&- 5<&-
 umount_lcfs "$mnt"
 
 # Nothing is left in either: one is enough.
-mount_with_log "$two" "$dir" "$mnt"
+mount_with_log "$two" "$dir" "$mnt" allow_migrate=0
 [ "$(ls "$mnt/.lcctl/caches")" = 2 ] || fail "$(ls "$mnt/.lcctl/caches")"
 exec 3<>"$mnt/a"
 [ "$(cache_of a)" = 0 ] || fail "a is attached again"

@@ -19,7 +19,7 @@ refused 2 'frobnicate' "$MKFS" --frobnicate "$tmp/file"
 cmp -n 67108864 "$tmp/file" /dev/zero || fail "something was written"
 
 works "$MKFS" --help
-for word in --force --label --segment-order --size --uuid --quiet --version; do
+for word in --force --nodiscard --label --segment-order --size --uuid --quiet --version; do
 	grep -q -e "$word" "$tmp/out" || fail "--help does not have $word"
 	grep -q -e "Fl .*${word#--}" "$top_srcdir/man/mkfs.lcfs.8" ||
 		fail "mkfs.lcfs(8) does not have $word"

@@ -70,6 +70,15 @@ void blocks_set_clean(struct cache *c, uint32_t cbn)
 	ix->flags[cbn] &= INDEX_LIVE | INDEX_BATCH;
 }
 
+void blocks_set_dirty(struct cache *c, uint32_t cbn, int64_t at)
+{
+	struct index *ix = &c->index;
+
+	if (!index_is_dirty(ix, cbn))
+		set_dirty(c, imgtab_find(c, entry_key_image(ix->key[cbn])), cbn,
+			  ages_current(&c->ages, at), at);
+}
+
 static void drop_one(struct cache *c, uint32_t cbn, uint64_t before)
 {
 	if (log_position(c, cbn) < before)

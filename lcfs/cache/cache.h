@@ -46,6 +46,12 @@ struct cache_conf {
 	uint32_t merge_buffers;	  /* 8 KiB each, for what must be read before it is written or
 				     answered; default 64 */
 	bool ignore_lost_buffers; /* C3: the admin says that the shared RAM buffers are lost */
+	/*
+	 * To save what can be saved, on a device whose writes go nowhere: of a damaged log what is
+	 * before the damage counts, and the RAM buffers of a dead daemon do not. Such a cache must
+	 * never be served.
+	 */
+	bool accept_damage;
 };
 
 void cache_conf_default(struct cache_conf *conf);
@@ -107,7 +113,9 @@ struct cache_recovery_report {
 	uint64_t first_lsn, last_lsn;
 	uint32_t images, dirty_blocks;
 	bool was_clean;
-	char error[512]; /* one line: what, where, what to do; empty when 0 is returned */
+	/* one line: what, where, what to do; when 0 is returned it is empty, or, with
+	 * accept_damage, says where the log was cut off */
+	char error[512];
 };
 
 /* Reads both copies and gives the newest valid one. -ENOENT: no lcfs cache there, -EUCLEAN: damaged
@@ -178,10 +186,10 @@ struct cache_image_info {
 	uint64_t size;	  /* bytes, as lcfs shows it */
 	int64_t mtime_ns; /* of the last cached change, 0 = ask the backing file */
 	uint64_t dirty_blocks, cached_blocks;
-	int64_t dirty_since_ns; /* see cache_status */
 	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
 	 * cannot be read; and the last such block. */
 	uint64_t damaged, damaged_block;
+	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
 	struct op_identity identity;
@@ -225,6 +233,16 @@ int cache_image_refresh(struct cache *c, struct cache_image *img, const struct o
  * lift them). Sticky, logged. */
 void cache_image_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
 			   uint64_t now, struct outbox *ob);
+/*
+ * The admin has decided about an image that is stopped (IMAGE_CONFLICT, IMAGE_MISSING): its file is
+ * the one with this identity and stamp, as it is now, and all that the log holds of the image goes
+ * over it. From CACHE_DONE or ACTION_DONE on that is durable, and the image is served again.
+ * s->result: -EINVAL: it is not stopped; -EIO: the cache device has failed. CACHE_AGAIN: not now
+ * (something of it is under way, or the log has no space), nothing has changed.
+ */
+enum cache_step cache_image_accept(struct cache *c, struct cache_image *img,
+				   const struct op_identity *identity, const struct op_stamp *stamp,
+				   struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Smallest piece that the backing file takes in a direct write: 512 (default) or 4096. Before the
  * first write. */
 void cache_image_set_align(struct cache_image *img, uint32_t bytes);
@@ -391,6 +409,9 @@ struct cache_read {
 	uint64_t off;
 	uint32_t len;
 	void *buf;
+	/* buf has what is in the backing file: what is cached is laid over it, and the backing file
+	 * is not read. Of an image that is stopped, too. */
+	bool is_overlay;
 	void *owner;
 	int result; /* len or -errno */
 	/* the core's */

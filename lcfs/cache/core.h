@@ -227,8 +227,8 @@ struct cache_image {
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
 	uint64_t last_lsn;		 /* last record with something of this image */
 	uint64_t dirty, cached;		 /* blocks */
-	uint64_t damaged, damaged_block; /* as in cache_image_info */
 	struct age_count ages;		 /* of the dirty ones */
+	uint64_t damaged, damaged_block; /* as in cache_image_info */
 	struct list ranges;		 /* cache_range.node: held and pending */
 	struct list range_waiters;	 /* cache_waiter */
 	struct list ops;		 /* cache_op_state.node: in phases that concern migration */
@@ -446,6 +446,9 @@ bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uin
 		   uint8_t mask, int64_t dirty_at);
 void blocks_remove(struct cache *c, uint32_t cbn);
 void blocks_set_clean(struct cache *c, uint32_t cbn);
+/* A live block, of a segment that the tail has not passed, is to be written again; at: wall clock,
+ * ns. */
+void blocks_set_dirty(struct cache *c, uint32_t cbn, int64_t at);
 /* Forgets what is cached of [first, last] at positions below `before`; from *cursor on, at most
  * `budget` steps. True when done. */
 bool blocks_drop_range(struct cache *c, struct cache_image *img, uint64_t first, uint64_t last,
@@ -502,6 +505,8 @@ enum image_state imgtab_state(const struct cache_image *img);
 /* cache_image_set_state() under the lock. */
 void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state s, int error,
 		      uint64_t now, struct outbox *ob);
+/* OP_STATE that has a stamp: the image goes on over the file of that stamp (resolve.c). */
+void imgtab_accept(struct cache_image *img, const struct op *op);
 /* -EIO and the like for images that cannot be written or read, else 0. */
 int imgtab_error(const struct cache *c, const struct cache_image *img);
 /* The only copy of the block is damaged. */

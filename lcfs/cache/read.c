@@ -221,7 +221,7 @@ static void device_done(struct cache *c, struct action *a, int result, uint64_t 
 	(void)now;
 	if (result < 0)
 		set_rotten(p, 0, p->blocks);
-	if (p->source == SOURCE_MIXED_DEVICE)
+	if (p->source == SOURCE_MIXED_DEVICE && !p->read->is_overlay)
 		issue_backing(p, ob);
 	else
 		part_done(p, ob);
@@ -241,6 +241,8 @@ static void issue_part(struct cache *c, struct cache_read_part *p, struct outbox
 		break;
 	case SOURCE_BACKING:
 	case SOURCE_MIXED_RAM:
+		if (p->read->is_overlay)
+			return;
 		issue_backing(p, ob);
 		break;
 	default:
@@ -251,10 +253,32 @@ static void issue_part(struct cache *c, struct cache_read_part *p, struct outbox
 
 static bool is_async(const struct cache_read *r)
 {
-	for (uint32_t i = 0; i < r->s.nr_parts; i++)
-		if (r->part[i].source != SOURCE_ZERO && r->part[i].source != SOURCE_RAM)
+	for (uint32_t i = 0; i < r->s.nr_parts; i++) {
+		switch (r->part[i].source) {
+		case SOURCE_ZERO:
+		case SOURCE_RAM:
+			break;
+		case SOURCE_BACKING:
+		case SOURCE_MIXED_RAM:
+			if (!r->is_overlay)
+				return true;
+			break;
+		default:
 			return true;
+		}
+	}
 	return false;
+}
+
+/* What the caller has read of the backing file is not to show where an operation is pending. */
+static void mask_overlay(struct cache_read *r)
+{
+	for (uint32_t i = 0; i < r->s.nr_parts; i++) {
+		struct cache_read_part *p = &r->part[i];
+
+		imgtab_mask_backing(r->image, part_dst(p), p->block * BLOCK_BYTES,
+				    (uint64_t)p->blocks * BLOCK_BYTES);
+	}
 }
 
 static void unpin_all(struct cache *c, struct cache_read *r, uint64_t now, struct outbox *ob)
@@ -387,7 +411,7 @@ enum cache_step cache_read_step(struct cache *c, struct cache_read *r, bool may_
 
 	if (r->s.is_ready)
 		return CACHE_COPY; /* resumed: all parts are in */
-	if (!r->s.error && r->image->is_stopped)
+	if (!r->s.error && r->image->is_stopped && !r->is_overlay)
 		r->s.error = -EIO;
 	if (r->s.error || r->s.done == r->len) {
 		r->result = r->s.error ? r->s.error : (int)r->len;
@@ -399,6 +423,8 @@ enum cache_step cache_read_step(struct cache *c, struct cache_read *r, bool may_
 		waiters_add(&c->merge_waiters, &r->s.wait, &r->act);
 		return CACHE_WAIT;
 	}
+	if (r->is_overlay)
+		mask_overlay(r);
 	if (!is_async(r)) {
 		r->s.is_ready = true;
 		return CACHE_COPY;

@@ -255,15 +255,29 @@ static int walked(struct logscan *s, const struct logscan_record *lr, void *arg)
 	return recovery_apply_record(arg, &rec);
 }
 
+/* Damage that is said and, where that is asked for, taken for the end. */
+static bool is_accepted(struct recovery *r, int error)
+{
+	r->is_cut = r->c->conf.accept_damage && error == -EUCLEAN;
+	return r->is_cut;
+}
+
 static int walk(struct recovery *r)
 {
 	struct logscan_result *w = &r->walk;
+	struct logscan_conf conf = {
+		.must_reach = r->table_lsn,
+		.deliver_damaged = r->c->conf.accept_damage,
+	};
 	int ret;
 
 	r->last_branch = r->c->sb.tail_branch;
-	ret = logscan_walk(r->dev, &r->c->sb, r->table_lsn, walked, r, w);
-	if (ret < 0)
-		return recovery_say(r, ret, "%s", w->text[0] ? w->text : strerror(-ret));
+	ret = logscan_walk_conf(r->dev, &r->c->sb, &conf, walked, r, w);
+	if (ret < 0) {
+		recovery_say(r, ret, "%s", w->text[0] ? w->text : strerror(-ret));
+		if (!is_accepted(r, ret))
+			return ret;
+	}
 	r->last_lsn = w->last_lsn;
 	r->last_link = w->last_link;
 	r->last_branch = w->last_branch;
@@ -450,7 +464,7 @@ static int run(struct recovery *r, bool pool_valid)
 		ret = load_table(r);
 	if (!ret)
 		ret = walk(r);
-	if (!ret && pool_valid)
+	if (!ret && pool_valid && !r->is_cut)
 		ret = recovery_drain_pool(r);
 	if (!ret)
 		ret = finish(r, pool_valid, newest);

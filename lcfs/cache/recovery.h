@@ -25,6 +25,7 @@ struct recovery {
 	uint64_t table_lsn;
 	uint64_t last_lsn, last_link, last_branch;
 	uint64_t next_segment;	       /* where the new epoch begins */
+	bool is_cut;		       /* damaged, and what is before that was asked for */
 	uint8_t *block;		       /* 4096 bytes for operations */
 	struct recovery_place *places; /* of the records, ascending */
 	size_t nr_places, places_room;

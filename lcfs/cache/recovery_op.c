@@ -126,6 +126,10 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 		img->has_intent = op->arg0 != 0;
 		break;
 	case OP_STATE:
+		if (op->has_stamp && op->arg0 == TABLE_STATE_OK) {
+			imgtab_accept(img, op);
+			break;
+		}
 		img->state = (uint8_t)op->arg0;
 		img->error = (int)op->arg1;
 		img->is_stopped = op->arg0 == TABLE_STATE_CONFLICT ||

@@ -126,6 +126,33 @@ int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item, uin
 	return image_drain(p->img);
 }
 
+const char *const ctl_resolutions[] = { "keep-cache", "keep-backing", "export PATH", NULL };
+
+int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out)
+{
+	struct cache_image_info info;
+	bool is_held = image_info(p->img, &info, NULL) &&
+		       (info.state == IMAGE_CONFLICT || info.state == IMAGE_MISSING);
+
+	(void)item;
+	return ctl_text_printf(out, is_held ? "keep-cache keep-backing export\n" : "none\n");
+}
+
+int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item, const char *text)
+{
+	static const char export[] = "export ";
+
+	(void)item;
+	if (strcmp(text, ctl_resolutions[0]) == 0)
+		return image_resolve(p->img, IMAGE_KEEP_CACHE);
+	if (strcmp(text, ctl_resolutions[1]) == 0)
+		return image_resolve(p->img, IMAGE_KEEP_BACKING);
+	if (strncmp(text, export, strlen(export)) == 0)
+		return image_export(p->img, text + strlen(export));
+	return -EINVAL;
+}
+
 int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
 	(void)item;

@@ -25,7 +25,7 @@ int ctlfs_open(struct ctlfs *t, uint64_t node, int flags, struct ctl_file **out)
 	if (attr.type != CTL_FILE)
 		return attr.type == CTL_DIR ? -EISDIR : -ELOOP;
 	item = ctl_node_item(node);
-	if ((reads && !item->show) || (writes && !item->store))
+	if ((reads && !item->show) || (writes && !ctl_item_can_store(item)))
 		return -EACCES;
 	f = calloc(1, sizeof(*f));
 	if (!f)
@@ -151,37 +151,45 @@ ssize_t ctlfs_read(struct ctl_file *f, void *buf, size_t size, uint64_t off)
 	return (ssize_t)n;
 }
 
-/* The value in what was written: one newline at the end is not part of it. */
-static must_check int value_parse(const struct ctl_item *item, const char *data, size_t len,
-				  uint64_t *value)
+/* What was written, without the newline at its end, as text. */
+static must_check int value_text(const char *data, size_t len, char *text)
 {
-	char text[VALUE_MAX + 1];
-
 	if (len > VALUE_MAX)
 		return -EINVAL;
 	if (len && data[len - 1] == '\n')
 		len--;
 	memcpy(text, data, len);
 	text[len] = '\0';
-	if (strlen(text) != len)
-		return -EINVAL;
-	return parse_u64(text, item->min, item->max, value);
+	return strlen(text) == len ? 0 : -EINVAL;
+}
+
+static must_check int store(const struct ctl_file *f, const char *text)
+{
+	CLEANUP_CTL_PLACE struct ctl_place place = { 0 };
+	const struct ctl_item *item = f->item;
+	uint64_t value = 0;
+	int err = 0;
+
+	if (!item->store_text)
+		err = parse_u64(text, item->min, item->max, &value);
+	if (!err)
+		err = ctl_place_get(f->tree, f->node, &place);
+	if (err)
+		return err;
+	return item->store_text ? item->store_text(&place, item, text) :
+				  item->store(&place, item, value);
 }
 
 ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len)
 {
-	CLEANUP_CTL_PLACE struct ctl_place place = { 0 };
-	uint64_t value;
+	char text[VALUE_MAX + 1];
 	int err;
 
 	if (!f->can_write)
 		return -EBADF;
-	err = value_parse(f->item, data, len, &value);
-	if (err)
-		return err;
-	err = ctl_place_get(f->tree, f->node, &place);
+	err = value_text(data, len, text);
 	if (!err)
-		err = f->item->store(&place, f->item, value);
+		err = store(f, text);
 	if (err)
 		return err;
 	if (f->item->show != ctl_show_zero)

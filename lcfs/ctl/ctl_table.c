@@ -136,6 +136,14 @@ const struct ctl_item ctl_table[] = {
 		"make all writes to it so far durable; returns when they are"),
 	TRIGGER(CTL_IN_DEVICE, "drain", ctl_device_drain, 0,
 		"write all of it to its backing file; returns when that is done"),
+	{ .kind = CTL_IN_DEVICE,
+	  .name = "resolve",
+	  .unit = "",
+	  .words = ctl_resolutions,
+	  .help = "decide about an image in conflict or missing, or write it to a new file; reads "
+		  "as what can be written now, or none",
+	  .show = ctl_device_show_resolve,
+	  .store_text = ctl_device_resolve },
 	LINK(CTL_IN_DEVICE, "device", ctl_device_link_device, "the backing file"),
 };
 

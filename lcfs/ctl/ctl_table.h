@@ -65,14 +65,22 @@ struct ctl_item {
 	const char *name;
 	const char *unit;  /* "" where there is none */
 	uint64_t min, max; /* what store takes */
+	const char *const *words; /* what store_text takes, for help; NULL ends */
 	uint64_t initial;  /* its value after a mount, where it has a lasting one */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
+	/* or what is no number, without the newline at its end */
+	int (*store_text)(const struct ctl_place *p, const struct ctl_item *item, const char *text);
 	int (*link)(const struct ctl_place *p, struct ctl_text *out);
 	enum ctl_dir_kind child;
 	int arg; /* for show and store */
 };
+
+static inline bool ctl_item_can_store(const struct ctl_item *item)
+{
+	return item->store || item->store_text;
+}
 
 /* The row of a node that exists; NULL for a directory itself. */
 const struct ctl_item *ctl_node_item(uint64_t node);
@@ -148,6 +156,11 @@ int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
 int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
+int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out) must_check;
+int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item,
+		       const char *text) must_check;
+extern const char *const ctl_resolutions[];
 int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
 
 #endif

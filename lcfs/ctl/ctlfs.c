@@ -146,7 +146,7 @@ static mode_t item_mode(const struct ctl_item *item)
 	case CTL_LINK:
 		return S_IFLNK | 0777;
 	case CTL_FILE:
-		return S_IFREG | (item->show ? 0444u : 0) | (item->store ? 0200u : 0);
+		return S_IFREG | (item->show ? 0444u : 0) | (ctl_item_can_store(item) ? 0200u : 0);
 	}
 	return S_IFDIR | 0755;
 }
@@ -379,6 +379,7 @@ bool ctlfs_describe(size_t row, struct ctl_description *d)
 		.is_trigger = item->show == ctl_show_zero,
 		.min = item->min,
 		.max = item->max,
+		.words = item->words,
 		.has_default = item->store && item->show == ctl_cache_show_knob,
 		.initial = item->initial,
 		.help = item->help,

@@ -108,11 +108,12 @@ struct ctl_description {
 	const char *dir;  /* "", "caches/ID/" or "devices/ID/" */
 	const char *name; /* of the file */
 	enum ctl_type type;
-	mode_t mode;	   /* with the bits of the type */
-	const char *unit;  /* "" where there is none */
-	bool is_trigger;   /* writing does something, reads as 0 */
-	uint64_t min, max; /* what may be written, where mode says that it can */
-	bool has_default;  /* it keeps what is written, and begins with `initial` */
+	mode_t mode;		  /* with the bits of the type */
+	const char *unit;	  /* "" where there is none */
+	bool is_trigger;	  /* writing does something, reads as 0 */
+	uint64_t min, max;	  /* what may be written, where mode says that it can, */
+	const char *const *words; /* or one of these; NULL ends */
+	bool has_default;	  /* it keeps what is written, and begins with `initial` */
 	uint64_t initial;
 	const char *help; /* a few words, without a full stop */
 };

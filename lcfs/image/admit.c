@@ -132,7 +132,7 @@ int imagedir_admit(struct imagedir *d, const struct superblock *const *sb, unsig
 	int r;
 
 	*text = '\0';
-	if (nr > IMAGEDIR_CACHES_MAX) {
+	if (imagedir_caches(d, NULL, 0) + nr > IMAGEDIR_CACHES_MAX) {
 		snprintf(text, size, "too many caches: a mount takes %u", IMAGEDIR_CACHES_MAX);
 		return -E2BIG;
 	}

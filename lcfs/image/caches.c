@@ -152,6 +152,8 @@ int imagedir_add_caches(struct imagedir *d, const struct imagedir_cache *c, unsi
 
 	LOCK_SCOPE(&d->caches_lock);
 	*text = '\0';
+	if (imagedir_caches(d, NULL, 0) + nr > IMAGEDIR_CACHES_MAX)
+		return -E2BIG; /* imagedir_admit() has said so */
 	is_first = imagedir_caches(d, NULL, 0) == 0;
 	r = admit_renumber(d, c, nr);
 	if (r == 0)

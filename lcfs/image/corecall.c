@@ -3,6 +3,7 @@
 #include "lcfs/image/corecall.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -53,6 +54,32 @@ void op_call_init(struct op_call *call)
 	call->op.act.arg = REQUEST_OP_CALL;
 }
 
+void read_call_init(struct read_call *call)
+{
+	memset(call, 0, sizeof(*call));
+	wait_init(&call->wait);
+	call->r.act.arg = REQUEST_READ_CALL;
+}
+
+static enum cache_step run_read(struct cachehost *h, struct read_call *call)
+{
+	enum cache_step step;
+	struct outbox ob;
+
+	outbox_init(&ob);
+	step = cache_read_run(h->cache, &call->r, true, engine_now(h->engine), &ob);
+	engine_carry(h->engine, &ob);
+	return step;
+}
+
+int corecall_read(struct cachehost *h, struct read_call *call)
+{
+	if (run_read(h, call) == CACHE_WAIT)
+		wait_for(&call->wait);
+	wait_end(&call->wait);
+	return call->r.result;
+}
+
 int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step step,
 		    struct outbox *ob)
 {
@@ -94,6 +121,26 @@ int corecall_sync_end(struct sync_call *call)
 	return call->s.result;
 }
 
+static void op_free(struct op_call *call)
+{
+	wait_end(&call->wait);
+	free(call);
+}
+
+static void op_done(struct op_call *call)
+{
+	bool is_abandoned;
+
+	/* the waiter may be gone as soon as the lock is free */
+	mutex_lock(&call->wait.lock);
+	is_abandoned = call->is_abandoned;
+	call->wait.is_done = true;
+	cond_signal(&call->wait.done);
+	mutex_unlock(&call->wait.lock);
+	if (is_abandoned)
+		op_free(call);
+}
+
 void corecall_op_start(struct cachehost *h, struct op_call *call)
 {
 	struct outbox ob;
@@ -119,6 +166,18 @@ int corecall_op_end(struct op_call *call)
 	wait_for(&call->wait);
 	wait_end(&call->wait);
 	return call->op.result;
+}
+
+void corecall_op_abandon(struct op_call *call)
+{
+	bool is_done;
+
+	mutex_lock(&call->wait.lock);
+	call->is_abandoned = true;
+	is_done = call->wait.is_done;
+	mutex_unlock(&call->wait.lock);
+	if (is_done)
+		op_free(call);
 }
 
 int corecall_op(struct cachehost *h, struct op_call *call)
@@ -152,12 +211,17 @@ void corecall_request(struct cachehost *h, struct action *a)
 {
 	if (a->arg == REQUEST_SYNC_CALL) {
 		wait_done(&container_of(a, struct sync_call, s.act)->wait);
+	} else if (a->arg == REQUEST_READ_CALL) {
+		struct read_call *call = container_of(a, struct read_call, r.act);
+
+		if (a->type == ACTION_DONE || run_read(h, call) == CACHE_DONE)
+			wait_done(&call->wait);
 	} else {
 		struct op_call *call = container_of(a, struct op_call, op.act);
 
 		if (a->type == ACTION_RESUME)
 			step_op(h, call);
 		else
-			wait_done(&call->wait);
+			op_done(call);
 	}
 }

@@ -21,6 +21,7 @@ enum request_kind {
 	REQUEST_IO_SYNC,      /* struct image_io, csync */
 	REQUEST_SYNC_CALL,    /* struct sync_call */
 	REQUEST_OP_CALL,      /* struct op_call */
+	REQUEST_READ_CALL,    /* struct read_call */
 };
 
 struct call_wait {
@@ -37,11 +38,18 @@ struct sync_call {
 struct op_call {
 	struct cache_op op;
 	struct call_wait wait;
+	bool is_abandoned; /* on the heap, and nobody waits; lock: wait.lock */
+};
+
+struct read_call {
+	struct cache_read r;
+	struct call_wait wait;
 };
 
 /* Zeroes and readies. Each call below needs one of its own; afterwards it is spent. */
 void sync_call_init(struct sync_call *call);
 void op_call_init(struct op_call *call);
+void read_call_init(struct read_call *call);
 
 /* These block. The result of the request. */
 int corecall_sync(struct cachehost *h, struct cache_image *ci) must_check; /* NULL: everything */
@@ -53,6 +61,9 @@ int corecall_op(struct cachehost *h, struct op_call *call) must_check;
 void corecall_op_start(struct cachehost *h, struct op_call *call);
 bool corecall_op_wait(struct op_call *call, uint64_t ns);
 int corecall_op_end(struct op_call *call) must_check;
+int corecall_read(struct cachehost *h, struct read_call *call) must_check;
+/* Nobody waits for it any more: it is freed now or when it is done. */
+void corecall_op_abandon(struct op_call *call);
 /* Waits for what a core function returned for call->s (CACHE_DONE or CACHE_WAIT); ob is carried out
  * first. */
 int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step step,

@@ -272,6 +272,29 @@ void image_counts(const struct image *img, enum image_io_kind kind, struct image
 bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
 		      struct histogram_view *v, struct image_io_counts *n);
 int image_drain(struct image *img) must_check; /* blocks until clean */
+
+/*
+ * The admin's decision about an image that is held: conflict or missing. Keep the cache: the file
+ * that has its name now is its base, and all that the cache holds goes over it. Keep the backing
+ * file: what the cache holds is dropped. Blocks until that is durable; the image is served again
+ * then. With a reference.
+ *
+ * -EINVAL: it is not held; -ENOENT (keep the cache): no file has its name; -EBUSY: somebody has it
+ * open, or the file that has its name is in use as another image: unmount and mount again; -ENOSPC:
+ * the log has no room for the decision; -EROFS; -EIO: the cache device has failed.
+ */
+enum image_resolution {
+	IMAGE_KEEP_CACHE,
+	IMAGE_KEEP_BACKING,
+};
+int image_resolve(struct image *img, enum image_resolution how) must_check;
+/*
+ * Writes an image that is held to a new, sparse file at the absolute path, as it would be shown:
+ * what the cache has over what its file has now, if there is one. Nothing is decided by that.
+ * -EINVAL: it is not held; -EEXIST; -EBUSY: it was decided meanwhile; -EIO: a block cannot be read.
+ * After an error there is no file.
+ */
+int image_export(struct image *img, const char *path) must_check;
 /*
  * Attaches the image to that cache, or detaches it (0), while it is in use: drains it from the
  * cache it is in, unbinds it there, durably; then the other cache has it. Its writes go on but for
@@ -280,7 +303,8 @@ int image_drain(struct image *img) must_check; /* blocks until clean */
  *
  * -ENOENT: no such cache, or the image has no name any more; -EIO: it is in conflict, missing or
  * its cache has failed; -EROFS; -EBUSY: another program has locked the file; -ENOSPC: that cache
- * has no room for another image (it is uncached then). After an error it is where it was, unless
+ * has no room for another image (it is uncached then); -ETIMEDOUT, or what the backing store says:
+ * it cannot be drained now. After an error it is where it was, unless
  * said otherwise.
  */
 int image_attach(struct image *img, uint32_t cache_id) must_check;

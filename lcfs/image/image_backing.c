@@ -2,7 +2,6 @@
 /* How the core's engine reaches backing files: descriptors, and calls that block. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,8 +12,8 @@
 #include "common/messages.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
+#include "lcfs/image/zeros.h"
 
-#define ZERO_BYTES (256u << 10)
 #define LOCK_TRIES 50
 
 static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t off, uint64_t len)
@@ -198,38 +197,6 @@ static int back_grow(struct cachehost *h, struct image *img, const struct action
 	return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
 }
 
-static int write_zeros(int fd, uint64_t off, uint64_t end)
-{
-	void *zeros = calloc(1, ZERO_BYTES);
-	int r = zeros ? 0 : -ENOMEM;
-
-	while (r == 0 && off < end) {
-		ssize_t n = pwrite(fd, zeros, min(end - off, (uint64_t)ZERO_BYTES), (off_t)off);
-
-		if (n < 0 && errno != EINTR)
-			r = -errno;
-		off += n > 0 ? (uint64_t)n : 0;
-	}
-	free(zeros);
-	return r;
-}
-
-static int back_punch(int fd, uint64_t off, uint64_t len)
-{
-	struct stat st;
-	uint64_t end = off + len;
-
-	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) == 0)
-		return 0;
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
-		return -errno;
-	if (fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) == 0)
-		return 0;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return write_zeros(fd, off, min(end, (uint64_t)st.st_size));
-}
-
 static int back_change(struct cachehost *h, struct image *img, const struct action *a)
 {
 	int fd, r = back_check(h, img, a);
@@ -239,7 +206,7 @@ static int back_change(struct cachehost *h, struct image *img, const struct acti
 	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	atomic_store(&img->is_changed, true);
 	if (a->type == ACTION_BACK_PUNCH)
-		return back_punch(fd, a->off, a->len);
+		return zeros_punch(fd, a->off, a->len);
 	return ftruncate(fd, (off_t)a->off) < 0 ? -errno : 0;
 }
 
@@ -337,7 +304,8 @@ static int backing_call(void *ctx, struct action *a)
 
 static void request(void *ctx, struct action *a)
 {
-	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL)
+	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL ||
+	    a->arg == REQUEST_READ_CALL)
 		corecall_request(ctx, a);
 	else
 		image_io_request(a);

@@ -12,8 +12,8 @@
  *	  |        parked
  *	  +-----> pool: prepare or sync, then as above; or pread, pwrite, fdatasync
  *
- * All of it is inside the image (gate.c), or passed the inner gate; what finds the outer one shut is
- * parked before it has begun.
+ * All of it is inside the image (gate.c), or passed the inner gate; what finds the outer one shut
+ * is parked before it has begun.
  */
 #include "lcfs/image/image.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The lease (G2): what a cache's super block promises about the time after which lcfs changes no backing
- * file any more.
+ * The lease (G2): what a cache's super block promises about the time after which lcfs changes no
+ * backing file any more.
  *
  * When lcfs dies while it changes a file, its successor cannot know how far it came; but a change
  * of the file after the lease was somebody else's. So before each change, the lease must have

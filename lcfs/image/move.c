@@ -2,32 +2,32 @@
 /*
  * An image goes from one cache to another, or to none, or to one from none, while it is in use.
  *
- *	1 drain     The cache it is in (A) migrates all of it, and notes durably that it is clean.
- *	            Writes go on; when little is left, or a round is over,
- *	2 shut      nobody comes in any more (gate.c), those inside end, and the rest is drained.
- *	            What comes now is parked. If that takes too long the gate opens again, and it
- *	            is tried once more a while later.
- *	3 unbind    The mark goes, UNBIND in A's log, durable.
- *	4 assign    What the admin said is noted as an attribute of the file.
- *	5 enter     The file is synced (B6), and the other cache (B) gets to know it, in memory. Its
- *	            first write binds it there, as ever.
- *	6 open      What was parked starts again.
+ *	1 drain   The cache it is in (A) migrates all of it, and notes durably that it is clean.
+ *	          Writes go on; when little is left, or a round is over,
+ *	2 shut    nobody comes in any more (gate.c), those inside end, and the rest is drained.
+ *	          What comes now is parked. If that takes too long the gate opens again, and it
+ *	          is tried once more a while later.
+ *	3 unbind  The mark goes, UNBIND in A's log, durable.
+ *	4 assign  What the admin said is noted as an attribute of the file.
+ *	5 enter   The file is synced (B6), and the other cache (B) gets to know it, in memory.
+ *	          Its first write binds it there, as ever.
+ *	6 open    What was parked starts again.
  *
  * Killed (or powered off)
- *	in 1, 2     it is in A, with its data in A's log and RAM buffers;
- *	in 3        before UNBIND is durable: in A, clean. The log says so (E5), so that nothing of A
- *	            is ever written over what comes later, and nothing came since the gate was shut.
- *	            A mark of A that is gone is set again with the next write;
- *	after 3     in no cache. All of it is in the file, which A has synced. The first open
- *	            chooses a cache anew, by what was noted if step 4 was done; B's table has it not
- *	            before its first write, which came after UNBIND was durable.
+ *	in 1, 2   it is in A, with its data in A's log and RAM buffers;
+ *	in 3      before UNBIND is durable: in A, clean. The log says so (E5): nothing of A is ever
+ *	          written over what comes later, and nothing came since the gate was shut. A mark
+ *	          of A that is gone is set again with the next write;
+ *	after 3   in no cache. All of it is in the file, which A has synced. The first open chooses
+ *	          a cache anew, by what was noted if step 4 was done; B's table has it not before
+ *	          its first write, which came after UNBIND was durable.
  * So no two caches ever hold data of it, and the mark of a cache that has none does no harm while
  * that cache is in the mount: its table knows.
  *
  * An error of A's device after step 2 leaves nothing behind either: that it is clean is durable.
  */
 #include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "common/align.h"
 #include "common/cleanup.h"
@@ -42,6 +42,8 @@
 #define SHUT_MAX_NS (16 * NSEC_PER_SEC) /* as it doubles while that helps */
 #define APART_NS (200 * NSEC_PER_MSEC)	/* between two of them */
 #define STUCK_NS (30 * NSEC_PER_SEC)	/* the same where it did not help */
+#define ERROR_NS (3 * NSEC_PER_SEC)	/* for which the backing store may refuse */
+#define HANG_NS (60 * NSEC_PER_SEC)	/* for which nothing need be migrated */
 #define FAR_NS (30 * NSEC_PER_SEC)	/* after which writers must give way */
 
 struct move {
@@ -52,6 +54,8 @@ struct move {
 	uint64_t began, shut_at, shut_ns;
 	uint64_t not_before;	/* the gate is not shut again */
 	uint64_t dirty_at_shut; /* blocks */
+	/* patience with the backing store */
+	uint64_t fine_at, moved_at, moved;
 };
 
 /* ---- the gate ---- */
@@ -120,20 +124,59 @@ static bool wait_empty(struct move *m)
 
 /* ---- out of the one ---- */
 
-static int drain_once(struct move *m)
+/* -errno where there is no use in waiting: the backing store refuses it, or does nothing at all. */
+static int lose_patience(struct move *m)
 {
-	struct op_call call;
+	uint64_t now = clock_mono_ns();
+	struct cache_image_info info;
+	struct cache_status st;
 
-	op_call_init(&call);
-	call.op.type = CACHE_OP_CLEAN;
-	call.op.image = atomic_load(&m->img->cached);
-	corecall_op_start(m->from, &call);
-	while (!corecall_op_wait(&call, POLL_NS)) {
+	image_core_info(m->img, &info);
+	cache_status(m->from->cache, &st);
+	if (info.state != IMAGE_ERROR)
+		m->fine_at = now;
+	if (st.migrate_blocks != m->moved)
+		m->moved_at = now;
+	m->moved = st.migrate_blocks;
+	if (now - m->fine_at > ERROR_NS)
+		return info.error ? -info.error : -EIO;
+	return now - m->moved_at > HANG_NS ? -ETIMEDOUT : 0;
+}
+
+static int wait_drained(struct move *m, struct op_call *call)
+{
+	m->fine_at = m->moved_at = clock_mono_ns();
+	while (!corecall_op_wait(call, POLL_NS)) {
+		int r = lose_patience(m);
+
+		if (r < 0)
+			return r;
 		if (is_near(m))
 			shut(m);
 		relent(m);
 	}
-	return corecall_op_end(&call);
+	return 0;
+}
+
+static int drain_once(struct move *m)
+{
+	struct op_call *call = malloc(sizeof(*call));
+	int r;
+
+	if (!call)
+		return -ENOMEM;
+	op_call_init(call);
+	call->op.type = CACHE_OP_CLEAN;
+	call->op.image = atomic_load(&m->img->cached);
+	corecall_op_start(m->from, call);
+	r = wait_drained(m, call);
+	if (r < 0) { /* it goes on, but is not waited for */
+		corecall_op_abandon(call);
+		return r;
+	}
+	r = corecall_op_end(call);
+	free(call);
+	return r;
 }
 
 static bool is_settled(const struct move *m)
@@ -199,6 +242,7 @@ static int take_out(struct move *m)
 	if (r < 0)
 		return r;
 	image_drop_cached(img);
+	m->from = NULL;
 	atomic_store(&img->is_in_use, false);
 	atomic_store(&img->is_changed, false);
 	atomic_store(&img->is_name_lost, false);
@@ -285,6 +329,8 @@ static int move(struct image *img, struct cachehost *from, struct cachehost *to,
 		if (r == 0)
 			r = move_shut(&m);
 		unshut(&m);
+		if (r == -EAGAIN)
+			image_pause();
 	} while (r == -EAGAIN);
 	return r;
 }

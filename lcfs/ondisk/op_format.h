@@ -43,7 +43,8 @@ enum op_type {
 	OP_TOUCH = 9,     /* the backing file is about to be changed by us; stamp before it */
 	OP_INTENT = 10,   /* arg0: enum op_intent; path: a name of image that is about to go */
 	OP_DONE = 11,     /* what OP_INTENT announced has happened (arg0: 1) or not (0) */
-	OP_STATE = 12,    /* arg0: enum table_state, sticky; arg1: errno */
+	OP_STATE = 12,    /* arg0: enum table_state, sticky; arg1: errno; 0 with stamp: all that
+			   * the log holds of image goes over the file of stamp and identity */
 	OP_ATTACH = 13,   /* arg0: enum table_mode */
 	OP_INVALIDATE = 14, /* reserved: arg0 offset, arg1 length: backing file is newer there */
 	OP_DROP = 15,     /* reserved: arg0 offset, arg1 length: the admin discards dirty data */

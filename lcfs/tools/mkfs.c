@@ -21,6 +21,7 @@ static void print_help(void)
 	       "Make an empty lcfs cache on CACHE, a block device or a file.\n"
 	       "\n"
 	       "  -f, --force            overwrite what CACHE holds, dirty segments included\n"
+	       "  -K, --nodiscard        do not tell the device to forget what is in its blocks\n"
 	       "  -L, --label=LABEL      a name for it, at most %d bytes\n"
 	       "      --segment-order=N  segments of 2^N sectors of 512 bytes, N %u to %u (%u)\n"
 	       "  -s, --size=SIZE        size of a file, with K, M, G or T behind; it is created\n"
@@ -74,6 +75,7 @@ enum {
 
 static const struct option options[] = {
 	{ "force", no_argument, NULL, 'f' },
+	{ "nodiscard", no_argument, NULL, 'K' },
 	{ "label", required_argument, NULL, 'L' },
 	{ "segment-order", required_argument, NULL, OPTION_SEGMENT_ORDER },
 	{ "size", required_argument, NULL, 's' },
@@ -92,6 +94,9 @@ static void parse_option(struct mkfs_options *o, int option)
 	switch (option) {
 	case 'f':
 		o->force = true;
+		break;
+	case 'K':
+		o->keeps_blocks = true;
 		break;
 	case 'L':
 		parse_label(o, optarg);
@@ -133,7 +138,7 @@ static void parse_command_line(struct mkfs_options *o, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "fL:s:qhV", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "fKL:s:qhV", options, NULL)) != -1)
 		parse_option(o, option);
 	if (argc - optind == 1) {
 		o->path = argv[optind];
@@ -172,7 +177,7 @@ static must_check int make_cache(struct mkfs_target *t, const struct mkfs_option
 	if (!err)
 		err = mkfs_target_allocate(t, o);
 	if (!err)
-		err = mkfs_format(t, sb);
+		err = mkfs_format(t, sb, o);
 	if (!err && had_cache)
 		mkfs_drop_buffers(&former);
 	return err;

@@ -18,6 +18,7 @@ struct mkfs_options {
 	uint32_t segment_order;
 	uint64_t size; /* 0: as it is */
 	bool has_uuid, force, quiet;
+	bool keeps_blocks; /* a device is not told to forget what is in the segments */
 	uint8_t uuid[FORMAT_UUID_BYTES];
 };
 
@@ -58,7 +59,8 @@ int mkfs_is_dirty(const struct mkfs_target *t, const struct superblock *sb) must
  */
 int mkfs_layout(struct superblock *sb, const struct mkfs_target *t,
 		const struct mkfs_options *o) must_check;
-int mkfs_format(const struct mkfs_target *t, const struct superblock *sb) must_check;
+int mkfs_format(const struct mkfs_target *t, const struct superblock *sb,
+		const struct mkfs_options *o) must_check;
 
 /* Whole reads and writes at a place, with a message on failure. */
 int mkfs_read(const struct mkfs_target *t, void *buf, uint64_t len, uint64_t off) must_check;

@@ -2,19 +2,25 @@
 /*
  * Writing an empty cache.
  *
- * The segments are not touched, so the time does not depend on the size. What stands in them, an
+ * The segments are not written, so the time does not depend on the size. What stands in them, an
  * older cache's records included, never counts: their UUID and the key that seeds their checksums
- * are the old ones, and the new key is random even where the UUID was given.
+ * are the old ones, and the new key is random even where the UUID was given. A device that can
+ * forget what is in them is told to.
  *
  *   1. Wiped: the head up to the first image table, which holds both super blocks and most foreign
  *      signatures, the headers of the image tables, and the last MiB, where a few formats
  *      (GPT, md) have theirs. Flushed. From here on there is no cache.
- *   2. Both super blocks, flushed. From here on there is one.
+ *   2. The segments are discarded, up to the last MiB: never what was just wiped, since some
+ *      devices give anything back for what was discarded.
+ *   3. Both super blocks, flushed. From here on there is one.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,8 +29,10 @@
 #include "common/messages.h"
 #include "lcfs/io/uuid.h"
 #include "lcfs/tools/mkfs.h"
+#include "lcfs/tools/progress.h"
 
 #define WIPE_TAIL_BYTES (UINT64_C(1) << 20)
+#define DISCARD_BYTES (UINT64_C(1) << 30)
 
 int mkfs_read(const struct mkfs_target *t, void *buf, uint64_t len, uint64_t off)
 {
@@ -174,6 +182,28 @@ static must_check int wipe(const struct mkfs_target *t, const struct superblock 
 	return err ? err : mkfs_flush(t);
 }
 
+/* In pieces, so that it can be seen how far it has come. That it cannot be done is no harm. */
+static void discard(const struct mkfs_target *t, const struct superblock *sb, bool is_quiet)
+{
+	uint64_t range[2] = { sb->segments_start, 0 };
+	uint64_t end = align_down(t->bytes - WIPE_TAIL_BYTES, BLOCK_BYTES);
+	struct progress progress = { 0 };
+
+	if (!is_quiet)
+		progress_on_terminal(&progress, stdout);
+	progress_start(&progress, t->path);
+	for (; range[0] < end; range[0] += range[1]) {
+		range[1] = min(end - range[0], DISCARD_BYTES);
+		if (ioctl(t->fd, BLKDISCARD, range) < 0)
+			break;
+		progress_update(&progress, range[0] - sb->segments_start, end - sb->segments_start);
+	}
+	progress_clear(&progress);
+	if (range[0] < end && errno != EOPNOTSUPP && errno != ENOTTY)
+		msg_warn("%s: its blocks cannot be discarded: %s: no harm", t->path,
+			 strerror(errno));
+}
+
 static must_check int write_superblocks(const struct mkfs_target *t, const struct superblock *sb,
 					void *block)
 {
@@ -188,7 +218,8 @@ static must_check int write_superblocks(const struct mkfs_target *t, const struc
 	return err ? err : mkfs_flush(t);
 }
 
-int mkfs_format(const struct mkfs_target *t, const struct superblock *sb)
+int mkfs_format(const struct mkfs_target *t, const struct superblock *sb,
+		const struct mkfs_options *o)
 {
 	CLEANUP_FREE char *buf = calloc(1, SUPERBLOCK_AREA_BYTES);
 	int err;
@@ -199,5 +230,7 @@ int mkfs_format(const struct mkfs_target *t, const struct superblock *sb)
 		return -ENOMEM;
 	}
 	err = wipe(t, sb, buf);
+	if (!err && t->is_block && !o->keeps_blocks)
+		discard(t, sb, o->quiet);
 	return err ? err : write_superblocks(t, sb, buf);
 }

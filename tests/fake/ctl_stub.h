@@ -16,6 +16,8 @@ struct image {
 	bool is_gone;
 	int refs;
 	int drains;
+	char exported[64];
+	int resolved; /* 1 + the last enum image_resolution; 0: never */
 	const char *path;
 	struct cache_image_info info;
 	const char *reason;

@@ -321,6 +321,44 @@ void bed_die(struct bed *b, void (*fn)(struct bed *b))
 	must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+struct bed *bed_two_caches(void)
+{
+	struct bed *b = bed_new();
+
+	(void)bed_add_cache(b);
+	return b;
+}
+
+struct bed *bed_two_mounted(void)
+{
+	struct bed *b = bed_two_caches();
+
+	bed_must_mount(b);
+	return b;
+}
+
+void bed_turn_round(struct bed *b)
+{
+	struct bed_cache *c = b->caches[0];
+
+	b->caches[0] = b->caches[1];
+	b->caches[1] = c;
+}
+
+/* How many images a cache's table has, or is about to be rid of. */
+unsigned int bed_nr_bound(const struct bed_cache *c)
+{
+	struct cache_image *ci = NULL;
+	struct cache_image_info info;
+	unsigned int n = 0;
+
+	while ((ci = cache_image_next(c->cache, ci)) != NULL) {
+		cache_image_info(c->cache, ci, &info);
+		n += info.is_bound;
+	}
+	return n;
+}
+
 void bed_knob(struct bed *b, enum cache_knob k, uint64_t value)
 {
 	uint32_t ids[BED_CACHES_MAX];
@@ -393,6 +431,17 @@ size_t bed_plain_read(struct bed *b, const char *path, void *buf, size_t bytes, 
 	return (size_t)n;
 }
 
+bool bed_plain_is(struct bed *b, const char *path, char fill, size_t bytes)
+{
+	char *buf = malloc(bytes + 1);
+	bool is = bed_plain_read(b, path, buf, bytes + 1, 0) == bytes;
+
+	for (size_t i = 0; is && i < bytes; i++)
+		is = buf[i] == fill;
+	free(buf);
+	return is;
+}
+
 bool bed_exists(struct bed *b, const char *path)
 {
 	return faccessat(b->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -433,122 +482,6 @@ void bed_close(struct image *img)
 {
 	image_release(img, true);
 	image_put(img);
-}
-
-/* ---- I/O ---- */
-
-struct waiting {
-	struct image_io io;
-	struct cache_read read;
-	struct mutex lock;
-	struct cond done;
-	bool is_done;
-};
-
-static void io_done(struct image_io *io)
-{
-	struct waiting *w = io->owner;
-
-	mutex_lock(&w->lock);
-	w->is_done = true;
-	cond_signal(&w->done);
-	mutex_unlock(&w->lock);
-}
-
-static int run(struct waiting *w)
-{
-	int result;
-
-	mutex_init(&w->lock, 1, "test");
-	cond_init(&w->done);
-	w->io.owner = w;
-	w->io.done = io_done;
-	if (image_io_start(&w->io, true) == CACHE_WAIT) {
-		mutex_lock(&w->lock);
-		while (!w->is_done)
-			cond_wait(&w->done, &w->lock);
-		mutex_unlock(&w->lock);
-	}
-	result = w->io.result;
-	cond_destroy(&w->done);
-	mutex_destroy(&w->lock);
-	free(w);
-	return result;
-}
-
-static struct waiting *prepare(enum image_io_kind kind, struct image *img, void *buf, uint32_t len,
-			       uint64_t off)
-{
-	struct waiting *w = calloc(1, sizeof(*w));
-
-	w->io.kind = kind;
-	w->io.img = img;
-	w->io.buf = buf;
-	w->io.len = len;
-	w->io.off = off;
-	w->io.mem.read = &w->read;
-	return w;
-}
-
-static int write_as(struct image *img, const void *data, uint32_t len, uint64_t off, bool sync)
-{
-	char *copy = malloc(len + 1);
-	struct waiting *w = prepare(IMAGE_WRITE, img, copy, len, off);
-	int r;
-
-	memcpy(copy, data, len);
-	w->io.sync = sync;
-	r = run(w);
-	free(copy);
-	return r;
-}
-
-int bed_write(struct image *img, const void *data, uint32_t len, uint64_t off)
-{
-	return write_as(img, data, len, off, false);
-}
-
-int bed_write_sync(struct image *img, const void *data, uint32_t len, uint64_t off)
-{
-	return write_as(img, data, len, off, true);
-}
-
-int bed_fill(struct image *img, char fill, uint32_t len, uint64_t off)
-{
-	char *buf = malloc(len + 1);
-	int r;
-
-	memset(buf, fill, len);
-	r = bed_write(img, buf, len, off);
-	free(buf);
-	return r;
-}
-
-int bed_read(struct image *img, void *buf, uint32_t len, uint64_t off)
-{
-	char *room = aligned_alloc(BLOCK_BYTES, align_up(len, BLOCK_BYTES) + 2 * BLOCK_BYTES);
-	int r = run(prepare(IMAGE_READ, img, room, len, off));
-
-	if (r > 0)
-		memcpy(buf, room + off % BLOCK_BYTES, (size_t)r);
-	free(room);
-	return r;
-}
-
-int bed_sync(struct image *img)
-{
-	return run(prepare(IMAGE_SYNC, img, NULL, 0, 0));
-}
-
-bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off)
-{
-	char *buf = malloc(len + 1);
-	bool is_same = bed_read(img, buf, len, off) == (int)len;
-
-	for (uint32_t i = 0; is_same && i < len; i++)
-		is_same = buf[i] == fill;
-	free(buf);
-	return is_same;
 }
 
 enum image_state bed_state(struct image *img)

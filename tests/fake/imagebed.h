@@ -60,6 +60,13 @@ void bed_free(struct bed *b); /* unmounts if need be */
 void bed_format(struct bed *b);
 /* One more, empty; the next mount has it. */
 struct bed_cache *bed_add_cache(struct bed *b);
+/* A new bed with two of them, not mounted or mounted. */
+struct bed *bed_two_caches(void);
+struct bed *bed_two_mounted(void);
+/* The next mount gets the first two in the other order. */
+void bed_turn_round(struct bed *b);
+/* How many images a cache's table has that are bound. */
+unsigned int bed_nr_bound(const struct bed_cache *c);
 /* While mounted: it comes, and goes; 0 or -errno with b->text. b->caches stays as it is. */
 int bed_join(struct bed *b, struct bed_cache *c);
 int bed_part(struct bed *b, struct bed_cache *c);
@@ -84,6 +91,8 @@ void bed_wait_clean(struct bed *b);
 void bed_make_file(struct bed *b, const char *path, char fill, size_t bytes);
 /* Reads the plain file. Bytes. */
 size_t bed_plain_read(struct bed *b, const char *path, void *buf, size_t bytes, uint64_t off);
+/* Has the plain file so many bytes, all of them fill? */
+bool bed_plain_is(struct bed *b, const char *path, char fill, size_t bytes);
 bool bed_exists(struct bed *b, const char *path);
 
 /* A reference. */

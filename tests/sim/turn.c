@@ -149,6 +149,34 @@ static void edit_file(struct sim_world *w, struct sim_image *img)
 	sim_refresh(w, img);
 }
 
+/* The admin decides for the cache (G4), if that can be now; a request waits for it. */
+static bool accept_file(struct sim_world *w, struct sim_image *img)
+{
+	const struct simstamp *st = &img->file->view.stamp;
+	struct op_stamp stamp = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
+	struct cache_image_info info;
+	struct sim_request *r;
+	enum cache_step step;
+	struct outbox ob;
+
+	cache_image_info(w->cache, img->cached, &info);
+	if (info.state != IMAGE_CONFLICT && info.state != IMAGE_MISSING)
+		return false;
+	r = sim_start_sync(w, img);
+	outbox_init(&ob);
+	step = cache_image_accept(w->cache, img->cached, &info.identity, &stamp, &r->u.sync, w->now,
+				  &ob);
+	TRACE(w, "accept the file of image %: %", img->index, step);
+	/* told to come again, it goes on as the sync that it is otherwise */
+	r->is_started = step != CACHE_AGAIN;
+	if (step == CACHE_WAIT)
+		r->phase = SIM_PARKED;
+	else if (step == CACHE_DONE)
+		sim_request_ended(w, r);
+	sim_take(w, &ob);
+	return step != CACHE_AGAIN;
+}
+
 static void lift(struct sim_world *w, struct sim_image *img)
 {
 	struct outbox ob;
@@ -162,6 +190,8 @@ static void lift(struct sim_world *w, struct sim_image *img)
 		if (w->action[i]->action->type == ACTION_BACK_CHECK &&
 		    cache_image_owner(w->action[i]->action->image) == img)
 			w->action[i]->is_carried = false;
+	if (rng_chance(&w->rng, 1, 2) && accept_file(w, img))
+		return;
 	outbox_init(&ob);
 	cache_image_set_state(w->cache, img->cached, IMAGE_CLEAN, 0, w->now, &ob);
 	sim_take(w, &ob);

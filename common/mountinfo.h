@@ -2,8 +2,8 @@
 /*
  * What is mounted where, from /proc/self/mountinfo. Nothing is touched there, so nothing can hang.
  */
-#ifndef LCFS_MOUNTINFO_H
-#define LCFS_MOUNTINFO_H
+#ifndef COMMON_MOUNTINFO_H
+#define COMMON_MOUNTINFO_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -21,5 +21,7 @@ struct mountinfo {
 bool mountinfo_at(const char *path, struct mountinfo *m);
 /* A mount of the filesystem that stat(2) shows as dev. */
 bool mountinfo_of_device(dev_t dev, struct mountinfo *m);
+/* All mounts, the oldest first, until fn returns false. m is valid during the call only. */
+void mountinfo_for_each(bool (*fn)(const struct mountinfo *m, void *arg), void *arg);
 
 #endif

@@ -6,7 +6,7 @@
  *
  * The number of fields before the lone hyphen varies; blanks in names are written as \040.
  */
-#include "lcfs/mountinfo.h"
+#include "common/mountinfo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,35 +62,50 @@ static bool parse_line(char *line, struct mountinfo *m)
 	return true;
 }
 
-/* The last mount with this path, or if path is NULL on this device. */
-static bool find(const char *path, dev_t dev, struct mountinfo *out)
+void mountinfo_for_each(bool (*fn)(const struct mountinfo *m, void *arg), void *arg)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	CLEANUP_FREE char *line = NULL;
+	struct mountinfo m;
 	size_t room = 0;
-	bool found = false;
 
-	while (f && getline(&line, &room, f) > 0) {
-		struct mountinfo m;
-
-		if (!parse_line(line, &m))
-			continue;
-		if (path ? strcmp(m.where, path) == 0 : m.dev == dev) {
-			*out = m;
-			found = true;
-		}
-	}
+	while (f && getline(&line, &room, f) > 0)
+		if (parse_line(line, &m) && !fn(&m, arg))
+			break;
 	if (f)
 		fclose(f);
-	return found;
+}
+
+struct search {
+	const char *path; /* NULL: by device */
+	dev_t dev;
+	struct mountinfo *out;
+	bool is_found;
+};
+
+static bool compare(const struct mountinfo *m, void *arg)
+{
+	struct search *s = arg;
+
+	if (s->path ? strcmp(m->where, s->path) == 0 : m->dev == s->dev) {
+		*s->out = *m;
+		s->is_found = true;
+	}
+	return true;
 }
 
 bool mountinfo_at(const char *path, struct mountinfo *m)
 {
-	return find(path, 0, m);
+	struct search s = { .path = path, .out = m };
+
+	mountinfo_for_each(compare, &s);
+	return s.is_found;
 }
 
 bool mountinfo_of_device(dev_t dev, struct mountinfo *m)
 {
-	return find(NULL, dev, m);
+	struct search s = { .dev = dev, .out = m };
+
+	mountinfo_for_each(compare, &s);
+	return s.is_found;
 }
