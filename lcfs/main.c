@@ -11,14 +11,17 @@
 #include "common/messages.h"
 #include "common/mountinfo.h"
 #include "config.h"
+#include "lcfs/conffile.h"
 #include "lcfs/daemon.h"
 #include "lcfs/fuse/mount.h"
 #include "lcfs/fuse/session.h"
+#include "lcfs/image/image.h"
 #include "lcfs/options.h"
 #include "lcfs/places.h"
 #include "lcfs/process.h"
 #include "lcfs/stack.h"
 #include "lcfs/stopper.h"
+#include "lcfs/watch.h"
 
 /* Exit status of lcfs itself, and what mount(8) wants of a helper. */
 enum {
@@ -67,9 +70,15 @@ static void remove_dead_mount(const struct places *p, const struct mountinfo *mi
 		msg_warn("%s: could not be unmounted", p->mnt);
 }
 
+/* The sign of life of the service: all that was answered is durable, or it is known why not. */
+static int prove_engine(void *dir)
+{
+	return imagedir_sync(dir);
+}
+
 /* The mount serves, until its end. */
-static must_check int serve(struct daemon *d, struct session *session, const struct places *p,
-			    struct stopper *stopper)
+static must_check int serve(struct daemon *d, struct session *session, const struct stack *s,
+			    const struct places *p, struct stopper *stopper)
 {
 	struct mountinfo mine = { 0 };
 	bool is_known = mountinfo_at(p->mnt, &mine);
@@ -80,6 +89,8 @@ static must_check int serve(struct daemon *d, struct session *session, const str
 	if (err) {
 		msg_err("%s: whoever mounted it has gone", p->mnt);
 		session_stop(session);
+	} else {
+		watch_serving(stopper->watch, prove_engine, s->dir);
 	}
 	if (session_wait(session) < 0 && !err && is_known)
 		remove_dead_mount(p, &mine);
@@ -98,7 +109,7 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 	if (!err)
 		err = start_session(&session, d, s, o);
 	if (!err) {
-		err = serve(d, session, p, stopper);
+		err = serve(d, session, s, p, stopper);
 		session_free(session);
 	}
 	prctl(PR_SET_NAME, DAEMON_CLOSING);
@@ -106,24 +117,37 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 	return err;
 }
 
+static must_check int run_stack(struct daemon *d, const struct options *o, const struct places *p,
+				struct stopper *stopper, struct watch *watch)
+{
+	struct stack stack;
+	int close_err, err = stack_open(&stack, p, o);
+
+	if (err)
+		return err;
+	err = mount_and_serve(d, &stack, o, p, stopper);
+	watch_closing(watch);
+	close_err = stack_close(&stack);
+	return err ? err : close_err;
+}
+
 static must_check int run_daemon(struct daemon *d, const struct options *o, const struct places *p)
 {
 	struct stopper stopper;
-	struct stack stack;
-	int err, close_err;
+	struct watch watch;
+	int err;
 
 	process_prepare();
-	err = stopper_start(&stopper, p->mnt);
+	err = stopper_start(&stopper, p->mnt, &watch);
+	if (!err)
+		err = watch_start(&watch, p->mnt, 0);
 	if (err) {
-		msg_err("no thread for signals: %s", strerror(-err));
+		msg_err("no thread for signals and services: %s", strerror(-err));
 		return err;
 	}
-	err = stack_open(&stack, p, o);
-	if (err)
-		return err;
-	err = mount_and_serve(d, &stack, o, p, &stopper);
-	close_err = stack_close(&stack);
-	return err ? err : close_err;
+	err = run_stack(d, o, p, &stopper, &watch);
+	watch_end(&watch);
+	return err;
 }
 
 /* ------------------------------------------------------------------ before it */
@@ -180,15 +204,30 @@ static must_check int find_places(struct places *p, const struct options *o)
 	struct places_conf conf = {
 		.dir = o->dir,
 		.mnt = o->mnt,
-		.cache = options_text(o, OPT_CACHE),
+		.cache = options_list(o, OPT_CACHE)[0],
 		.may_be_nonempty = options_flag(o, OPT_NONEMPTY, false),
 	};
 	char text[1024];
-	int err = places_find(p, &conf, text, sizeof(text));
+	int err;
+
+	if (options_list(o, OPT_CACHE)[1]) {
+		msg_err("'%s' and '%s': one cache a mount is possible", conf.cache,
+			options_list(o, OPT_CACHE)[1]);
+		return -EINVAL;
+	}
+	err = places_find(p, &conf, text, sizeof(text));
 
 	if (err)
 		msg_err("%s", text);
 	return err;
+}
+
+static void set_log_level(const struct options *o)
+{
+	/* as they stand in "error|warning|info|debug" */
+	static const enum msg_level levels[] = { MSG_ERR, MSG_WARN, MSG_INFO, MSG_DEBUG };
+
+	msg_set_level(o->is_debug ? MSG_DEBUG : levels[options_number(o, OPT_LOG_LEVEL)]);
 }
 
 static int mount_lcfs(const struct options *o)
@@ -198,8 +237,7 @@ static int mount_lcfs(const struct options *o)
 	struct places places;
 	int err;
 
-	if (o->is_debug)
-		msg_set_level(MSG_DEBUG);
+	set_log_level(o);
 	places = (struct places){ .dirfd = -1 };
 	err = process_raise_fd_limit();
 	if (!err)
@@ -219,24 +257,38 @@ static int mount_lcfs(const struct options *o)
 	return err ? failure_status(o) : EXIT_SUCCESS;
 }
 
+/* The command line, then what the configuration file adds. */
+static must_check int read_options(struct options *o, int argc, char **argv)
+{
+	char text[1024] = "out of memory";
+	int err = options_parse(o, argc, (const char *const *)argv, text, sizeof(text));
+
+	if (!err && (o->action == OPTIONS_MOUNT || o->action == OPTIONS_FAKE)) {
+		err = conffile_apply(o, text, sizeof(text));
+		if (!err)
+			err = options_complete(o, text, sizeof(text));
+	}
+	if (err)
+		msg_err("%s", text);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
-	struct options o;
-	char text[512] = "out of memory";
 	int status = EXIT_SUCCESS;
-	int err = options_parse(&o, argc, (const char *const *)argv, text, sizeof(text));
+	struct options o;
 
 	msg_set_program("lcfs");
-	if (err) {
-		msg_err("%s", text);
+	if (read_options(&o, argc, argv) < 0)
 		status = o.is_helper ? HELPER_WRONG_USAGE : EXIT_WRONG_USAGE;
-	} else if (o.action == OPTIONS_HELP) {
+	else if (o.action == OPTIONS_HELP)
 		options_print_help();
-	} else if (o.action == OPTIONS_VERSION) {
+	else if (o.action == OPTIONS_LIST)
+		options_print_list();
+	else if (o.action == OPTIONS_VERSION)
 		printf("lcfs %s\n", PACKAGE_VERSION);
-	} else {
+	else
 		status = mount_lcfs(&o);
-	}
 	options_free(&o);
 	return status;
 }

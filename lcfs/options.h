@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line of lcfs, also as mount(8) gives it to mount.lcfs. The options stand in
- * options.def; their values are looked up by id.
+ * The options of lcfs: their table, which options.def fills, and their values, which are looked up
+ * by id. They come from the command line, also as mount(8) gives it to mount.lcfs, and from the
+ * configuration file (conffile.h).
+ *
+ * Functions that can fail return 0 or -errno with one line in text (size bytes). One thread.
  */
 #ifndef LCFS_OPTIONS_H
 #define LCFS_OPTIONS_H
@@ -17,6 +20,7 @@
 
 enum option_type {
 	OPTION_TEXT,
+	OPTION_LIST,
 	OPTION_NUMBER,
 	OPTION_FLAG,
 	OPTION_WORD,
@@ -45,38 +49,75 @@ extern const size_t option_rows;
 
 struct option_value {
 	bool is_set;
-	uint64_t number; /* of all types but TEXT; a WORD's place in its list */
+	uint64_t number; /* NUMBER, FLAG; a WORD's place in its list */
 	char *text;	 /* TEXT; owned */
+	char **list;	 /* LIST: nr of them, in the order given, NULL behind; owned */
+	unsigned int nr;
 };
+
+/* A flag of mount(2) and its opposite. */
+struct mount_word {
+	const char *word;
+	unsigned long set, clear; /* MS_* */
+};
+
+extern const struct mount_word option_mount_words[];
+extern const size_t nr_option_mount_words;
 
 enum options_action {
 	OPTIONS_MOUNT,
 	OPTIONS_FAKE, /* check, do not mount (mount -f) */
 	OPTIONS_HELP,
 	OPTIONS_VERSION,
+	OPTIONS_LIST, /* print the table for programs */
 };
 
 struct options {
 	bool is_helper; /* called as mount.SOMETHING, with that command line and exit status */
 	enum options_action action;
 	bool is_foreground, is_debug, is_sloppy;
-	const char *dir, *mnt;	    /* not owned */
+	const char *dir, *mnt;	    /* not owned; NULL: not given */
 	unsigned long mount_flags;  /* MS_* */
+	unsigned long mount_given;  /* those of them that somebody decided about */
 	struct option_value *value; /* option_rows of them */
 };
 
+/* No option given. options_free() follows, also after a failure. */
+int options_init(struct options *o) must_check;
+void options_free(struct options *o);
+
 /*
- * Reads argv; what it points to must outlive *o. 0, or -EINVAL with one line in text (size bytes):
- * wrong usage; -ENOMEM. options_free() follows in either case.
+ * Reads argv; what it points to must outlive *o. -EINVAL: wrong usage; -ENOMEM. options_free()
+ * follows in either case.
  */
 int options_parse(struct options *o, int argc, const char *const *argv, char *text,
 		  size_t size) must_check;
-void options_free(struct options *o);
+/*
+ * Is all there that a mount needs, whoever gave it? o->dir is that of the command line or of
+ * `directory`. -EINVAL if not.
+ */
+int options_complete(struct options *o, char *text, size_t size) must_check;
+
+/* The row whose name is the len bytes at name, where - stands for _; NULL if there is none. */
+const struct option_row *options_find(const char *name, size_t len);
+/* Sets it, or adds to a LIST. value is NULL where no = was given. */
+int options_set(struct options *o, const struct option_row *row, const char *value, char *text,
+		size_t size) must_check;
+/* NULL: it is none. */
+const struct mount_word *options_mount_word(const char *word);
+/* on: what the word says, else the opposite. */
+void options_set_mount_word(struct options *o, const struct mount_word *w, bool on);
+/* Is it a word for mount(8), systemd and others? */
+bool options_is_neutral(const char *word);
+/* What is set in *other and not in *o goes to *o. options_free(other) follows. */
+void options_merge(struct options *o, struct options *other);
 
 /* The value or its default. */
 uint64_t options_number(const struct options *o, enum option_id id);
 /* The text, or NULL if the option was not given. */
 const char *options_text(const struct options *o, enum option_id id);
+/* The texts of a LIST, NULL at the end; or NULL if the option was not given. */
+const char *const *options_list(const struct options *o, enum option_id id);
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 
@@ -85,5 +126,13 @@ bool options_flag(const struct options *o, enum option_id id, bool automatic);
 char *options_config(const struct options *o) must_check;
 
 void options_print_help(void);
+/*
+ * A line an option for programs such as the completion of a shell, tabs between: name, type (text,
+ * list, number, flag, word), what stands behind the = in --help or min-max of a number, help.
+ */
+void options_print_list(void);
+
+/* Writes the line; returns -EINVAL. */
+int options_complain(char *text, size_t size, const char *format, ...) printf_like(3, 4);
 
 #endif

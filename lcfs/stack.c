@@ -22,6 +22,7 @@
 #include "lcfs/io/cachedev.h"
 #include "lcfs/io/poolfile.h"
 #include "lcfs/io/uuid.h"
+#include "lcfs/watch.h"
 
 #define TEXT_MAX 1024
 
@@ -233,6 +234,7 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 {
 	struct cache_mount_info info = { 0 };
 	struct cache_recovery_report report = { 0 };
+	struct watch_dev watched;
 	struct cache_conf conf;
 	bool is_new_pool = false;
 	int err = uuid_random(info.mount_id);
@@ -254,8 +256,8 @@ static must_check int open_cache(struct stack *s, const struct places *p, const 
 	if (err)
 		return err;
 	warn_of_pool(s->pool);
-	err = cache_open(&s->cache, cachedev_blkdev(s->dev), poolfile_memory(s->pool),
-			 poolfile_bytes(s->pool), &conf, &info, &report);
+	err = cache_open(&s->cache, watch_dev(&watched, cachedev_blkdev(s->dev)),
+			 poolfile_memory(s->pool), poolfile_bytes(s->pool), &conf, &info, &report);
 	if (!err) {
 		tell_recovery(p, &report);
 		return 0;

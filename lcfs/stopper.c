@@ -12,6 +12,7 @@
 #include "common/messages.h"
 #include "lcfs/fuse/mount.h"
 #include "lcfs/fuse/session.h"
+#include "lcfs/watch.h"
 
 #define SIGNAL_END SIGUSR1 /* from stopper_end() */
 
@@ -27,8 +28,10 @@ static void stopper_signals(sigset_t *set)
 /* The first signal. */
 static void stopper_unmount(const struct stopper *s)
 {
-	int err = fuseumount(s->mnt, false);
+	int err;
 
+	watch_stopping(s->watch);
+	err = fuseumount(s->mnt, false);
 	if (err == -EBUSY) {
 		msg_warn("%s: in use; it is unmounted when the last user lets go (a second signal "
 			 "does not wait for them)",
@@ -59,11 +62,12 @@ static void *stopper_run(void *arg)
 	return NULL;
 }
 
-int stopper_start(struct stopper *s, const char *mnt)
+int stopper_start(struct stopper *s, const char *mnt, struct watch *watch)
 {
 	sigset_t set;
 
 	s->mnt = mnt;
+	s->watch = watch;
 	atomic_init(&s->session, NULL);
 	stopper_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);

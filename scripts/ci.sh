@@ -4,7 +4,7 @@
 # Usage: ci.sh [PHASE]...      (default: all, in the order below)
 set -u -o pipefail
 
-phases=(lint test gcc clang asan tsan distcheck tree)
+phases=(lint test gcc clang asan tsan distcheck tree deb)
 top=$(cd "$(dirname "$0")/.." && pwd)
 # Seconds that no phase takes unless something hangs; the tests have limits of their own. All
 # phases together stay under 40 minutes on two processors.
@@ -35,7 +35,8 @@ phase_lint() {
 		esac
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
-		scripts/quickstart .ci/run tests/*.sh tests/limited tests/sim/mutate) || failed=1
+		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
+		tests/*.bash tests/limited tests/sim/mutate completion/lcfs) || failed=1
 	return $failed
 }
 
@@ -94,6 +95,34 @@ phase_tree() {
 	fi
 }
 
+# The Debian package builds, with nothing that lintian would complain of, and holds every program
+# and page.
+phase_deb() {
+	local src=$work/deb/src log=$work/deb/log list=$work/deb/list page name failed=0
+	if ! command -v dpkg-buildpackage >/dev/null || ! command -v dh >/dev/null; then
+		echo "not a Debian system: no package is built"
+		return 0
+	fi
+	test_in deb --prepare >/dev/null || return 1
+	cd "$src" || return 1
+	if ! DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)" timeout "$phase_timeout" \
+		dpkg-buildpackage -us -uc -b </dev/null >"$log" 2>&1; then
+		tail -n 60 "$log"
+		return 1
+	fi
+	dpkg-deb -c ../lcfs_*.deb | awk '{ print $6 }' >"$list" || return 1
+	for page in man/*.[1-8]; do
+		name=/man${page##*.}/${page##*/}.gz
+		grep -q "$name\$" "$list" || { echo "$name is not in the package"; failed=1; }
+	done
+	if command -v lintian >/dev/null; then
+		lintian --allow-root --fail-on error,warning ../lcfs_*.changes || failed=1
+	else
+		echo "lintian is not installed: not looked at"
+	fi
+	return $failed
+}
+
 # Makes the copy $1 a repository with all that is not ignored in one commit.
 make_repository() {
 	cd "$1" && git init -q && git add -A &&
@@ -124,6 +153,7 @@ done
 
 passed=0 failed=0 skipped=0 bad_phases=()
 "$top/scripts/deps" build test ci || exit 1
+"$top/scripts/deps" guest || echo "ci: the tests of virtual machines will be skipped"
 for phase in "${phases[@]}"; do
 	echo "=== $phase"
 	failed_before=$failed

@@ -17,12 +17,21 @@ static void teardown(void)
 	options_free(&o);
 }
 
-#define PARSE(...)                                                                        \
-	({                                                                                \
-		const char *const argv_[] = { __VA_ARGS__, NULL };                        \
-		options_free(&o);                                                         \
-		text[0] = '\0';                                                           \
-		options_parse(&o, (int)array_size(argv_) - 1, argv_, text, sizeof(text)); \
+static int parse(int argc, const char *const *argv)
+{
+	int err = options_parse(&o, argc, argv, text, sizeof(text));
+
+	if (!err && (o.action == OPTIONS_MOUNT || o.action == OPTIONS_FAKE))
+		err = options_complete(&o, text, sizeof(text));
+	return err;
+}
+
+#define PARSE(...)                                                 \
+	({                                                         \
+		const char *const argv_[] = { __VA_ARGS__, NULL }; \
+		options_free(&o);                                  \
+		text[0] = '\0';                                    \
+		parse((int)array_size(argv_) - 1, argv_);          \
 	})
 
 #define ASSERT_PARSES(...)                                                   \
@@ -44,7 +53,7 @@ START_TEST(the_plain_command_line)
 	ASSERT_PARSES("lcfs", "-o", "cache=/dev/x", "/srv/images", "/mnt/lc");
 	ck_assert_str_eq(o.dir, "/srv/images");
 	ck_assert_str_eq(o.mnt, "/mnt/lc");
-	ck_assert_str_eq(options_text(&o, OPT_CACHE), "/dev/x");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/dev/x");
 	ck_assert_int_eq(o.action, OPTIONS_MOUNT);
 	ck_assert(!o.is_helper);
 	ck_assert(!o.is_foreground);
@@ -71,6 +80,11 @@ START_TEST(long_options_are_the_same_words)
 {
 	ASSERT_PARSES("lcfs", "--cache=c", "--migrate-threshold=50", "--writeback_cache",
 		      "--ctldir=visible", "d", "m");
+	ck_assert(options_flag(&o, OPT_WRITEBACK_CACHE, false));
+	ASSERT_PARSES("lcfs", "--cache", "c", "--writeback-cache", "--migrate-threshold", "50", "d",
+		      "m", "--ctldir", "visible");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "c");
+	ck_assert_str_eq(o.dir, "d");
 	ck_assert(options_flag(&o, OPT_WRITEBACK_CACHE, false));
 	ck_assert_uint_eq(options_number(&o, OPT_CTLDIR), 1);
 	ck_assert_uint_eq(options_number(&o, OPT_RAM_BUFFERS), 64);
@@ -99,16 +113,37 @@ END_TEST
 
 START_TEST(the_last_of_several_words_counts)
 {
-	ASSERT_PARSES("lcfs", "-o", "cache=a,ro,dev,suid", "-o", "rw,cache=b", "d", "m");
-	ck_assert_str_eq(options_text(&o, OPT_CACHE), "b");
+	ASSERT_PARSES("lcfs", "-o", "cache=c,fsname=a,ro,dev,suid", "-o", "rw,fsname=b", "d", "m");
+	ck_assert_str_eq(options_text(&o, OPT_FSNAME), "b");
 	ck_assert_uint_eq(o.mount_flags, 0);
+}
+END_TEST
+
+START_TEST(a_list_has_all_of_its_words)
+{
+	ASSERT_PARSES("lcfs", "-o", "cache=a,ro", "--cache=b", "d", "m");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[1], "b");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[2]);
+}
+END_TEST
+
+START_TEST(the_directory_may_be_an_option)
+{
+	ASSERT_PARSES("lcfs", "-o", "cache=c,directory=d", "m");
+	ck_assert_str_eq(o.dir, "d");
+	ck_assert_str_eq(o.mnt, "m");
+	ASSERT_PARSES("lcfs", "-o", "cache=c,directory=d", "e", "m");
+	ck_assert_str_eq(o.dir, "e");
+	ASSERT_PARSES("mount.lcfs", "none", "m", "-o", "cache=c,directory=d");
+	ck_assert_str_eq(o.dir, "d");
 }
 END_TEST
 
 START_TEST(a_backslash_keeps_a_comma)
 {
 	ASSERT_PARSES("lcfs", "-o", "cache=/a\\,b\\\\c,ro", "d", "m");
-	ck_assert_str_eq(options_text(&o, OPT_CACHE), "/a,b\\c");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "/a,b\\c");
 	ck_assert(o.mount_flags & MS_RDONLY);
 }
 END_TEST
@@ -148,12 +183,14 @@ START_TEST(what_is_missing_is_said)
 	assert_refused(PARSE("lcfs"), "backing directory and the mount point");
 	assert_refused(PARSE("lcfs", "-o", "cache=c", "d"),
 		       "backing directory and the mount point");
+	assert_refused(PARSE("lcfs", "-o", "cache=c", "d"), "only 'd' is given");
+	assert_refused(PARSE("mount.lcfs", "none", "m", "-o", "cache=c"), "only 'm' is given");
 	assert_refused(PARSE("lcfs", "d", "m"), "mkfs.lcfs");
 	assert_refused(PARSE("lcfs", "-o", "cache=c", "d", "m", "x"), "'x'");
 	assert_refused(PARSE("lcfs", "d", "m", "-o"), "-o needs a value");
 	assert_refused(PARSE("lcfs", "-o", "cache", "d", "m"), "cache=CACHE");
 	assert_refused(PARSE("lcfs", "-o", "cache=", "d", "m"), "missing");
-	assert_refused(PARSE("lcfs", "--cache", "c", "d", "m"), "cache=CACHE");
+	assert_refused(PARSE("lcfs", "d", "m", "--cache"), "cache=CACHE");
 }
 END_TEST
 
@@ -213,6 +250,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, long_options_are_the_same_words);
 	tcase_add_test(tc, flags_can_be_negated);
 	tcase_add_test(tc, the_last_of_several_words_counts);
+	tcase_add_test(tc, a_list_has_all_of_its_words);
+	tcase_add_test(tc, the_directory_may_be_an_option);
 	tcase_add_test(tc, a_backslash_keeps_a_comma);
 	tcase_add_test(tc, words_for_others_are_ignored);
 	tcase_add_test(tc, as_a_helper_of_mount);

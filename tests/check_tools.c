@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the offline tools share: reports as text and as JSON, writes that stay in memory. */
+/* What the offline tools share: reports, progress, writes that stay in memory. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "common/compiler.h"
 #include "lcfs/ondisk/version.h"
 #include "lcfs/tools/overlay.h"
+#include "lcfs/tools/progress.h"
 #include "lcfs/tools/report.h"
 #include "tests/check_main.h"
 #include "tests/fake/memdev.h"
@@ -163,6 +164,85 @@ START_TEST(an_overlay_keeps_writes_to_itself)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ progress */
+
+static void begin_progress(struct progress *p, enum progress_style style)
+{
+	stream = open_memstream(&text, &bytes);
+	ck_assert_ptr_nonnull(stream);
+	*p = (struct progress){ .out = stream, .style = style };
+	progress_start(p, "dev");
+}
+
+static void expect_text(const char *want)
+{
+	ck_assert_int_eq(fclose(stream), 0);
+	ck_assert_str_eq(text, want);
+	free(text);
+}
+
+START_TEST(what_is_quick_shows_no_progress)
+{
+	struct progress p;
+
+	begin_progress(&p, PROGRESS_LINES);
+	progress_update(&p, 50, 100);
+	progress_clear(&p);
+	expect_text("");
+}
+END_TEST
+
+START_TEST(progress_is_a_line_each_time)
+{
+	struct progress p;
+
+	begin_progress(&p, PROGRESS_LINES);
+	p.shown_ns = 0;
+	progress_update(&p, 50, 100);
+	progress_update(&p, 51, 100);
+	progress_start(&p, "dev");
+	p.shown_ns = 0;
+	progress_update(&p, 200, 100);
+	p.shown_ns = 0;
+	progress_update(&p, 1, 0);
+	expect_text("1 50 100 dev\n2 100 100 dev\n");
+}
+END_TEST
+
+START_TEST(a_bar_goes_away_without_a_trace)
+{
+	struct progress p;
+	size_t shown;
+
+	begin_progress(&p, PROGRESS_BAR);
+	p.shown_ns = 0;
+	progress_update(&p, 50, 100);
+	shown = (size_t)p.width - 1;
+	progress_clear(&p);
+	progress_clear(&p);
+	ck_assert_int_eq(fclose(stream), 0);
+	ck_assert_ptr_nonnull(strstr(text, "\rdev: |====================                    |"
+					   "  50.0%"));
+	ck_assert_uint_eq(strlen(text), 1 + shown + 1 + shown + 1);
+	free(text);
+}
+END_TEST
+
+START_TEST(no_terminal_shows_no_progress)
+{
+	struct progress p;
+	FILE *null = fopen("/dev/null", "we");
+
+	progress_on_terminal(&p, null);
+	ck_assert_int_eq(p.style, PROGRESS_NONE);
+	progress_start(&p, "dev");
+	p.shown_ns = 0;
+	progress_update(&p, 50, 100);
+	ck_assert_int_eq(p.width, 0);
+	fclose(null);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("tools");
@@ -171,6 +251,8 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "report", json_nests, text_has_a_fact_or_an_object_a_line);
 	tcase_add_loop_test(t, strings_are_escaped, 0, (int)array_size(strings));
 	suite_add_tcase(s, t);
+	CHECK_CASE(s, "progress", what_is_quick_shows_no_progress, progress_is_a_line_each_time,
+		   a_bar_goes_away_without_a_trace, no_terminal_shows_no_progress);
 	CHECK_CASE(s, "overlay", an_overlay_keeps_writes_to_itself);
 	return s;
 }

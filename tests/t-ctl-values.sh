@@ -15,7 +15,7 @@ gives()
 {
 	before=$(cat "$ctl/$3")
 	printf '%b' "$2" >"$tmp/value"
-	! LC_ALL=C dd if="$tmp/value" of="$ctl/$3" conv=notrunc status=none 2>"$tmp/err" ||
+	! LC_ALL=C dd if="$tmp/value" of="$ctl/$3" bs=1M conv=notrunc status=none 2>"$tmp/err" ||
 		fail "$3 takes '$2'"
 	grep -q "$1" "$tmp/err" || fail "'$2' to $3: $(cat "$tmp/err")"
 	[ "$(cat "$ctl/$3")" = "$before" ] || fail "$3 has changed to $(cat "$ctl/$3")"
@@ -32,6 +32,58 @@ gives "$range" 2 allow_migrate
 gives "$range" 0 nr_max_batched_migration
 gives "$range" 0 flush_current_buffer
 ! sh -c "echo 1 >'$ctl/nr_segments'" 2>/dev/null || fail "a read-only file is written"
+
+# Bytes that are no text, and far too many of them.
+gives "$invalid" '\0' migrate_threshold
+gives "$invalid" '1\0002' migrate_threshold
+gives "$invalid" '55\0' migrate_threshold
+gives "$invalid" '\0377\0376\0061' migrate_threshold
+gives "$invalid" '\0331\0241' migrate_threshold
+gives "$range" "$(printf '%04000d' 0 | tr 0 9)" migrate_threshold
+gives "$invalid" "$(printf '%05000d' 0)" migrate_threshold
+head -c 1048576 /dev/zero | tr '\0' 1 >"$tmp/long"
+! dd if="$tmp/long" of="$ctl/migrate_threshold" bs=1M conv=notrunc status=none 2>"$tmp/err" ||
+	fail "a megabyte is taken"
+head -c 64 /dev/urandom >"$tmp/noise"
+! dd if="$tmp/noise" of="$ctl/migrate_threshold" conv=notrunc status=none 2>"$tmp/err" ||
+	fail "noise is taken"
+[ "$(cat "$ctl/migrate_threshold")" = 70 ] || fail "changed: $(cat "$ctl/migrate_threshold")"
+
+# Nothing written is nothing changed; each write is a value, in whatever place; one that is refused
+# takes nothing back.
+: >"$ctl/migrate_threshold"
+[ "$(cat "$ctl/migrate_threshold")" = 70 ] || fail "emptied"
+{
+	printf 1
+	printf 2
+} >"$ctl/migrate_threshold"
+[ "$(cat "$ctl/migrate_threshold")" = 2 ] || fail "two writes: $(cat "$ctl/migrate_threshold")"
+! sh -c "printf '%s\\n' 41 x 42 | while read -r v; do echo \$v || exit 1; done" \
+	>"$ctl/migrate_threshold" 2>/dev/null || fail "x is taken"
+[ "$(cat "$ctl/migrate_threshold")" = 41 ] || fail "a refused write has done something"
+printf 43 | dd of="$ctl/migrate_threshold" bs=2 seek=1000 conv=notrunc status=none
+[ "$(cat "$ctl/migrate_threshold")" = 43 ] || fail "an offset matters"
+
+# Many at once: each reader sees a value that somebody wrote, whole.
+for writer in 11 22 33 44; do
+	(
+		i=0
+		while [ $i -lt 50 ]; do
+			echo $writer >"$ctl/migrate_threshold" || exit 1
+			i=$((i + 1))
+		done
+	) &
+	writers="${writers:-} $!"
+done
+i=0
+while [ $i -lt 50 ]; do
+	cat "$ctl/migrate_threshold"
+	i=$((i + 1))
+done >"$tmp/seen"
+for pid in $writers; do
+	wait "$pid" || fail "a writer is refused"
+done
+! grep -vxE '11|22|33|44|43' "$tmp/seen" || fail "not what anybody wrote"
 
 echo 12 >"$ctl/migrate_threshold"
 [ "$(cat "$ctl/migrate_threshold")" = 12 ] || fail "> does not work"

@@ -13,8 +13,6 @@ dirty_cache
 works "$DUMP" "$cache"
 grep -q 'warning: .*in use.*changes while it is read' "$tmp/err" ||
 	fail "does not warn of a cache in use: $(cat "$tmp/err")"
-works "$DUMP" --udev "$cache"
-[ ! -s "$tmp/err" ] || fail "--udev says: $(cat "$tmp/err")"
 kill_dirty "$mnt"
 remember
 
@@ -25,12 +23,6 @@ says '01234567-89ab-cdef-0123-456789abcdef'
 says '/run/lcfs/0123456789abcdef0123456789abcdef.pool'
 [ "$(grep -c '^  superblock:' "$tmp/out")" = 2 ] || fail "shows not two copies"
 [ "$(grep -c 'is_newest *yes' "$tmp/out")" = 1 ] || fail "not one copy is the newest"
-
-works "$DUMP" --udev "$cache"
-says ID_FS_TYPE=lcfs_cache
-says ID_FS_UUID=01234567-89ab-cdef-0123-456789abcdef
-says 'ID_FS_LABEL=my__cache_'
-says 'ID_FS_LABEL_ENC=my\x20\x22cache\x22'
 
 works "$DUMP" --segments "$cache"
 says 'segment segment=1 slot=0 '

@@ -30,8 +30,6 @@ refused 16 "'Q'" "$FSCK" -Q "$tmp/cache"
 
 for what in empty tiny noise; do
 	refused 1 'no lcfs cache here' "$DUMP" "$tmp/$what"
-	gives 1 "$DUMP" --udev "$tmp/$what"
-	[ -z "$(cat "$tmp/out" "$tmp/err")" ] || fail "--udev says something of no cache"
 	refused 8 'no lcfs cache here' "$FSCK" -y "$tmp/$what"
 done
 for tool in "$DUMP" "$FSCK"; do

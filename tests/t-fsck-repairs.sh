@@ -71,7 +71,7 @@ flip "$cache" "$old"
 gives 0 "$FSCK" -v "$cache"
 says 'nobody needs it'
 gives 0 "$FSCK" "$cache"
-says '1 blocks that nobody needs are damaged'
+says 'damaged blocks that nobody needs: 1;'
 mount_again 1
 check_three "$mnt"
 drain "$mnt"

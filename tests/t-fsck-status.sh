@@ -54,7 +54,7 @@ flip "$cache" "$(byte_of one 5)"
 remember
 gives 4 "$FSCK" -y "$cache"
 says 'block 5 of image 1: is not what its sum says: dirty data is lost'
-says '1 dirty blocks are damaged'
+says 'damaged blocks that are dirty: 1;'
 gives 4 "$FSCK" -p "$cache"
 unchanged 'fsck.lcfs'
 cp "$tmp/good" "$cache"
@@ -69,3 +69,13 @@ cp "$tmp/good" "$cache"
 truncate -s 31M "$cache"
 gives 4 "$FSCK" -y "$cache"
 says 'the end of the log is missing'
+
+# A cache whose daemon was killed is mounted after a repair, with what was in RAM.
+cp "$tmp/good" "$cache"
+flip "$cache" $((1048576 + 300))
+gives 1 "$FSCK" -y "$cache"
+mount_with_log "$cache" "$dir" "$mnt"
+check_three "$mnt"
+drain "$mnt"
+umount_lcfs "$mnt"
+check_three "$dir"

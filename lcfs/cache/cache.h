@@ -186,10 +186,10 @@ struct cache_image_info {
 	uint64_t size;	  /* bytes, as lcfs shows it */
 	int64_t mtime_ns; /* of the last cached change, 0 = ask the backing file */
 	uint64_t dirty_blocks, cached_blocks;
-	int64_t dirty_since_ns; /* see cache_status */
 	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
 	 * cannot be read; and the last such block. */
 	uint64_t damaged, damaged_block;
+	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
 	struct op_identity identity;

@@ -7,6 +7,13 @@
 #include "lcfs/cache/cache.h"
 #include "lcfs/ctl/ctl_table.h"
 
+static must_check int read_image(const struct ctl_place *p, struct ctl_image_data *i)
+{
+	int err = ctl_image_data_read(p->img, !p->is_watch, i);
+
+	return err || i->state ? err : -EAGAIN;
+}
+
 /* ------------------------------------------------------------------ what it says */
 
 int ctl_device_show_cache_id(const struct ctl_place *p, const struct ctl_item *item,
@@ -20,7 +27,7 @@ int ctl_device_show_name(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = read_image(p, &i);
 
 	(void)item;
 	return err ? err : ctl_text_printf(out, "%s\n", i.name);
@@ -31,7 +38,7 @@ int ctl_device_show_base_name(const struct ctl_place *p, const struct ctl_item *
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
 	const char *slash;
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = read_image(p, &i);
 
 	(void)item;
 	if (err)
@@ -43,7 +50,7 @@ int ctl_device_show_base_name(const struct ctl_place *p, const struct ctl_item *
 int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = read_image(p, &i);
 
 	return err ? err : ctl_text_printf(out, "%s/%s", p->tree->source, i.name);
 }
@@ -52,7 +59,7 @@ int ctl_device_show_number(const struct ctl_place *p, const struct ctl_item *ite
 			   struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = read_image(p, &i);
 
 	return err ? err : ctl_text_printf(out, "%" PRIu64 "\n", i.number[item->arg]);
 }
@@ -61,7 +68,7 @@ int ctl_device_show_state(const struct ctl_place *p, const struct ctl_item *item
 			  struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = read_image(p, &i);
 
 	(void)item;
 	return err ? err : ctl_text_printf(out, "%s\n", i.state);
@@ -71,7 +78,7 @@ int ctl_device_show_reason(const struct ctl_place *p, const struct ctl_item *ite
 			   struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = read_image(p, &i);
 
 	(void)item;
 	return err ? err : ctl_text_printf(out, "%s\n", i.reason);
@@ -84,9 +91,13 @@ int ctl_device_show_identity(const struct ctl_place *p, const struct ctl_item *i
 					     [IDENTITY_INODE] = "inode",
 					     [IDENTITY_HANDLE] = "handle" };
 	struct cache_image_info info;
-	bool is_cached = image_info(p->img, &info, NULL);
+	const char *why;
+	int is_cached = p->is_watch ? image_try_info(p->img, &info, NULL, &why) :
+				      image_info(p->img, &info, NULL);
 
 	(void)item;
+	if (is_cached < 0)
+		return is_cached;
 	if (!is_cached || info.identity.strength >= array_size(words))
 		return ctl_text_printf(out, "none\n");
 	return ctl_text_printf(out, "%s\n", words[info.identity.strength]);

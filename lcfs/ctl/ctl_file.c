@@ -6,21 +6,10 @@
 #include <string.h>
 
 #include "common/align.h"
-#include "common/mutex.h"
 #include "common/parse.h"
-#include "lcfs/ctl/ctl_table.h"
+#include "lcfs/ctl/ctl_file.h"
 
 #define VALUE_MAX 4096 /* bytes of one write */
-
-struct ctl_file {
-	struct mutex lock;  /* for pointer work and copies only: nothing is taken under it */
-	struct ctlfs *tree; /* const */
-	uint64_t node;	    /* const */
-	const struct ctl_item *item; /* const */
-	bool can_read, can_write;    /* const */
-	bool has_text;		     /* lock */
-	struct ctl_text text;	     /* lock */
-};
 
 int ctlfs_open(struct ctlfs *t, uint64_t node, int flags, struct ctl_file **out)
 {
@@ -47,26 +36,46 @@ int ctlfs_open(struct ctlfs *t, uint64_t node, int flags, struct ctl_file **out)
 	f->item = item;
 	f->can_read = reads;
 	f->can_write = writes;
+	ctl_watch_opened(f);
 	*out = f;
 	return 0;
 }
 
 void ctlfs_release(struct ctl_file *f)
 {
+	ctl_watch_closed(f);
+}
+
+void ctl_file_free(struct ctl_file *f)
+{
 	ctl_text_free(&f->text);
 	mutex_destroy(&f->lock);
 	free(f);
 }
 
+static must_check int file_show(const struct ctl_file *f, bool is_watch, struct ctl_text *out)
+{
+	CLEANUP_CTL_PLACE struct ctl_place place = { 0 };
+	int err = ctl_place_get(f->tree, f->node, &place);
+
+	place.is_watch = is_watch;
+	return err ? err : f->item->show(&place, f->item, out);
+}
+
+static void clear_changed(struct ctl_file *f)
+{
+	LOCK_SCOPE(&f->lock);
+	f->is_changed = false;
+}
+
 /* Looks at the value and makes it the snapshot. */
 static must_check int file_refresh(struct ctl_file *f)
 {
-	CLEANUP_CTL_PLACE struct ctl_place place = { 0 };
 	struct ctl_text text = { 0 }, old;
-	int err = ctl_place_get(f->tree, f->node, &place);
+	int err;
 
-	if (!err)
-		err = f->item->show(&place, f->item, &text);
+	clear_changed(f); /* first: what is written from now on is not missed */
+	err = file_show(f, false, &text);
 	if (err) {
 		ctl_text_free(&text);
 		return err;
@@ -77,6 +86,42 @@ static must_check int file_refresh(struct ctl_file *f)
 	f->has_text = true;
 	mutex_unlock(&f->lock);
 	ctl_text_free(&old);
+	return 0;
+}
+
+bool ctl_file_differs(struct ctl_file *f, bool is_watch)
+{
+	struct ctl_text now = { 0 };
+	int err = file_show(f, is_watch, &now);
+	bool differs;
+
+	mutex_lock(&f->lock);
+	if (!f->has_text || f->is_changed)
+		differs = true;
+	else if (err)
+		differs = err != -EAGAIN;
+	else
+		differs = now.len != f->text.len || memcmp(now.data, f->text.data, now.len) != 0;
+	mutex_unlock(&f->lock);
+	ctl_text_free(&now);
+	return differs;
+}
+
+int ctlfs_poll(struct ctl_file *f, const uint64_t *handle, bool *is_changed)
+{
+	*is_changed = false;
+	if (!f->item->show || !f->can_read)
+		return 0;
+	/* first: a change from now on is not missed */
+	if (handle) {
+		int err = ctl_watch_wait(f, *handle);
+
+		if (err)
+			return err;
+	}
+	*is_changed = ctl_file_differs(f, false);
+	if (*is_changed)
+		ctl_watch_stop(f);
 	return 0;
 }
 
@@ -145,5 +190,9 @@ ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len)
 	err = value_text(data, len, text);
 	if (!err)
 		err = store(f, text);
-	return err ? err : (ssize_t)len;
+	if (err)
+		return err;
+	if (f->item->show != ctl_show_zero)
+		ctl_watch_stored(f->tree, f->node);
+	return (ssize_t)len;
 }

@@ -10,6 +10,7 @@
 #include "common/compiler.h"
 #include "lcfs/ctl/ctl_snapshot.h"
 #include "lcfs/ctl/ctl_text.h"
+#include "lcfs/ctl/ctl_watch.h"
 #include "lcfs/ctl/ctlfs.h"
 #include "lcfs/image/image.h"
 
@@ -24,7 +25,6 @@ enum ctl_dir_kind {
 	CTL_NR_KINDS
 };
 
-#define CTL_FILE_RANK 1000 /* innermost: see common/mutex.h */
 
 struct ctlfs {
 	struct imagedir *dir;
@@ -35,6 +35,7 @@ struct ctlfs {
 	char *version;
 	uid_t uid;
 	gid_t gid;
+	struct ctl_watch watch;
 };
 
 /* A directory of the tree while a call works in it. */
@@ -43,6 +44,7 @@ struct ctl_place {
 	enum ctl_dir_kind kind;
 	uint32_t id;	   /* of the cache or the image; 0 where the kind has none */
 	struct image *img; /* CTL_IN_DEVICE: with a reference */
+	bool is_watch;	   /* -EAGAIN rather than wait for who works on an image */
 };
 
 /*
@@ -152,13 +154,13 @@ int ctl_device_show_stat(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out) must_check;
 int ctl_device_drain(const struct ctl_place *p, const struct ctl_item *item,
 		     uint64_t value) must_check;
+int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item,
+		     uint64_t value) must_check;
 int ctl_device_show_resolve(const struct ctl_place *p, const struct ctl_item *item,
 			    struct ctl_text *out) must_check;
 int ctl_device_resolve(const struct ctl_place *p, const struct ctl_item *item,
 		       const char *text) must_check;
 extern const char *const ctl_resolutions[];
-int ctl_device_flush(const struct ctl_place *p, const struct ctl_item *item,
-		     uint64_t value) must_check;
 int ctl_device_link_device(const struct ctl_place *p, struct ctl_text *out) must_check;
 
 #endif

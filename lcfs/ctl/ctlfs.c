@@ -92,6 +92,7 @@ int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf)
 	if (!t)
 		return -ENOMEM;
 	t->dir = conf->dir;
+	ctl_watch_init(&t->watch);
 	t->source = strdup(conf->source);
 	t->cache_path = strdup(conf->cache_path);
 	t->mount = strdup(conf->mount);
@@ -111,6 +112,7 @@ void ctlfs_free(struct ctlfs *t)
 {
 	if (!t)
 		return;
+	ctl_watch_end(&t->watch);
 	free(t->source);
 	free(t->cache_path);
 	free(t->mount);

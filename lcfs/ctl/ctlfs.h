@@ -92,6 +92,14 @@ int ctlfs_open(struct ctlfs *t, uint64_t node, int flags, struct ctl_file **out)
 ssize_t ctlfs_read(struct ctl_file *f, void *buf, size_t size, uint64_t off) must_check;
 /* len, or what the value was refused with; the offset of the write does not matter. */
 ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len) must_check;
+/*
+ * For poll(2): is the value another one than what was last read from f, or was f not read yet? If
+ * not, and handle is not NULL, *handle is woken, once, when that changes. 0, or -errno: nobody
+ * can be woken.
+ */
+int ctlfs_poll(struct ctl_file *f, const uint64_t *handle, bool *is_changed) must_check;
+/* How: any thread, must not call the tree. NULL: nobody any more; calls under way have ended. */
+void ctlfs_set_wake(struct ctlfs *t, void (*wake)(void *ctx, uint64_t handle), void *ctx);
 void ctlfs_release(struct ctl_file *f);
 
 /* ---- the table itself, for help and the manual; needs no tree ---- */
@@ -100,12 +108,12 @@ struct ctl_description {
 	const char *dir;  /* "", "caches/ID/" or "devices/ID/" */
 	const char *name; /* of the file */
 	enum ctl_type type;
-	mode_t mode;	   /* with the bits of the type */
-	const char *unit;  /* "" where there is none */
-	bool is_trigger;   /* writing does something, reads as 0 */
-	uint64_t min, max; /* what may be written, where mode says that it can */
-	const char *const *words; /* or one of these, if it is not NULL; NULL ends */
-	bool has_default;  /* it keeps what is written, and begins with `initial` */
+	mode_t mode;		  /* with the bits of the type */
+	const char *unit;	  /* "" where there is none */
+	bool is_trigger;	  /* writing does something, reads as 0 */
+	uint64_t min, max;	  /* what may be written, where mode says that it can, */
+	const char *const *words; /* or one of these; NULL ends */
+	bool has_default;	  /* it keeps what is written, and begins with `initial` */
 	uint64_t initial;
 	const char *help; /* a few words, without a full stop */
 };

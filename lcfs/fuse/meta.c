@@ -38,6 +38,7 @@ struct meta_thread {
 	uint32_t opcode;
 	uint32_t open_flags;
 	uint32_t setxattr_flags;
+	struct fuse_poll_in poll;
 	struct iobuf_region reply;
 };
 
@@ -65,6 +66,13 @@ void meta_add_open_flags(uint32_t flags)
 uint32_t meta_setxattr_flags(void)
 {
 	return self->setxattr_flags;
+}
+
+/* libfuse keeps it to itself, and would notify in its own way. */
+bool meta_poll_handle(uint64_t *handle)
+{
+	*handle = self->poll.kh;
+	return self->poll.flags & FUSE_POLL_SCHEDULE_NOTIFY;
 }
 
 /* Flags that libfuse's struct has no room for. */
@@ -177,6 +185,8 @@ static void serve(struct meta_thread *t, struct request *rq)
 	t->rq = rq;
 	t->open_flags = 0;
 	t->setxattr_flags = 0;
+	if (t->opcode == FUSE_POLL)
+		memcpy(&t->poll, proto_arg(rq->msg), sizeof(t->poll));
 	if (t->opcode == FUSE_SETXATTR && s->setxattr_ext)
 		buf.size = shorten_setxattr(t, rq->msg, rq->msg_len);
 	fuse_session_process_buf(s->fuse, &buf);

@@ -6,6 +6,7 @@
 #ifndef LCFS_FUSE_META_H
 #define LCFS_FUSE_META_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -37,5 +38,7 @@ void meta_feed(struct session *s, void *msg, uint32_t len);
 void meta_add_open_flags(uint32_t flags);
 /* setxattr_flags of the SETXATTR being served. */
 uint32_t meta_setxattr_flags(void);
+/* Whom the POLL being served wants to be notified; false: nobody. */
+bool meta_poll_handle(uint64_t *handle);
 
 #endif

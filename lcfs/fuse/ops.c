@@ -10,8 +10,8 @@
 
 /*
  * Not there, on purpose: flush (close(2) promises nothing; the kernel writes dirty pages back
- * without it), access (default_permissions), locks (the kernel's own are what qemu needs), poll,
- * bmap, copy_file_range (the kernel copies by read and write).
+ * without it), access (default_permissions), locks (the kernel's own are what qemu needs), bmap,
+ * copy_file_range (the kernel copies by read and write).
  */
 const struct fuse_lowlevel_ops ops_table = {
 	.lookup = op_lookup,
@@ -35,6 +35,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.fallocate = op_fallocate,
 	.lseek = op_lseek,
 	.ioctl = op_ioctl,
+	.poll = op_poll,
 	.opendir = op_opendir,
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,

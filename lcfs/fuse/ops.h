@@ -133,6 +133,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 	      struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 	      size_t out_size);
 
+void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -159,7 +161,10 @@ void ctl_release(fuse_req_t req, struct fuse_file_info *fi);
 void ctl_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi);
 void ctl_write(fuse_req_t req, const char *data, size_t size, struct fuse_file_info *fi);
 void ctl_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool is_plus);
-/* Closes the control files that are still open. */
+void ctl_poll(fuse_req_t req, struct fuse_file_info *fi);
+/* From now on pollers of control files are woken through the session. */
+void ctl_start(struct session *s);
+/* Closes the control files that are still open; nobody is woken any more. */
 void ctl_close(struct session *s);
 
 #endif

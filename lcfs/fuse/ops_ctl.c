@@ -5,12 +5,14 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "lcfs/ctl/ctlfs.h"
+#include "lcfs/fuse/meta.h"
 #include "lcfs/fuse/ops.h"
 
 static uint64_t node_of(fuse_ino_t ino)
@@ -149,6 +151,38 @@ void ctl_write(fuse_req_t req, const char *data, size_t size, struct fuse_file_i
 		fuse_reply_write(req, (size_t)n);
 }
 
+/* As sysfs: a change is an exceptional condition. */
+void ctl_poll(fuse_req_t req, struct fuse_file_info *fi)
+{
+	struct ctl_file *f = handle_find(&ops_session(req)->handles, HANDLE_CTL, fi->fh);
+	bool is_changed = false;
+	uint64_t handle;
+	int error = -EBADF;
+
+	if (f)
+		error = ctlfs_poll(f, meta_poll_handle(&handle) ? &handle : NULL, &is_changed);
+	if (error)
+		ops_reply(req, error);
+	else
+		fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM |
+					     (is_changed ? POLLPRI | POLLERR : 0u));
+}
+
+static void wake(void *ctx, uint64_t handle)
+{
+	const struct session *s = ctx;
+	const struct fuse_notify_poll_wakeup_out out = { .kh = handle };
+
+	/* fails when the file was closed meanwhile, or all of the mount */
+	(void)transport_notify(s->transport, FUSE_NOTIFY_POLL, &out, sizeof(out));
+}
+
+void ctl_start(struct session *s)
+{
+	if (s->conf.ctl)
+		ctlfs_set_wake(s->conf.ctl, wake, s);
+}
+
 /* A reply in the making: entries from the position `off` on. */
 struct ctl_listing {
 	fuse_req_t req;
@@ -228,6 +262,8 @@ void ctl_close(struct session *s)
 {
 	struct ctl_file *f;
 
+	if (s->conf.ctl)
+		ctlfs_set_wake(s->conf.ctl, NULL, NULL);
 	while ((f = handle_remove_any(&s->handles, HANDLE_CTL)) != NULL)
 		ctlfs_release(f);
 }

@@ -7,6 +7,7 @@
  * lcfs. See node_opened().
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -250,4 +251,15 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino unused_, unsigned int cmd unused_, 
 	      size_t in_size unused_, size_t out_size unused_)
 {
 	ops_reply(req, -ENOTTY);
+}
+
+/* An image is always ready. */
+void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	if (ph)
+		fuse_pollhandle_destroy(ph);
+	if (ops_is_ctl(ino))
+		ctl_poll(req, fi);
+	else
+		fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
 }

@@ -60,6 +60,7 @@ static const struct rule rules[] = {
 	RULE(FUSE_INTERRUPT, sizeof(struct fuse_interrupt_in), TAIL_NONE),
 	RULE(FUSE_DESTROY, 0, TAIL_NONE),
 	RULE(FUSE_IOCTL, sizeof(struct fuse_ioctl_in), TAIL_NONE),
+	RULE(FUSE_POLL, sizeof(struct fuse_poll_in), TAIL_NONE),
 	RULE(FUSE_BATCH_FORGET, sizeof(struct fuse_batch_forget_in), TAIL_FORGET),
 	RULE(FUSE_FALLOCATE, sizeof(struct fuse_fallocate_in), TAIL_NONE),
 	RULE(FUSE_READDIRPLUS, sizeof(struct fuse_read_in), TAIL_NONE),

@@ -221,6 +221,7 @@ static int start_all(struct session *s, char *text, size_t size)
 	error = negotiate(s, text, size);
 	if (error)
 		return error;
+	ctl_start(s);
 	error = start_workers(s);
 	if (error)
 		return fail(text, size, error, "workers cannot start: %s", strerror(-error));

@@ -15,7 +15,7 @@
 #define EXIT_USAGE 2
 
 struct dump_options {
-	bool super, table, segments, records, is_json, udev;
+	bool super, table, segments, records, is_json;
 	uint64_t segment; /* of records; 0: the whole log */
 	const char *output;
 	struct dump_block_request block; /* image NULL: none */
@@ -39,7 +39,6 @@ static void print_help(void)
 	       "  -o, --output=FILE         with --block: the raw contents to FILE, - for standard\n"
 	       "                            output\n"
 	       "  -j, --json                as JSON\n"
-	       "  -u, --udev                what udev is to know, as NAME=VALUE\n"
 	       "  -h, --help                print this and exit\n"
 	       "  -V, --version             print the version and exit\n"
 	       "\n"
@@ -54,12 +53,17 @@ noreturn_ static void usage_error(void)
 }
 
 static const struct option options[] = {
-	{ "super", no_argument, NULL, 's' },	    { "table", no_argument, NULL, 't' },
-	{ "segments", no_argument, NULL, 'S' },	    { "records", optional_argument, NULL, 'r' },
-	{ "all", no_argument, NULL, 'a' },	    { "block", required_argument, NULL, 'b' },
-	{ "output", required_argument, NULL, 'o' }, { "json", no_argument, NULL, 'j' },
-	{ "udev", no_argument, NULL, 'u' },	    { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	    { 0 },
+	{ "super", no_argument, NULL, 's' },
+	{ "table", no_argument, NULL, 't' },
+	{ "segments", no_argument, NULL, 'S' },
+	{ "records", optional_argument, NULL, 'r' },
+	{ "all", no_argument, NULL, 'a' },
+	{ "block", required_argument, NULL, 'b' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
 };
 
 static void parse_segment(struct dump_options *o, const char *text)
@@ -112,9 +116,6 @@ static void parse_option(struct dump_options *o, int option)
 	case 'j':
 		o->is_json = true;
 		break;
-	case 'u':
-		o->udev = true;
-		break;
 	case 'h':
 		print_help();
 		exit(EXIT_SUCCESS);
@@ -130,7 +131,7 @@ static void parse_command_line(struct dump_options *o, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "stSr::ab:o:juhV", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "stSr::ab:o:jhV", options, NULL)) != -1)
 		parse_option(o, option);
 	if (argc - optind != 1) {
 		if (optind == argc)
@@ -224,15 +225,13 @@ static must_check int print_all(struct dump *d, const struct dump_options *o)
 
 static must_check int run(struct dump *d, const struct dump_options *o)
 {
-	int err = offline_open(&d->cache, o->cache, o->udev ? OFFLINE_PEEK : OFFLINE_LOOK);
+	int err = offline_open(&d->cache, o->cache, OFFLINE_LOOK);
 
 	if (!err)
 		err = offline_copies(&d->cache, &d->copies);
 	if (err)
 		return err;
 	err = check_superblock(d);
-	if (o->udev)
-		return err ? err : dump_udev(d);
 	if (err == -ENOENT) {
 		msg_err("%s: there is no lcfs cache here (mkfs.lcfs makes one)", d->cache.path);
 		return err;

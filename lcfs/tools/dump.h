@@ -23,8 +23,6 @@ void dump_problem(struct dump *d, const char *format, ...) printf_like(2, 3);
 
 /* dump_super.c */
 void dump_superblocks(struct dump *d);
-/* What udev(7) is to know of the device, as lines NAME=VALUE. 0, or -ENOENT: not an lcfs cache. */
-int dump_udev(const struct dump *d) must_check;
 
 /* The others want d->sb. dump_table.c */
 void dump_tables(struct dump *d);

@@ -23,7 +23,7 @@ struct search {
 	struct dump *d;
 	uint64_t key;
 	uint64_t versions;
-	bool has_contents; /* of the newest version that can be read */
+	bool has_contents; /* buf has the newest version, and its sum holds */
 	uint8_t mask;
 	uint8_t *buf;
 };

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The super block copies, and what udev is to know. */
-#include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
+/* The super block copies. */
 #include <string.h>
 
 #include "lcfs/cache/cache.h"
@@ -116,42 +113,4 @@ void dump_superblocks(struct dump *d)
 	report_end(&d->report);
 	if (d->sb)
 		print_buffers(d);
-}
-
-/* ------------------------------------------------------------------ udev */
-
-static bool is_plain(unsigned char c)
-{
-	return c >= 0x80 || isalnum(c) || strchr("#+-.:=@_", c);
-}
-
-/* As libblkid does it: \xHH for what could be mistaken; or _ in its place. */
-static void print_encoded(const char *name, const char *text, bool is_exact)
-{
-	printf("%s=", name);
-	for (const char *p = text; *p; p++) {
-		if (is_plain((unsigned char)*p))
-			putchar(*p);
-		else if (is_exact)
-			printf("\\x%02x", (unsigned char)*p);
-		else
-			putchar('_');
-	}
-	putchar('\n');
-}
-
-int dump_udev(const struct dump *d)
-{
-	char uuid[UUID_TEXT_BYTES];
-
-	if (!d->sb)
-		return -ENOENT;
-	uuid_text(d->sb->cache_uuid, uuid);
-	printf("ID_FS_TYPE=lcfs_cache\nID_FS_USAGE=other\nID_FS_VERSION=%d\n", FORMAT_VERSION);
-	printf("ID_FS_UUID=%s\nID_FS_UUID_ENC=%s\n", uuid, uuid);
-	if (d->sb->label[0]) {
-		print_encoded("ID_FS_LABEL", d->sb->label, false);
-		print_encoded("ID_FS_LABEL_ENC", d->sb->label, true);
-	}
-	return 0;
 }

@@ -192,14 +192,13 @@ static void say_data(struct data_check *c)
 
 	if (c->bad_dirty)
 		(void)fsck_problem(f, FSCK_NONE,
-				   "%" PRIu64
-				   " %s blocks are damaged: reads of them give EIO until "
-				   "they are written again",
-				   c->bad_dirty, c->knows_owed ? "dirty" : "possibly dirty");
+				   "damaged blocks that are%s dirty: %" PRIu64
+				   "; reads of them give EIO until they are written again",
+				   c->knows_owed ? "" : " perhaps", c->bad_dirty);
 	if (c->bad > c->bad_dirty)
 		fsck_say(f,
-			 "%" PRIu64 " blocks that nobody needs are damaged: no harm, but is the "
-			 "device failing?",
+			 "damaged blocks that nobody needs: %" PRIu64
+			 "; no harm, but is the device failing?",
 			 c->bad - c->bad_dirty);
 }
 

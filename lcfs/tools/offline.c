@@ -31,7 +31,7 @@ int offline_open(struct offline *o, const char *name, enum offline_access access
 {
 	struct cachedev_conf conf = {
 		.read_only = access != OFFLINE_REPAIR,
-		.is_shared = access == OFFLINE_LOOK || access == OFFLINE_PEEK,
+		.is_shared = access == OFFLINE_LOOK,
 	};
 	char text[TEXT_MAX];
 	int err;

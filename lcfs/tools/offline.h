@@ -15,7 +15,6 @@
 
 enum offline_access {
 	OFFLINE_LOOK,	/* no lock: with a warning if somebody else uses it */
-	OFFLINE_PEEK,	/* no lock and no warning */
 	OFFLINE_READ,	/* locked, -EBUSY with the holder's name */
 	OFFLINE_REPAIR, /* likewise, and may be written */
 };

@@ -58,10 +58,12 @@ static must_check int find_places(struct places *p, const struct apply_options *
 	}
 	p->dir = realpath(o->dir, NULL);
 	p->dirfd = p->dir ? open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (p->dirfd >= 0)
-		return 0;
-	msg_err("%s: %s", o->dir, strerror(errno));
-	return -EIO;
+	if (p->dirfd < 0) {
+		msg_err("%s: %s", o->dir, strerror(errno));
+		return -EIO;
+	}
+	p->mnt = strdup(p->dir); /* nothing is mounted */
+	return p->mnt ? 0 : -ENOMEM;
 }
 
 /* The options of a mount, all but a few by default. */

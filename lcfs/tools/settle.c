@@ -2,8 +2,9 @@
 /*
  * What a cache owes.
  *
- * Blocks that follow each other both in the image and on the device are read and written by one
- * call: a stream that was written once is so copied at the devices' speed.
+ * The cache is read in its own order, in large pieces: random writes stand one behind the other
+ * there. The files are written through the page cache, which sorts; what follows each other both
+ * here and there is written by one call.
  */
 #include "lcfs/tools/settle.h"
 
@@ -16,9 +17,11 @@
 
 #include "common/align.h"
 #include "common/checksum.h"
+#include "common/cleanup.h"
 #include "common/messages.h"
 
-#define RUN_BLOCKS 256u
+#define SPAN_BYTES (1024u << 10)
+#define GAP_BYTES (64u << 10) /* what is read in vain rather than read twice */
 #define ALL_SECTORS 0xffu
 
 /* ------------------------------------------------------------------ open */
@@ -53,7 +56,7 @@ int settle_open(struct settle *s, const char *name, unsigned int flags)
 	if (err)
 		return err;
 	err = owed_blocks(s->rehearsal.cache, &s->blocks, &s->nr_blocks);
-	s->buf = aligned_alloc(BLOCK_BYTES, RUN_BLOCKS * BLOCK_BYTES);
+	s->buf = aligned_alloc(BLOCK_BYTES, SPAN_BYTES);
 	if (!err && !s->buf)
 		err = -ENOMEM;
 	if (err)
@@ -188,14 +191,17 @@ static void say_lost(const struct writing *w, const struct owed_block *b, const 
 		w->name, entry_key_block(b->key) * BLOCK_BYTES, b->offset, why);
 }
 
-/* A block by itself: partial, damaged, or not to be read. */
-static must_check int write_alone(const struct writing *w, const struct owed_block *b)
+static bool is_good(const struct owed_block *b, const uint8_t *buf)
 {
-	uint8_t *buf = w->s->buf;
-	int err = blkdev_read(&w->s->rehearsal.overlay.dev, buf, BLOCK_BYTES, b->offset);
+	return checksum_block(buf) == b->sum;
+}
 
-	if (err || checksum_block(buf) != b->sum) {
-		say_lost(w, b, err ? strerror(-err) : "they are not what their sum says");
+/* One block that was read to buf. */
+static must_check int write_block(const struct writing *w, const struct owed_block *b,
+				  const uint8_t *buf)
+{
+	if (!is_good(b, buf)) {
+		say_lost(w, b, "they are not what their sum says");
 		return 0;
 	}
 	w->count->blocks++;
@@ -204,43 +210,90 @@ static must_check int write_alone(const struct writing *w, const struct owed_blo
 	return write_bytes(w, buf, entry_key_block(b->key) * BLOCK_BYTES, BLOCK_BYTES);
 }
 
-/* How many whole blocks from here on are neighbours here and there. */
-static uint32_t run_length(const struct owed_block *b, size_t left)
+/* How many whole, good blocks from here on follow each other here and there; 0: not even one. */
+static size_t group_length(const struct owed_block *b, size_t left, const uint8_t *buf)
 {
-	uint32_t n = 1;
+	size_t n = 0;
 
-	if (b->mask != ALL_SECTORS)
-		return 1;
-	while (n < RUN_BLOCKS && n < left && b[n].mask == ALL_SECTORS && b[n].key == b->key + n &&
-	       b[n].offset == b->offset + (uint64_t)n * BLOCK_BYTES)
+	while (n < left && b[n].mask == ALL_SECTORS && b[n].key == b->key + n &&
+	       b[n].offset == b->offset + n * BLOCK_BYTES && is_good(&b[n], buf + n * BLOCK_BYTES))
 		n++;
 	return n;
 }
 
-static bool run_is_good(const struct writing *w, const struct owed_block *b, uint32_t n)
+static must_check int write_group(const struct writing *w, const struct owed_block *b, size_t n,
+				  const uint8_t *buf)
 {
-	const uint8_t *buf = w->s->buf;
-
-	if (n < 2 || blkdev_read(&w->s->rehearsal.overlay.dev, w->s->buf, (uint64_t)n * BLOCK_BYTES,
-				 b->offset) < 0)
-		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (checksum_block(buf + (uint64_t)i * BLOCK_BYTES) != b[i].sum)
-			return false;
-	return true;
+	w->count->blocks += n;
+	return write_bytes(w, buf, entry_key_block(b->key) * BLOCK_BYTES, n * BLOCK_BYTES);
 }
 
-static must_check int write_run(const struct writing *w, const struct owed_block *b, uint32_t n)
+/* A span of the device could not be read at once. */
+static must_check int write_one_by_one(const struct writing *w, const struct owed_block *b,
+				       size_t n)
 {
 	int err = 0;
 
-	if (run_is_good(w, b, n)) {
-		w->count->blocks += n;
-		return write_bytes(w, w->s->buf, entry_key_block(b->key) * BLOCK_BYTES,
-				   (uint64_t)n * BLOCK_BYTES);
+	for (size_t i = 0; !err && i < n; i++) {
+		int ret = blkdev_read(&w->s->rehearsal.overlay.dev, w->s->buf, BLOCK_BYTES,
+				      b[i].offset);
+
+		if (ret)
+			say_lost(w, &b[i], strerror(-ret));
+		else
+			err = write_block(w, &b[i], w->s->buf);
 	}
-	for (uint32_t i = 0; !err && i < n; i++)
-		err = write_alone(w, &b[i]);
+	return err;
+}
+
+/* n blocks, ascending on the device, whose span is at most SPAN_BYTES. */
+static must_check int write_span(const struct writing *w, const struct owed_block *b, size_t n)
+{
+	uint64_t bytes = b[n - 1].offset + BLOCK_BYTES - b->offset;
+	int err = 0;
+
+	if (blkdev_read(&w->s->rehearsal.overlay.dev, w->s->buf, bytes, b->offset) < 0)
+		return write_one_by_one(w, b, n);
+	for (size_t i = 0; !err && i < n;) {
+		const uint8_t *at = w->s->buf + (b[i].offset - b->offset);
+		size_t group = group_length(&b[i], n - i, at);
+
+		err = group ? write_group(w, &b[i], group, at) : write_block(w, &b[i], at);
+		i += max(group, (size_t)1);
+	}
+	return err;
+}
+
+static size_t span_length(const struct owed_block *b, size_t left)
+{
+	size_t n = 1;
+
+	while (n < left && b[n].offset + BLOCK_BYTES - b->offset <= SPAN_BYTES &&
+	       b[n].offset - b[n - 1].offset <= GAP_BYTES)
+		n++;
+	return n;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+	const struct owed_block *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static must_check int write_sorted(const struct writing *w, const struct owed_block *b, size_t nr)
+{
+	struct settle *s = w->s;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < nr;) {
+		size_t n = span_length(&b[i], nr - i);
+
+		err = write_span(w, &b[i], n);
+		i += n;
+		s->done += n;
+		progress_update(&s->progress, s->done, s->nr_blocks);
+	}
 	return err;
 }
 
@@ -248,15 +301,14 @@ int settle_write(struct settle *s, const struct settle_image *img, int fd, const
 		 struct settle_count *count)
 {
 	const struct writing w = { .s = s, .img = img, .fd = fd, .name = name, .count = count };
-	int err = 0;
+	CLEANUP_FREE struct owed_block *sorted = calloc(img->nr_blocks + 1, sizeof(*sorted));
 
-	for (size_t i = 0; !err && i < img->nr_blocks;) {
-		uint32_t n = run_length(&img->blocks[i], img->nr_blocks - i);
-
-		err = write_run(&w, &img->blocks[i], n);
-		i += n;
-		s->done += n;
-		progress_update(&s->progress, s->done, s->nr_blocks);
+	if (!sorted) {
+		msg_err("%s: out of memory", name);
+		return -ENOMEM;
 	}
-	return err;
+	if (img->nr_blocks)
+		memcpy(sorted, img->blocks, img->nr_blocks * sizeof(*sorted));
+	qsort(sorted, img->nr_blocks, sizeof(*sorted), compare_offsets);
+	return write_sorted(&w, sorted, img->nr_blocks);
 }

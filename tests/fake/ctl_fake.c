@@ -158,6 +158,17 @@ ssize_t ctlfs_read(struct ctl_file *f, void *buf, size_t size, uint64_t off)
 	return (ssize_t)size;
 }
 
+int ctlfs_poll(struct ctl_file *f unused_, const uint64_t *handle unused_, bool *is_changed)
+{
+	*is_changed = false;
+	return 0;
+}
+
+void ctlfs_set_wake(struct ctlfs *t unused_, void (*wake)(void *ctx, uint64_t handle) unused_,
+		    void *ctx unused_)
+{
+}
+
 ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len)
 {
 	char text[32];

@@ -3,11 +3,23 @@
 #include "tests/fake/ctl_stub.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
 struct stub stub;
+static pthread_mutex_t stub_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void stub_lock(void)
+{
+	pthread_mutex_lock(&stub_mutex);
+}
+
+void stub_unlock(void)
+{
+	pthread_mutex_unlock(&stub_mutex);
+}
 
 void stub_reset(void)
 {
@@ -60,14 +72,18 @@ unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int mos
 bool imagedir_hold_cache(struct imagedir *d, uint32_t id)
 {
 	expect(d, &stub);
+	stub_lock();
 	stub.held += id == 1;
+	stub_unlock();
 	return id == 1;
 }
 
 void imagedir_release_cache(struct imagedir *d, uint32_t id)
 {
 	expect(d, &stub);
+	stub_lock();
 	stub.held -= id == 1;
+	stub_unlock();
 }
 
 struct cache *imagedir_cache(struct imagedir *d, uint32_t id)
@@ -110,7 +126,9 @@ void engine_carry(struct engine *e, struct outbox *ob)
 {
 	(void)ob;
 	expect(e, &stub.carried);
+	stub_lock();
 	stub.carried++;
+	stub_unlock();
 }
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -119,22 +137,31 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 	(void)now;
 	(void)ob;
 	expect(c, &stub.knob);
+	stub_lock();
 	stub.knob_sets++;
 	if (!stub.knob_error)
 		stub.knob[k] = value;
+	stub_unlock();
 	return stub.knob_error;
 }
 
 uint64_t cache_knob_get(struct cache *c, enum cache_knob k)
 {
+	uint64_t value;
+
 	expect(c, &stub.knob);
-	return stub.knob[k];
+	stub_lock();
+	value = stub.knob[k];
+	stub_unlock();
+	return value;
 }
 
 void cache_status(struct cache *c, struct cache_status *st)
 {
 	expect(c, &stub.knob);
+	stub_lock();
 	*st = stub.status;
+	stub_unlock();
 }
 
 void cache_clear_stat(struct cache *c)
@@ -171,7 +198,12 @@ const char *image_reason(struct image *img)
 
 int image_try_info(struct image *img, struct cache_image_info *info, char *path, const char **why)
 {
-	if (img->is_locked)
+	bool is_locked;
+
+	stub_lock();
+	is_locked = img->is_locked;
+	stub_unlock();
+	if (is_locked)
 		return -EAGAIN;
 	*why = image_reason(img);
 	return image_info(img, info, path);
@@ -236,21 +268,27 @@ int image_drain(struct image *img)
 
 void image_put(struct image *img)
 {
+	stub_lock();
 	img->refs--;
+	stub_unlock();
 }
 
 struct image *imagedir_by_id(struct imagedir *d, uint32_t id)
 {
+	struct image *found = NULL;
+
 	expect(d, &stub);
-	for (int i = 0; i < STUB_IMAGES; i++) {
+	stub_lock();
+	for (int i = 0; i < STUB_IMAGES && !found; i++) {
 		struct image *img = &stub.image[i];
 
 		if (id && img->id == id && !img->is_gone) {
 			img->refs++;
-			return img;
+			found = img;
 		}
 	}
-	return NULL;
+	stub_unlock();
+	return found;
 }
 
 int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg), void *arg)

@@ -42,6 +42,10 @@ struct stub {
 
 extern struct stub stub;
 
+/* Around changes while another thread may look: the functions of the stub take it. */
+void stub_lock(void);
+void stub_unlock(void);
+
 /* Images 7 (a.img, dirty, bound), 3 (sub/b.img, clean) and 0 (open, not in the cache). */
 void stub_reset(void);
 /* The directory that the stub stands for. */
