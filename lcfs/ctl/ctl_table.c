@@ -46,7 +46,7 @@ const struct ctl_item ctl_table[] = {
 	{ .kind = CTL_IN_ROOT,
 	  .name = "add_cache",
 	  .unit = "",
-	  .help = "write the path of a cache, UUID=... or LABEL=...: it joins the mount; reads as why "
+	  .help = "write a cache, its path, UUID=... or LABEL=...: it joins; reads as why "
 		  "the last cache did not come or go",
 	  .show = ctl_root_show_refused,
 	  .store_text = ctl_root_add_cache },
