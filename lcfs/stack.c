@@ -218,6 +218,31 @@ int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 
 /* ------------------------------------------------------------------ control tree */
 
+static int ctl_add_cache(void *ctx, const char *name)
+{
+	char text[TEXT_MAX];
+	int err = stack_add_cache(ctx, name, text, sizeof(text));
+
+	if (err)
+		msg_err("%s", text);
+	return err;
+}
+
+static int ctl_remove_cache(void *ctx, uint32_t id)
+{
+	char text[TEXT_MAX];
+	int err = stack_remove_cache(ctx, id, text, sizeof(text));
+
+	if (err)
+		msg_err("cache %" PRIu32 ": %s", id, text);
+	return err;
+}
+
+static const struct ctlfs_ops ctl_ops = {
+	.add_cache = ctl_add_cache,
+	.remove_cache = ctl_remove_cache,
+};
+
 static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
 	CLEANUP_FREE char *config = options_config(o);
@@ -228,6 +253,8 @@ static must_check int open_ctl(struct stack *s, const struct places *p, const st
 		.mount = p->mnt,
 		.config = config,
 		.version = PACKAGE_VERSION,
+		.ops = &ctl_ops,
+		.ctx = s,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};

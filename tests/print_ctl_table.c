@@ -31,7 +31,9 @@ static void print_row(const struct ctl_description *d)
 	else if (d->is_trigger)
 		printf("write 1");
 	else
-		printf("%s", d->mode & 0222 ? "read and write" : "read");
+		printf("%s", !(d->mode & 0444) ? "write" :
+			     d->mode & 0222    ? "read and write" :
+						 "read");
 	if (d->unit[0])
 		printf(", %s", d->unit);
 	if ((d->mode & 0222) && d->type == CTL_FILE && !d->is_trigger)

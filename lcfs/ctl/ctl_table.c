@@ -29,6 +29,8 @@
 #define DEVICE_NUMBER(name_, unit_, arg_, help_) \
 	READ_ONLY(CTL_IN_DEVICE, name_, unit_, ctl_device_show_number, arg_, help_)
 
+static const char *const cache_names[] = { "PATH", "UUID=UUID", "LABEL=LABEL", NULL };
+
 const struct ctl_item ctl_table[] = {
 	READ_ONLY(CTL_IN_ROOT, "version", "", ctl_root_show_version, 0, "the version of lcfs"),
 	READ_ONLY(CTL_IN_ROOT, "status", "", ctl_root_show_status, 0,
@@ -43,6 +45,19 @@ const struct ctl_item ctl_table[] = {
 		"make all writes so far durable, of all caches; returns when they are"),
 	TRIGGER(CTL_IN_ROOT, "drain", ctl_root_drain, 0,
 		"write all dirty data to the backing files; returns when that is done"),
+	{ .kind = CTL_IN_ROOT,
+	  .name = "add_cache",
+	  .unit = "",
+	  .words = cache_names,
+	  .help = "take one more cache; returns when it serves",
+	  .store_text = ctl_root_add_cache },
+	{ .kind = CTL_IN_ROOT,
+	  .name = "remove_cache",
+	  .unit = "",
+	  .min = 1,
+	  .max = CTL_CACHES_MAX,
+	  .help = "drain the cache with this number, and let go of it; returns when that is done",
+	  .store = ctl_root_remove_cache },
 	DIRECTORY(CTL_IN_ROOT, "caches", CTL_IN_CACHES, "a directory for each cache"),
 	DIRECTORY(CTL_IN_ROOT, "devices", CTL_IN_DEVICES,
 		  "a directory for each image that is open or that a cache knows"),

@@ -25,7 +25,6 @@ enum ctl_dir_kind {
 	CTL_NR_KINDS
 };
 
-
 struct ctlfs {
 	struct imagedir *dir;
 	char *source;
@@ -33,6 +32,8 @@ struct ctlfs {
 	char *mount;
 	char *config;
 	char *version;
+	const struct ctlfs_ops *ops;
+	void *ctx;
 	uid_t uid;
 	gid_t gid;
 	struct ctl_watch watch;
@@ -63,10 +64,10 @@ void ctl_place_put(struct ctl_place *p);
 struct ctl_item {
 	enum ctl_dir_kind kind; /* where it is */
 	const char *name;
-	const char *unit;  /* "" where there is none */
-	uint64_t min, max; /* what store takes */
+	const char *unit;	  /* "" where there is none */
+	uint64_t min, max;	  /* what store takes */
 	const char *const *words; /* what store_text takes, for help; NULL ends */
-	uint64_t initial;  /* its value after a mount, where it has a lasting one */
+	uint64_t initial;	  /* its value after a mount, where it has a lasting one */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
@@ -101,6 +102,10 @@ int ctl_root_show_metrics(const struct ctl_place *p, const struct ctl_item *item
 			  struct ctl_text *out) must_check;
 int ctl_root_flush(const struct ctl_place *p, const struct ctl_item *item,
 		   uint64_t value) must_check;
+int ctl_root_add_cache(const struct ctl_place *p, const struct ctl_item *item,
+		       const char *text) must_check;
+int ctl_root_remove_cache(const struct ctl_place *p, const struct ctl_item *item,
+			  uint64_t value) must_check;
 int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item,
 		   uint64_t value) must_check;
 /* What a file that only does something reads as. */

@@ -98,6 +98,8 @@ int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf)
 	t->mount = strdup(conf->mount);
 	t->config = strdup(conf->config);
 	t->version = strdup(conf->version);
+	t->ops = conf->ops;
+	t->ctx = conf->ctx;
 	t->uid = conf->uid;
 	t->gid = conf->gid;
 	if (!t->source || !t->cache_path || !t->mount || !t->config || !t->version) {

@@ -37,14 +37,22 @@ enum ctl_type {
 	CTL_LINK,
 };
 
+/* What the layer above does; it says itself what goes wrong. These block. */
+struct ctlfs_ops {
+	int (*add_cache)(void *ctx, const char *name); /* path from the root, UUID=, LABEL= */
+	int (*remove_cache)(void *ctx, uint32_t id);
+};
+
 struct ctlfs_conf {
-	struct imagedir *dir;	/* must outlive the tree */
-	const char *source;	/* the backing directory as an absolute path; copied */
-	const char *cache_path; /* of the cache device, absolute; copied */
-	const char *mount;	/* where it is mounted, absolute; copied */
-	const char *version;	/* of the program; copied */
-	const char *config;	/* lines "option = value" of what is no knob; copied */
-	uid_t uid;		/* who owns the files */
+	struct imagedir *dir;	     /* must outlive the tree */
+	const char *source;	     /* the backing directory as an absolute path; copied */
+	const char *cache_path;	     /* of the cache device, absolute; copied */
+	const char *mount;	     /* where it is mounted, absolute; copied */
+	const char *version;	     /* of the program; copied */
+	const char *config;	     /* lines "option = value" of what is no knob; copied */
+	const struct ctlfs_ops *ops; /* or NULL */
+	void *ctx;		     /* for ops */
+	uid_t uid;		     /* who owns the files */
 	gid_t gid;
 };
 

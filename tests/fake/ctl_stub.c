@@ -45,6 +45,24 @@ struct imagedir *stub_imagedir(void)
 	return handle(&stub);
 }
 
+static int add_cache(void *ctx, const char *name)
+{
+	if (ctx != &stub)
+		abort();
+	snprintf(stub.added, sizeof(stub.added), "%s", name);
+	return strcmp(name, "no") == 0 ? -ENODEV : 0;
+}
+
+static int remove_cache(void *ctx, uint32_t id)
+{
+	if (ctx != &stub)
+		abort();
+	stub.removed = id;
+	return id == 9 ? -ENOENT : 0;
+}
+
+const struct ctlfs_ops stub_ops = { .add_cache = add_cache, .remove_cache = remove_cache };
+
 int stub_refs(void)
 {
 	int refs = 0;
