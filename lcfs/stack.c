@@ -220,12 +220,20 @@ int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 
 static int add_cache(void *ctx, const char *name, char *text, size_t size)
 {
-	return stack_add_cache(ctx, name, text, size);
+	int err = stack_add_cache(ctx, name, text, size);
+
+	if (err)
+		msg_warn("%s", text);
+	return err;
 }
 
 static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
 {
-	return stack_remove_cache(ctx, id, text, size);
+	int err = stack_remove_cache(ctx, id, text, size);
+
+	if (err && text[0])
+		msg_warn("%s", text);
+	return err;
 }
 
 static const struct ctl_caches_ops caches_ops = { .add = add_cache, .remove = remove_cache };

@@ -122,3 +122,23 @@ move a 2
 exec 3<&-
 umount_lcfs "$mnt"
 refused 1 'newer data in cache' "$LCFS" -o "cache=$one" "$dir" "$mnt"
+
+# One comes, the other goes, under load; what is refused changes nothing.
+mount_with_log "$two" "$dir" "$mnt"
+! echo /dev/null >"$mnt/.lcctl/add_cache" 2>"$tmp/err" || fail "/dev/null is a cache"
+! echo "$two" >"$mnt/.lcctl/add_cache" 2>"$tmp/err" || fail "the same cache twice"
+! echo 7 >"$mnt/.lcctl/remove_cache" 2>"$tmp/err" || fail "there is no cache 7"
+[ "$(ls "$mnt/.lcctl/caches")" = 2 ] || fail "$(ls "$mnt/.lcctl/caches")"
+# shellcheck disable=SC2086
+"$VERIFIER" write -t 5 "$tmp/journal" $files >"$tmp/written" 2>&1 &
+writer=$!
+timeout 60 sh -c 'echo "$1" >"$2"' sh "$one" "$mnt/.lcctl/add_cache" || fail "no second cache"
+[ "$(ls "$mnt/.lcctl/caches")" = "$(printf '1\n2')" ] || fail "$(ls "$mnt/.lcctl/caches")"
+timeout 120 sh -c 'echo 2 >"$1"' sh "$mnt/.lcctl/remove_cache" || fail "the first does not go"
+[ "$(ls "$mnt/.lcctl/caches")" = 1 ] || fail "$(ls "$mnt/.lcctl/caches")"
+works losetup -d "$two"
+wait $writer || { cat "$tmp/written"; fail "the writer has failed"; }
+umount_lcfs "$mnt"
+mount_with_log "$one" "$dir" "$mnt"
+# shellcheck disable=SC2086
+timeout 60 "$VERIFIER" check "$tmp/journal" $files || fail "something acknowledged is not there"

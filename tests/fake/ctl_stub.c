@@ -45,6 +45,33 @@ struct imagedir *stub_imagedir(void)
 	return handle(&stub);
 }
 
+/* A wrong object is a broken test: end at once. */
+static void expect(const void *got, const void *want)
+{
+	if (got != want)
+		abort();
+}
+
+static int add_cache(void *ctx, const char *name, char *text, size_t size)
+{
+	expect(ctx, &stub);
+	snprintf(stub.added, sizeof(stub.added), "%s", name);
+	if (strcmp(name, "no") != 0)
+		return 0;
+	snprintf(text, size, "%s: is none", name);
+	return -ENODEV;
+}
+
+static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
+{
+	expect(ctx, &stub);
+	stub.removed = id;
+	snprintf(text, size, "%s", "");
+	return id == 9 ? -ENOENT : 0;
+}
+
+const struct ctl_caches_ops stub_caches = { .add = add_cache, .remove = remove_cache };
+
 int stub_refs(void)
 {
 	int refs = 0;
@@ -52,13 +79,6 @@ int stub_refs(void)
 	for (int i = 0; i < STUB_IMAGES; i++)
 		refs += stub.image[i].refs;
 	return refs;
-}
-
-/* A wrong object is a broken test: end at once. */
-static void expect(const void *got, const void *want)
-{
-	if (got != want)
-		abort();
 }
 
 unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int most)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lcfs/cache/cache.h"
+#include "lcfs/ctl/ctlfs.h"
 #include "lcfs/image/image.h"
 
 #define STUB_IMAGES 3
@@ -34,6 +35,8 @@ struct stub {
 	int syncs, sync_error;
 	int clears;
 	int held; /* caches */
+	char added[64]; /* the last cache that was to come */
+	uint32_t removed;
 	struct cache_status status;
 	struct histogram flush, migrate, io[IMAGE_NR_IO_KINDS];
 	struct image_io_counts counts[IMAGE_NR_IO_KINDS];
@@ -48,6 +51,8 @@ void stub_unlock(void);
 
 /* Images 7 (a.img, dirty, bound), 3 (sub/b.img, clean) and 0 (open, not in the cache). */
 void stub_reset(void);
+/* Of the layer above; -ENODEV for a cache "no", -ENOENT for cache 9. ctx is the stub. */
+extern const struct ctl_caches_ops stub_caches;
 /* The directory that the stub stands for. */
 struct imagedir *stub_imagedir(void);
 /* References held on all images together. */

@@ -21,6 +21,8 @@ void tree_setup(void)
 		.mount = "/mnt/lc",
 		.config = "ctldir = hidden\n",
 		.version = "1.2.3",
+		.caches = &stub_caches,
+		.ctx = &stub,
 		.uid = 12,
 		.gid = 34,
 	};
