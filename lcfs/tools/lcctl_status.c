@@ -220,7 +220,8 @@ static bool print_held(const struct lcctl *c, const struct census *s)
 {
 	if (s->held.nr_rows == 0)
 		return true;
-	printf("\nHeld until it is decided what is to become of them: see 'lcctl help resolve'.\n");
+	printf("\nNot migrated. In conflict or missing: until it is decided what is to become of\n"
+	       "them, see 'lcctl help resolve'. In error: until that is over.\n");
 	return table_print(c, &s->held);
 }
 
