@@ -25,6 +25,11 @@ enum ctl_dir_kind {
 	CTL_NR_KINDS
 };
 
+/*
+ * Stores that may take for ever, at a time; more are refused. Each holds a thread of those that
+ * serve everything but reads and writes: a hung backing store must not take them all.
+ */
+#define CTL_LONG_MAX 4u
 
 struct ctlfs {
 	struct imagedir *dir;
@@ -36,6 +41,7 @@ struct ctlfs {
 	uid_t uid;
 	gid_t gid;
 	struct ctl_watch watch;
+	_Atomic unsigned int nr_long; /* stores of is_long items under way */
 };
 
 /* A directory of the tree while a call works in it. */
@@ -63,10 +69,10 @@ void ctl_place_put(struct ctl_place *p);
 struct ctl_item {
 	enum ctl_dir_kind kind; /* where it is */
 	const char *name;
-	const char *unit;  /* "" where there is none */
-	uint64_t min, max; /* what store takes */
+	const char *unit;	  /* "" where there is none */
+	uint64_t min, max;	  /* what store takes */
 	const char *const *words; /* what store_text takes, for help; NULL ends */
-	uint64_t initial;  /* its value after a mount, where it has a lasting one */
+	uint64_t initial;	  /* its value after a mount, where it has a lasting one */
 	const char *help;
 	int (*show)(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out);
 	int (*store)(const struct ctl_place *p, const struct ctl_item *item, uint64_t value);
@@ -74,7 +80,8 @@ struct ctl_item {
 	int (*store_text)(const struct ctl_place *p, const struct ctl_item *item, const char *text);
 	int (*link)(const struct ctl_place *p, struct ctl_text *out);
 	enum ctl_dir_kind child;
-	int arg; /* for show and store */
+	int arg;      /* for show and store */
+	bool is_long; /* storing takes as long as the backing store needs: see CTL_LONG_MAX */
 };
 
 static inline bool ctl_item_can_store(const struct ctl_item *item)
