@@ -27,6 +27,12 @@ enum ctl_dir_kind {
 
 #define CTL_REFUSED_MAX 600
 
+/*
+ * Stores that may take for ever, at a time; more are refused. Each holds a thread of those that
+ * serve everything but reads and writes: a hung backing store must not take them all.
+ */
+#define CTL_LONG_MAX 4u
+
 struct ctlfs {
 	struct imagedir *dir;
 	char *source;
@@ -41,6 +47,7 @@ struct ctlfs {
 	void *ctx;
 	struct mutex lock;
 	char refused[CTL_REFUSED_MAX]; /* why the last cache did not come or go; lock: lock */
+	_Atomic unsigned int nr_long; /* stores of is_long items under way */
 };
 
 /* A directory of the tree while a call works in it. */
@@ -79,7 +86,8 @@ struct ctl_item {
 	int (*store_text)(const struct ctl_place *p, const struct ctl_item *item, const char *text);
 	int (*link)(const struct ctl_place *p, struct ctl_text *out);
 	enum ctl_dir_kind child;
-	int arg; /* for show and store */
+	int arg;      /* for show and store */
+	bool is_long; /* storing takes as long as the backing store needs: see CTL_LONG_MAX */
 };
 
 static inline bool ctl_item_can_store(const struct ctl_item *item)

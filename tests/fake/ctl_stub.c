@@ -10,6 +10,7 @@
 
 struct stub stub;
 static pthread_mutex_t stub_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t stub_changed = PTHREAD_COND_INITIALIZER;
 
 void stub_lock(void)
 {
@@ -282,8 +283,20 @@ int image_resolve(struct image *img, enum image_resolution how)
 
 int image_drain(struct image *img)
 {
+	stub_lock();
 	img->drains++;
+	while (stub.is_hung)
+		pthread_cond_wait(&stub_changed, &stub_mutex);
+	stub_unlock();
 	return 0;
+}
+
+void stub_let_go(void)
+{
+	stub_lock();
+	stub.is_hung = false;
+	pthread_cond_broadcast(&stub_changed);
+	stub_unlock();
 }
 
 void image_put(struct image *img)

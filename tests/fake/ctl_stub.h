@@ -34,7 +34,8 @@ struct stub {
 	int carried; /* outboxes given to the engine */
 	int syncs, sync_error;
 	int clears;
-	int held; /* caches */
+	int held;     /* caches */
+	bool is_hung; /* drains do not end */
 	char added[64]; /* the last cache that was to come */
 	uint32_t removed;
 	struct cache_status status;
@@ -48,6 +49,8 @@ extern struct stub stub;
 /* Around changes while another thread may look: the functions of the stub take it. */
 void stub_lock(void);
 void stub_unlock(void);
+/* Ends stub.is_hung. */
+void stub_let_go(void);
 
 /* Images 7 (a.img, dirty, bound), 3 (sub/b.img, clean) and 0 (open, not in the cache). */
 void stub_reset(void);
