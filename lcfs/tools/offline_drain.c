@@ -51,7 +51,14 @@ static must_check int find_places(struct places *p, const struct apply_options *
 	int err;
 
 	*p = (struct places){ .dirfd = -1 };
-	err = cachefind(o->cache, &p->cache, text, sizeof(text));
+	p->caches = calloc(1, sizeof(*p->caches));
+	p->mnt = strdup("");
+	if (!p->caches || !p->mnt) {
+		msg_err("out of memory");
+		return -ENOMEM;
+	}
+	p->nr_caches = 1;
+	err = cachefind(o->cache, &p->caches[0], text, sizeof(text));
 	if (err) {
 		msg_err("%s", text);
 		return err;
