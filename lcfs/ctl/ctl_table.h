@@ -47,7 +47,7 @@ struct ctlfs {
 	void *ctx;
 	struct mutex lock;
 	char refused[CTL_REFUSED_MAX]; /* why the last cache did not come or go; lock: lock */
-	_Atomic unsigned int nr_long; /* stores of is_long items under way */
+	_Atomic unsigned int nr_long;  /* stores of is_long items under way */
 };
 
 /* A directory of the tree while a call works in it. */

@@ -34,8 +34,8 @@ struct stub {
 	int carried; /* outboxes given to the engine */
 	int syncs, sync_error;
 	int clears;
-	int held;     /* caches */
-	bool is_hung; /* drains do not end */
+	int held;	/* caches */
+	bool is_hung;	/* drains do not end */
 	char added[64]; /* the last cache that was to come */
 	uint32_t removed;
 	struct cache_status status;
