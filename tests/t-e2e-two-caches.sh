@@ -120,6 +120,7 @@ move a 2
 # shellcheck disable=SC2086
 "$VERIFIER" write -t 1 "$tmp/journal" $files
 exec 3<&-
+echo dirty >"$mnt/d" # whatever of the others has migrated because the log ran short
 umount_lcfs "$mnt"
 refused 1 'newer data in cache' "$LCFS" -o "cache=$one" "$dir" "$mnt"
 

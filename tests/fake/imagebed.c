@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ struct bed_cache *bed_add_cache(struct bed *b)
 }
 
 static struct bed *noting;
+static pthread_mutex_t note_lock = PTHREAD_MUTEX_INITIALIZER; /* of its messages */
 
 static void note(enum msg_level level, const char *text, void *arg)
 {
@@ -101,8 +103,10 @@ static void note(enum msg_level level, const char *text, void *arg)
 		fprintf(stderr, "[%u] %s\n", (unsigned int)level, text);
 	if (!b || level == MSG_DEBUG)
 		return;
+	pthread_mutex_lock(&note_lock);
 	at = strlen(b->said);
 	snprintf(b->said + at, sizeof(b->said) - at, "%s\n", text);
+	pthread_mutex_unlock(&note_lock);
 }
 
 static void remove_root(const struct bed *b)
@@ -500,7 +504,12 @@ uint32_t bed_image_id(struct image *img)
 
 bool bed_said(struct bed *b, const char *words)
 {
-	return strstr(b->said, words) != NULL;
+	bool is_there;
+
+	pthread_mutex_lock(&note_lock);
+	is_there = strstr(b->said, words) != NULL;
+	pthread_mutex_unlock(&note_lock);
+	return is_there;
 }
 
 void bed_wait_said(struct bed *b, const char *words)
