@@ -166,6 +166,14 @@ static int give_up_last(struct stack *s, int err, char *text, size_t size)
 	return err;
 }
 
+static bool has_path(const struct stack *s, const char *path)
+{
+	for (unsigned int i = 0; i < s->nr_caches; i++)
+		if (strcmp(s->cache[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 int stack_add_cache(struct stack *s, const char *name, char *text, size_t size)
 {
 	CLEANUP_FREE char *path = NULL;
@@ -178,6 +186,10 @@ int stack_add_cache(struct stack *s, const char *name, char *text, size_t size)
 	if (at == IMAGEDIR_CACHES_MAX) {
 		snprintf(text, size, "%s: a mount takes %u caches", path, IMAGEDIR_CACHES_MAX);
 		return -ENOSPC;
+	}
+	if (has_path(s, path)) { /* or it would be waited for */
+		snprintf(text, size, "%s: it is a cache of this mount already", path);
+		return -EEXIST;
 	}
 	s->nr_caches++;
 	err = cachestack_open(&s->cache[at], path);
