@@ -77,6 +77,20 @@ void options_print_list(void)
 
 /* ------------------------------------------------------------------ values in effect */
 
+/* As lcfs.conf(5) takes it: a comma or backslash of a text has a backslash before it. */
+static void print_list(FILE *f, const char *name, const struct option_value *v)
+{
+	for (unsigned int n = 0; n < v->nr; n++) {
+		fprintf(f, "%s", n ? ", " : name);
+		if (n == 0)
+			fputs(" = ", f);
+		for (const char *p = v->list[n]; *p; p++)
+			fprintf(f, "%s%c", *p == ',' || *p == '\\' ? "\\" : "", *p);
+	}
+	if (v->nr)
+		fputc('\n', f);
+}
+
 static void print_value(FILE *f, const struct options *o, size_t i)
 {
 	const struct option_row *row = &option_table[i];
@@ -89,8 +103,7 @@ static void print_value(FILE *f, const struct options *o, size_t i)
 			fprintf(f, "%s = %s\n", row->name, o->value[i].text);
 		break;
 	case OPTION_LIST:
-		for (unsigned int k = 0; k < o->value[i].nr; k++)
-			fprintf(f, "%s = %s\n", row->name, o->value[i].list[k]);
+		print_list(f, row->name, &o->value[i]);
 		break;
 	case OPTION_NUMBER:
 		fprintf(f, "%s = %" PRIu64 "\n", row->name, number);

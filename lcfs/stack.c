@@ -230,30 +230,25 @@ int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 
 /* ------------------------------------------------------------------ control tree */
 
-static int ctl_add_cache(void *ctx, const char *name)
+static int add_cache(void *ctx, const char *name, char *text, size_t size)
 {
-	char text[TEXT_MAX];
-	int err = stack_add_cache(ctx, name, text, sizeof(text));
+	int err = stack_add_cache(ctx, name, text, size);
 
 	if (err)
-		msg_err("%s", text);
+		msg_warn("%s", text);
 	return err;
 }
 
-static int ctl_remove_cache(void *ctx, uint32_t id)
+static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
 {
-	char text[TEXT_MAX];
-	int err = stack_remove_cache(ctx, id, text, sizeof(text));
+	int err = stack_remove_cache(ctx, id, text, size);
 
-	if (err)
-		msg_err("cache %" PRIu32 ": %s", id, text);
+	if (err && text[0])
+		msg_warn("%s", text);
 	return err;
 }
 
-static const struct ctlfs_ops ctl_ops = {
-	.add_cache = ctl_add_cache,
-	.remove_cache = ctl_remove_cache,
-};
+static const struct ctl_caches_ops caches_ops = { .add = add_cache, .remove = remove_cache };
 
 static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
@@ -265,7 +260,7 @@ static must_check int open_ctl(struct stack *s, const struct places *p, const st
 		.mount = p->mnt,
 		.config = config,
 		.version = PACKAGE_VERSION,
-		.ops = &ctl_ops,
+		.caches = &caches_ops,
 		.ctx = s,
 		.uid = geteuid(),
 		.gid = getegid(),

@@ -174,6 +174,12 @@ START_TEST(a_list_is_separated_by_commas)
 	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[4]);
 	teardown();
 	setup();
+	applies("[/mnt/lc]\ninclude = *.raw, vm?/*\nexclude = '*.iso'\npolicy = least_dirty\n");
+	ck_assert_str_eq(options_list(&o, OPT_INCLUDE)[1], "vm?/*");
+	ck_assert_str_eq(options_list(&o, OPT_EXCLUDE)[0], "*.iso");
+	ck_assert_uint_eq(options_number(&o, OPT_POLICY), 2);
+	teardown();
+	setup();
 	refuses("[/mnt/lc]\ncache = a,,b\n", "FILE:2: cache=", "missing");
 	refuses("[/mnt/lc]\ncache = a,\n", "FILE:2: cache=", "missing");
 }

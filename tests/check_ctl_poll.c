@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -285,6 +286,50 @@ START_TEST(writers_readers_and_pollers_do_not_disturb_each_other)
 }
 END_TEST
 
+static void *drainer(void *arg)
+{
+	return ctlfs_write(arg, "1", 1) == 1 ? arg : NULL;
+}
+
+static int nr_drains(void)
+{
+	int n;
+
+	stub_lock();
+	n = stub.image[1].drains;
+	stub_unlock();
+	return n;
+}
+
+START_TEST(a_hung_backing_store_leaves_threads_for_others)
+{
+	struct ctl_file *f[4];
+	pthread_t thread[4];
+	void *done;
+
+	stub.is_hung = true;
+	for (int i = 0; i < 4; i++) {
+		f[i] = tree_open("devices/3/drain", O_WRONLY);
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, drainer, f[i]), 0);
+	}
+	while (nr_drains() < 4)
+		sched_yield();
+	ck_assert_int_eq(echo("devices/7/drain", "1"), -EBUSY);
+	ck_assert_int_eq(echo("drain", "1"), -EBUSY);
+	ck_assert_int_eq(echo("devices/7/cache_id", "1"), -EBUSY);
+	ck_assert_int_eq(echo("devices/7/drain", "0"), -ERANGE);
+	ck_assert_int_eq(echo("caches/1/update_interval", "5"), 1);
+	ck_assert_int_eq(echo("flush", "1"), 1);
+	stub_let_go();
+	for (int i = 0; i < 4; i++) {
+		pthread_join(thread[i], &done);
+		ck_assert_ptr_eq(done, f[i]);
+		ctlfs_release(f[i]);
+	}
+	ck_assert_int_eq(echo("devices/7/drain", "1"), 1);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("ctl_poll");
@@ -302,6 +347,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, an_image_that_is_worked_on_is_not_waited_for);
 	tcase_add_test(tc, who_has_closed_is_not_woken);
 	tcase_add_test(tc, without_a_session_nobody_is_woken);
+	tcase_add_test(tc, a_hung_backing_store_leaves_threads_for_others);
 	tcase_add_test(tc, writers_readers_and_pollers_do_not_disturb_each_other);
 	suite_add_tcase(s, tc);
 	return s;

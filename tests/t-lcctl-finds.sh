@@ -28,7 +28,8 @@ for image in one.img "$mnt/one.img" "$dir/one.img" "$id" "$mnt/.lcctl/devices/$i
 	matches "$id$tab.*${tab}one.img" "$LCCTL" list -H "$image"
 done
 (cd "$mnt/sub dir" && matches ".*${tab}sub dir/two.img" "$LCCTL" list -H two.img)
-matches "-${tab}uncached$tab.*${tab}never.img" "$LCCTL" list -H "$mnt/never.img"
+matches "-${tab}uncached${tab}0${tab}6${tab}0${tab}-${tab}never.img" \
+	"$LCCTL" list -H "$mnt/never.img"
 refused 1 'nothing: no such image' "$LCCTL" list nothing
 refused 1 'is no image' "$LCCTL" list "$mnt/sub dir"
 refused 1 'is a mount point' "$LCCTL" list "$mnt"

@@ -126,24 +126,6 @@ int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item, uint6
 	return drain(p, 0);
 }
 
-int ctl_root_add_cache(const struct ctl_place *p, const struct ctl_item *item, const char *text)
-{
-	const struct ctlfs *t = p->tree;
-
-	(void)item;
-	if (!*text)
-		return -EINVAL;
-	return t->ops ? t->ops->add_cache(t->ctx, text) : -EOPNOTSUPP;
-}
-
-int ctl_root_remove_cache(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
-{
-	const struct ctlfs *t = p->tree;
-
-	(void)item;
-	return t->ops ? t->ops->remove_cache(t->ctx, (uint32_t)value) : -EOPNOTSUPP;
-}
-
 int ctl_cache_clear_stat(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
 	CLEANUP_HELD struct held h = { 0 };

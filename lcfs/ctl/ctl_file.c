@@ -163,6 +163,22 @@ static must_check int value_text(const char *data, size_t len, char *text)
 	return strlen(text) == len ? 0 : -EINVAL;
 }
 
+static must_check int store_value(const struct ctl_place *p, const struct ctl_item *item,
+				  const char *text, uint64_t value)
+{
+	_Atomic unsigned int *nr = &p->tree->nr_long;
+	int err;
+
+	if (item->is_long && atomic_fetch_add(nr, 1) >= CTL_LONG_MAX)
+		err = -EBUSY;
+	else
+		err = item->store_text ? item->store_text(p, item, text) :
+					 item->store(p, item, value);
+	if (item->is_long)
+		atomic_fetch_sub(nr, 1);
+	return err;
+}
+
 static must_check int store(const struct ctl_file *f, const char *text)
 {
 	CLEANUP_CTL_PLACE struct ctl_place place = { 0 };
@@ -176,8 +192,7 @@ static must_check int store(const struct ctl_file *f, const char *text)
 		err = ctl_place_get(f->tree, f->node, &place);
 	if (err)
 		return err;
-	return item->store_text ? item->store_text(&place, item, text) :
-				  item->store(&place, item, value);
+	return store_value(&place, item, text, value);
 }
 
 ssize_t ctlfs_write(struct ctl_file *f, const void *data, size_t len)

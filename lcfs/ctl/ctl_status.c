@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Files of several lines for people: status, of the mount and as dm-lc's, stat, config. */
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lcfs/ctl/ctl_table.h"
@@ -164,4 +166,49 @@ int ctl_device_show_stat(const struct ctl_place *p, const struct ctl_item *item,
 	for (int n = CTL_DEVICE_READS; n <= CTL_DEVICE_WRITE_BYTES; n++)
 		ctl_text_put(out, "%s %" PRIu64 "\n", ctl_device_numbers[n].name, i.number[n]);
 	return out->error;
+}
+
+/* ---------------------------------------------------------------- caches that come and go */
+
+int ctl_root_show_refused(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out)
+{
+	(void)item;
+	LOCK_SCOPE(&p->tree->lock);
+	return ctl_text_printf(out, "%s\n", p->tree->refused);
+}
+
+static int note_refused(struct ctlfs *t, int err, const char *text)
+{
+	LOCK_SCOPE(&t->lock);
+	snprintf(t->refused, sizeof(t->refused), "%s", err ? text : "");
+	return err;
+}
+
+int ctl_root_add_cache(const struct ctl_place *p, const struct ctl_item *item, const char *text)
+{
+	struct ctlfs *t = p->tree;
+	char why[CTL_REFUSED_MAX] = "";
+
+	(void)item;
+	if (!t->caches)
+		return -EOPNOTSUPP;
+	if (!text[0])
+		return -EINVAL;
+	return note_refused(t, t->caches->add(t->ctx, text, why, sizeof(why)), why);
+}
+
+int ctl_root_remove_cache(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
+{
+	struct ctlfs *t = p->tree;
+	char why[CTL_REFUSED_MAX] = "";
+	int err;
+
+	(void)item;
+	if (!t->caches)
+		return -EOPNOTSUPP;
+	err = t->caches->remove(t->ctx, (uint32_t)value, why, sizeof(why));
+	if (err == -ENOENT)
+		snprintf(why, sizeof(why), "there is no cache %u", (unsigned int)value);
+	return note_refused(t, err, why);
 }

@@ -24,12 +24,16 @@
 		.kind = kind_, .name = name_, .unit = "", .min = 1, .max = UINT64_MAX, \
 		.help = help_, .show = ctl_show_zero, .store = store_, .arg = arg_     \
 	}
+/* The same, and it may take long. */
+#define JOB(kind_, name_, store_, help_)                                               \
+	{                                                                              \
+		.kind = kind_, .name = name_, .unit = "", .min = 1, .max = UINT64_MAX, \
+		.help = help_, .show = ctl_show_zero, .store = store_, .is_long = true \
+	}
 #define CACHE_NUMBER(name_, unit_, arg_, help_) \
 	READ_ONLY(CTL_IN_CACHE, name_, unit_, ctl_cache_show_number, arg_, help_)
 #define DEVICE_NUMBER(name_, unit_, arg_, help_) \
 	READ_ONLY(CTL_IN_DEVICE, name_, unit_, ctl_device_show_number, arg_, help_)
-
-static const char *const cache_names[] = { "PATH", "UUID=UUID", "LABEL=LABEL", NULL };
 
 const struct ctl_item ctl_table[] = {
 	READ_ONLY(CTL_IN_ROOT, "version", "", ctl_root_show_version, 0, "the version of lcfs"),
@@ -43,21 +47,25 @@ const struct ctl_item ctl_table[] = {
 		  "the options in effect and the knobs as they are now, in the words of -o"),
 	TRIGGER(CTL_IN_ROOT, "flush", ctl_root_flush, 0,
 		"make all writes so far durable, of all caches; returns when they are"),
-	TRIGGER(CTL_IN_ROOT, "drain", ctl_root_drain, 0,
-		"write all dirty data to the backing files; returns when that is done"),
+	JOB(CTL_IN_ROOT, "drain", ctl_root_drain,
+	    "write all dirty data to the backing files; returns when that is done"),
 	{ .kind = CTL_IN_ROOT,
 	  .name = "add_cache",
 	  .unit = "",
-	  .words = cache_names,
-	  .help = "take one more cache; returns when it serves",
-	  .store_text = ctl_root_add_cache },
+	  .help = "write a cache, its path, UUID=... or LABEL=...: it joins; reads as why "
+		  "the last cache did not come or go",
+	  .show = ctl_root_show_refused,
+	  .store_text = ctl_root_add_cache,
+	  .is_long = true },
 	{ .kind = CTL_IN_ROOT,
 	  .name = "remove_cache",
 	  .unit = "",
 	  .min = 1,
-	  .max = CTL_CACHES_MAX,
-	  .help = "drain the cache with this number, and let go of it; returns when that is done",
-	  .store = ctl_root_remove_cache },
+	  .max = UINT32_MAX,
+	  .help = "write the number of a cache: it is drained, and leaves; reads as add_cache",
+	  .show = ctl_root_show_refused,
+	  .store = ctl_root_remove_cache,
+	  .is_long = true },
 	DIRECTORY(CTL_IN_ROOT, "caches", CTL_IN_CACHES, "a directory for each cache"),
 	DIRECTORY(CTL_IN_ROOT, "devices", CTL_IN_DEVICES,
 		  "a directory for each image that is open or that a cache knows"),
@@ -79,8 +87,8 @@ const struct ctl_item ctl_table[] = {
 		"write the super block now"),
 	TRIGGER(CTL_IN_CACHE, "flush_current_buffer", ctl_cache_flush, KNOB_FLUSH_CURRENT_BUFFER,
 		"make all writes so far durable; returns when they are"),
-	TRIGGER(CTL_IN_CACHE, "drain", ctl_cache_drain, 0,
-		"write all of its dirty data to the backing files; returns when that is done"),
+	JOB(CTL_IN_CACHE, "drain", ctl_cache_drain,
+	    "write all of its dirty data to the backing files; returns when that is done"),
 	CACHE_NUMBER("last_flushed_segment_id", "segment", CTL_CACHE_LAST_FLUSHED,
 		     "the newest segment that is on stable storage"),
 	CACHE_NUMBER("last_migrated_segment_id", "segment", CTL_CACHE_LAST_MIGRATED,
@@ -117,7 +125,8 @@ const struct ctl_item ctl_table[] = {
 	  .max = CTL_CACHES_MAX,
 	  .help = "the cache it is attached to, 0 for none; to write it drains and attaches",
 	  .show = ctl_device_show_cache_id,
-	  .store = ctl_device_store_cache_id },
+	  .store = ctl_device_store_cache_id,
+	  .is_long = true },
 	READ_ONLY(CTL_IN_DEVICE, "dev", "", ctl_device_show_base_name, 0, "the image's own name"),
 	READ_ONLY(CTL_IN_DEVICE, "name", "", ctl_device_show_name, 0, "its path in the mount"),
 	/* All images of a mount have one backing store, so this is the cache's knob. */
@@ -149,8 +158,8 @@ const struct ctl_item ctl_table[] = {
 		  "requests and bytes since the mount, each behind its name"),
 	TRIGGER(CTL_IN_DEVICE, "flush", ctl_device_flush, 0,
 		"make all writes to it so far durable; returns when they are"),
-	TRIGGER(CTL_IN_DEVICE, "drain", ctl_device_drain, 0,
-		"write all of it to its backing file; returns when that is done"),
+	JOB(CTL_IN_DEVICE, "drain", ctl_device_drain,
+	    "write all of it to its backing file; returns when that is done"),
 	{ .kind = CTL_IN_DEVICE,
 	  .name = "resolve",
 	  .unit = "",
@@ -158,7 +167,8 @@ const struct ctl_item ctl_table[] = {
 	  .help = "decide about an image in conflict or missing, or write it to a new file; reads "
 		  "as what can be written now, or none",
 	  .show = ctl_device_show_resolve,
-	  .store_text = ctl_device_resolve },
+	  .store_text = ctl_device_resolve,
+	  .is_long = true },
 	LINK(CTL_IN_DEVICE, "device", ctl_device_link_device, "the backing file"),
 };
 

@@ -25,6 +25,14 @@ enum ctl_dir_kind {
 	CTL_NR_KINDS
 };
 
+#define CTL_REFUSED_MAX 600
+
+/*
+ * Stores that may take for ever, at a time; more are refused. Each holds a thread of those that
+ * serve everything but reads and writes: a hung backing store must not take them all.
+ */
+#define CTL_LONG_MAX 4u
+
 struct ctlfs {
 	struct imagedir *dir;
 	char *source;
@@ -32,11 +40,14 @@ struct ctlfs {
 	char *mount;
 	char *config;
 	char *version;
-	const struct ctlfs_ops *ops;
-	void *ctx;
 	uid_t uid;
 	gid_t gid;
 	struct ctl_watch watch;
+	const struct ctl_caches_ops *caches;
+	void *ctx;
+	struct mutex lock;
+	char refused[CTL_REFUSED_MAX]; /* why the last cache did not come or go; lock: lock */
+	_Atomic unsigned int nr_long;  /* stores of is_long items under way */
 };
 
 /* A directory of the tree while a call works in it. */
@@ -75,7 +86,8 @@ struct ctl_item {
 	int (*store_text)(const struct ctl_place *p, const struct ctl_item *item, const char *text);
 	int (*link)(const struct ctl_place *p, struct ctl_text *out);
 	enum ctl_dir_kind child;
-	int arg; /* for show and store */
+	int arg;      /* for show and store */
+	bool is_long; /* storing takes as long as the backing store needs: see CTL_LONG_MAX */
 };
 
 static inline bool ctl_item_can_store(const struct ctl_item *item)
@@ -102,12 +114,15 @@ int ctl_root_show_metrics(const struct ctl_place *p, const struct ctl_item *item
 			  struct ctl_text *out) must_check;
 int ctl_root_flush(const struct ctl_place *p, const struct ctl_item *item,
 		   uint64_t value) must_check;
+int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item,
+		   uint64_t value) must_check;
+/* Both read as why the last one did not, or an empty line. */
+int ctl_root_show_refused(const struct ctl_place *p, const struct ctl_item *item,
+			  struct ctl_text *out) must_check;
 int ctl_root_add_cache(const struct ctl_place *p, const struct ctl_item *item,
 		       const char *text) must_check;
 int ctl_root_remove_cache(const struct ctl_place *p, const struct ctl_item *item,
 			  uint64_t value) must_check;
-int ctl_root_drain(const struct ctl_place *p, const struct ctl_item *item,
-		   uint64_t value) must_check;
 /* What a file that only does something reads as. */
 int ctl_show_zero(const struct ctl_place *p, const struct ctl_item *item,
 		  struct ctl_text *out) must_check;

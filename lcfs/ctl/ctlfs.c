@@ -93,13 +93,14 @@ int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf)
 		return -ENOMEM;
 	t->dir = conf->dir;
 	ctl_watch_init(&t->watch);
+	mutex_init(&t->lock, CTL_FILE_RANK, "control tree");
+	t->caches = conf->caches;
+	t->ctx = conf->ctx;
 	t->source = strdup(conf->source);
 	t->cache_path = strdup(conf->cache_path);
 	t->mount = strdup(conf->mount);
 	t->config = strdup(conf->config);
 	t->version = strdup(conf->version);
-	t->ops = conf->ops;
-	t->ctx = conf->ctx;
 	t->uid = conf->uid;
 	t->gid = conf->gid;
 	if (!t->source || !t->cache_path || !t->mount || !t->config || !t->version) {
@@ -115,6 +116,7 @@ void ctlfs_free(struct ctlfs *t)
 	if (!t)
 		return;
 	ctl_watch_end(&t->watch);
+	mutex_destroy(&t->lock);
 	free(t->source);
 	free(t->cache_path);
 	free(t->mount);
@@ -382,6 +384,7 @@ bool ctlfs_describe(size_t row, struct ctl_description *d)
 		.min = item->min,
 		.max = item->max,
 		.words = item->words,
+		.is_text = item->store_text,
 		.has_default = item->store && item->show == ctl_cache_show_knob,
 		.initial = item->initial,
 		.help = item->help,

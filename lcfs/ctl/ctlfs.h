@@ -2,7 +2,7 @@
 /*
  * The control tree: `.lcctl` in the root of the mount, as a table of files. No FUSE in it.
  *
- *	version status stats.json metrics config flush drain
+ *	version status stats.json metrics config flush drain add_cache remove_cache
  *	caches/<id>/    knobs and numbers of a cache
  *	devices/<id>/   of an image that is open or that a cache knows
  *
@@ -37,22 +37,23 @@ enum ctl_type {
 	CTL_LINK,
 };
 
-/* What the layer above does; it says itself what goes wrong. These block. */
-struct ctlfs_ops {
-	int (*add_cache)(void *ctx, const char *name); /* path from the root, UUID=, LABEL= */
-	int (*remove_cache)(void *ctx, uint32_t id);
+/* Caches that come and go, by who puts the stack together: any thread that may block; -errno with a
+ * line in text. */
+struct ctl_caches_ops {
+	int (*add)(void *ctx, const char *name, char *text, size_t size);
+	int (*remove)(void *ctx, uint32_t id, char *text, size_t size);
 };
 
 struct ctlfs_conf {
-	struct imagedir *dir;	     /* must outlive the tree */
-	const char *source;	     /* the backing directory as an absolute path; copied */
-	const char *cache_path;	     /* of the cache device, absolute; copied */
-	const char *mount;	     /* where it is mounted, absolute; copied */
-	const char *version;	     /* of the program; copied */
-	const char *config;	     /* lines "option = value" of what is no knob; copied */
-	const struct ctlfs_ops *ops; /* or NULL */
-	void *ctx;		     /* for ops */
-	uid_t uid;		     /* who owns the files */
+	struct imagedir *dir;		     /* must outlive the tree */
+	const char *source;		     /* the backing directory as an absolute path; copied */
+	const char *cache_path;		     /* of the cache device, absolute; copied */
+	const char *mount;		     /* where it is mounted, absolute; copied */
+	const char *version;		     /* of the program; copied */
+	const char *config;		     /* lines "option = value" of what is no knob; copied */
+	const struct ctl_caches_ops *caches; /* NULL: they are those of the mount */
+	void *ctx;			     /* for them */
+	uid_t uid;			     /* who owns the files */
 	gid_t gid;
 };
 
@@ -121,6 +122,7 @@ struct ctl_description {
 	bool is_trigger;	  /* writing does something, reads as 0 */
 	uint64_t min, max;	  /* what may be written, where mode says that it can, */
 	const char *const *words; /* or one of these; NULL ends */
+	bool is_text;		  /* or, without words, what `help` says */
 	bool has_default;	  /* it keeps what is written, and begins with `initial` */
 	uint64_t initial;
 	const char *help; /* a few words, without a full stop */

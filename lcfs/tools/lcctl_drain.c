@@ -86,7 +86,7 @@ printf_like(3, 4) static void drain_fails(struct drain *d, const struct image_re
 	d->has_failed = true;
 }
 
-/* An image that waits for somebody's decision. */
+/* An image that waits for somebody's decision, or for its backing file to work again. */
 static bool drain_refuses(struct drain *d, struct image_ref *ref)
 {
 	struct image_facts f;
@@ -95,9 +95,10 @@ static bool drain_refuses(struct drain *d, struct image_ref *ref)
 	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || !image_is_held(&f))
 		return false;
 	d->held += f.dirty;
-	drain_fails(d, ref, "%s%s%s: %s stay in the cache: see 'lcctl help resolve'", f.state,
-		    *f.reason ? ": " : "", f.reason,
-		    cell_format(bytes, CELL_BYTES, f.dirty, false));
+	drain_fails(d, ref, "%s%s%s: %s stay in the cache: %s", f.state, *f.reason ? ": " : "",
+		    f.reason, cell_format(bytes, CELL_BYTES, f.dirty, false),
+		    strcmp(f.state, "error") == 0 ? "drain it when that is over" :
+						    "see 'lcctl help resolve'");
 	ref->id = 0;
 	return true;
 }

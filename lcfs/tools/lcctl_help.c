@@ -21,6 +21,8 @@ static bool can_write(const struct ctl_description *d)
 
 static void print_range(const struct ctl_description *d)
 {
+	if (d->is_text && !d->words)
+		return;
 	if (d->words) {
 		for (size_t i = 0; d->words[i]; i++)
 			printf("%s%s", i ? " or " : "takes ", d->words[i]);

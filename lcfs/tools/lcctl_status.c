@@ -2,6 +2,7 @@
 /* lcctl status and list. */
 #include "lcfs/tools/lcctl_status.h"
 
+#include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -219,7 +220,8 @@ static bool print_held(const struct lcctl *c, const struct census *s)
 {
 	if (s->held.nr_rows == 0)
 		return true;
-	printf("\nHeld until it is decided what is to become of them: see 'lcctl help resolve'.\n");
+	printf("\nNot migrated. In conflict or missing: until it is decided what is to become of\n"
+	       "them, see 'lcctl help resolve'. In error: until that is over.\n");
 	return table_print(c, &s->held);
 }
 
@@ -416,22 +418,31 @@ static bool list_all(const struct lcctl *c, struct table *table, struct tree *t)
 	return true;
 }
 
+static void list_named(struct table *table, const struct image_ref *ref)
+{
+	CLEANUP_FD int dir = open(ref->tree.where, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (dir >= 0 && fstatat(dir, ref->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		list_file(table, ref->name, &st);
+}
+
 static bool list_some(const struct lcctl *c, struct table *table)
 {
 	bool is_whole = true;
 
 	for (int i = 0; i < c->nr_operands; i++) {
 		CLEANUP_IMAGE struct image_ref ref;
-		struct image_facts f = { .state = "uncached" };
+		struct image_facts f;
 
 		if (!imgref_find(c, c->operand[i], &ref)) {
 			is_whole = false;
 			continue;
 		}
-		snprintf(f.name, sizeof(f.name), "%s", ref.name);
-		if (ref.id && !image_facts(&ref.tree, ref.id, &f))
-			ref.id = 0;
-		list_row(table, ref.id, &f);
+		if (ref.id && image_facts(&ref.tree, ref.id, &f))
+			list_row(table, ref.id, &f);
+		else
+			list_named(table, &ref);
 	}
 	return is_whole;
 }

@@ -10,6 +10,7 @@
 
 struct stub stub;
 static pthread_mutex_t stub_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t stub_changed = PTHREAD_COND_INITIALIZER;
 
 void stub_lock(void)
 {
@@ -45,23 +46,32 @@ struct imagedir *stub_imagedir(void)
 	return handle(&stub);
 }
 
-static int add_cache(void *ctx, const char *name)
+/* A wrong object is a broken test: end at once. */
+static void expect(const void *got, const void *want)
 {
-	if (ctx != &stub)
+	if (got != want)
 		abort();
-	snprintf(stub.added, sizeof(stub.added), "%s", name);
-	return strcmp(name, "no") == 0 ? -ENODEV : 0;
 }
 
-static int remove_cache(void *ctx, uint32_t id)
+static int add_cache(void *ctx, const char *name, char *text, size_t size)
 {
-	if (ctx != &stub)
-		abort();
+	expect(ctx, &stub);
+	snprintf(stub.added, sizeof(stub.added), "%s", name);
+	if (strcmp(name, "no") != 0)
+		return 0;
+	snprintf(text, size, "%s: is none", name);
+	return -ENODEV;
+}
+
+static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
+{
+	expect(ctx, &stub);
 	stub.removed = id;
+	snprintf(text, size, "%s", "");
 	return id == 9 ? -ENOENT : 0;
 }
 
-const struct ctlfs_ops stub_ops = { .add_cache = add_cache, .remove_cache = remove_cache };
+const struct ctl_caches_ops stub_caches = { .add = add_cache, .remove = remove_cache };
 
 int stub_refs(void)
 {
@@ -70,13 +80,6 @@ int stub_refs(void)
 	for (int i = 0; i < STUB_IMAGES; i++)
 		refs += stub.image[i].refs;
 	return refs;
-}
-
-/* A wrong object is a broken test: end at once. */
-static void expect(const void *got, const void *want)
-{
-	if (got != want)
-		abort();
 }
 
 unsigned int imagedir_caches(struct imagedir *d, uint32_t *ids, unsigned int most)
@@ -280,8 +283,20 @@ int image_resolve(struct image *img, enum image_resolution how)
 
 int image_drain(struct image *img)
 {
+	stub_lock();
 	img->drains++;
+	while (stub.is_hung)
+		pthread_cond_wait(&stub_changed, &stub_mutex);
+	stub_unlock();
 	return 0;
+}
+
+void stub_let_go(void)
+{
+	stub_lock();
+	stub.is_hung = false;
+	pthread_cond_broadcast(&stub_changed);
+	stub_unlock();
 }
 
 void image_put(struct image *img)

@@ -35,6 +35,7 @@ struct stub {
 	int syncs, sync_error;
 	int clears;
 	int held;	/* caches */
+	bool is_hung;	/* drains do not end */
 	char added[64]; /* the last cache that was to come */
 	uint32_t removed;
 	struct cache_status status;
@@ -48,11 +49,13 @@ extern struct stub stub;
 /* Around changes while another thread may look: the functions of the stub take it. */
 void stub_lock(void);
 void stub_unlock(void);
+/* Ends stub.is_hung. */
+void stub_let_go(void);
 
 /* Images 7 (a.img, dirty, bound), 3 (sub/b.img, clean) and 0 (open, not in the cache). */
 void stub_reset(void);
 /* Of the layer above; -ENODEV for a cache "no", -ENOENT for cache 9. ctx is the stub. */
-extern const struct ctlfs_ops stub_ops;
+extern const struct ctl_caches_ops stub_caches;
 /* The directory that the stub stands for. */
 struct imagedir *stub_imagedir(void);
 /* References held on all images together. */

@@ -21,7 +21,7 @@ void tree_setup(void)
 		.mount = "/mnt/lc",
 		.config = "ctldir = hidden\n",
 		.version = "1.2.3",
-		.ops = &stub_ops,
+		.caches = &stub_caches,
 		.ctx = &stub,
 		.uid = 12,
 		.gid = 34,
