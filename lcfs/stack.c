@@ -177,12 +177,13 @@ static bool has_path(const struct stack *s, const char *path)
 int stack_add_cache(struct stack *s, const char *name, char *text, size_t size)
 {
 	CLEANUP_FREE char *path = NULL;
-	unsigned int at = s->nr_caches;
+	unsigned int at;
 	int err = places_find_cache(s->places, name, &path, text, size);
 
-	LOCK_SCOPE(&s->lock);
 	if (err)
 		return err;
+	LOCK_SCOPE(&s->lock);
+	at = s->nr_caches;
 	if (at == IMAGEDIR_CACHES_MAX) {
 		snprintf(text, size, "%s: a mount takes %u caches", path, IMAGEDIR_CACHES_MAX);
 		return -ENOSPC;
