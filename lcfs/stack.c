@@ -166,18 +166,31 @@ static int give_up_last(struct stack *s, int err, char *text, size_t size)
 	return err;
 }
 
+static bool has_path(const struct stack *s, const char *path)
+{
+	for (unsigned int i = 0; i < s->nr_caches; i++)
+		if (strcmp(s->cache[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 int stack_add_cache(struct stack *s, const char *name, char *text, size_t size)
 {
 	CLEANUP_FREE char *path = NULL;
-	unsigned int at = s->nr_caches;
+	unsigned int at;
 	int err = places_find_cache(s->places, name, &path, text, size);
 
-	LOCK_SCOPE(&s->lock);
 	if (err)
 		return err;
+	LOCK_SCOPE(&s->lock);
+	at = s->nr_caches;
 	if (at == IMAGEDIR_CACHES_MAX) {
 		snprintf(text, size, "%s: a mount takes %u caches", path, IMAGEDIR_CACHES_MAX);
 		return -ENOSPC;
+	}
+	if (has_path(s, path)) { /* or it would be waited for */
+		snprintf(text, size, "%s: it is a cache of this mount already", path);
+		return -EEXIST;
 	}
 	s->nr_caches++;
 	err = cachestack_open(&s->cache[at], path);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Two caches on loop devices: images under a verified load are attached, detached and moved between
 # them, the daemon is killed in the middle, and the caches come back in the other order.
+test_limit=180
 . "${top_srcdir:?}/tests/functions.sh"
 set -eu
 
