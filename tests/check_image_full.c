@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -31,6 +32,8 @@ struct full {
 	atomic_uint steps; /* of both */
 	atomic_bool is_ending;
 	atomic_int tid; /* of the thread with the name */
+	pthread_t holder;
+	sem_t held, let_go;
 };
 
 static void *write_on(void *arg)
@@ -61,6 +64,25 @@ static uint64_t free_segments(struct bed *b)
 	return st.free_segments;
 }
 
+/* The lock of "tail" is another thread's: no one takes locks of two images. */
+static void *hold(void *arg)
+{
+	struct full *f = arg;
+
+	mutex_lock(&f->tail->lock);
+	sem_post(&f->held);
+	while (sem_wait(&f->let_go) < 0)
+		;
+	mutex_unlock(&f->tail->lock);
+	return NULL;
+}
+
+static void let_go(struct full *f)
+{
+	sem_post(&f->let_go);
+	ck_assert_int_eq(pthread_join(f->holder, NULL), 0);
+}
+
 /* Nobody gets on any more. */
 static void wait_until_full(struct full *f)
 {
@@ -77,7 +99,7 @@ static void wait_until_full(struct full *f)
 	}
 }
 
-/* Returns with the lock of "tail" held. */
+/* Returns with the lock of "tail" held, until let_go(). */
 static void fill_up(struct full *f, struct bed *b)
 {
 	f->b = b;
@@ -88,7 +110,11 @@ static void fill_up(struct full *f, struct bed *b)
 	ck_assert_int_eq(image_open(f->ops, true), 0);
 	ck_assert_int_eq(bed_fill(f->ops, 'o', 1000, 0), 1000);
 	ck_assert_int_eq(bed_sync(f->ops), 0);
-	mutex_lock(&f->tail->lock);
+	sem_init(&f->held, 0, 0);
+	sem_init(&f->let_go, 0, 0);
+	ck_assert_int_eq(pthread_create(&f->holder, NULL, hold, f), 0);
+	while (sem_wait(&f->held) < 0)
+		;
 	ck_assert_int_eq(pthread_create(&f->writer, NULL, write_on, f), 0);
 	ck_assert_int_eq(pthread_create(&f->truncater, NULL, truncate_on, f), 0);
 	wait_until_full(f);
@@ -166,7 +192,7 @@ static void names_go_while_full(void *(*name_goes)(void *arg))
 	fill_up(&f, b);
 	/* it is next to have the lock, and then waits for space */
 	thread = go(&f, name_goes);
-	mutex_unlock(&f.tail->lock);
+	let_go(&f);
 	ck_assert_int_eq(pthread_join(thread, &failed), 0);
 	ck_assert_ptr_null(failed);
 	all_ends(&f);
@@ -228,7 +254,7 @@ START_TEST(a_directory_waiting_to_be_renamed_keeps_no_file_from_being_opened)
 		image_put(other);
 	}
 	ck_assert(!is_renamed);
-	mutex_unlock(&f.tail->lock);
+	let_go(&f);
 	ck_assert_int_eq(pthread_join(thread, &failed), 0);
 	ck_assert_ptr_null(failed);
 	all_ends(&f);

@@ -458,7 +458,8 @@ enum cache_op_type {
 	CACHE_OP_UNBIND, /* the image is gone: all its entries die; done when logged, image stays
 			    valid memory */
 	CACHE_OP_CLEAN,	 /* drain one image: migrate all its dirty blocks whatever the load; done
-			  * when clean and  its OP_CLEAN is durable */
+			  * when clean and its OP_CLEAN is durable, or with the error when the
+			  * backing store refuses it twice */
 };
 
 /* What an operation does about space in the log. */

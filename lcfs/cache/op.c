@@ -14,18 +14,6 @@
  */
 #include "lcfs/cache/op.h"
 
-enum op_phase {
-	PHASE_SIZE,
-	PHASE_CLAIM,
-	PHASE_EDGES,
-	PHASE_LOG,
-	PHASE_TABLE,
-	PHASE_DURABLE,
-	PHASE_EFFECT,
-	PHASE_DROP,
-	PHASE_DRAIN
-};
-
 #define DROP_BUDGET 4096
 
 static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
@@ -43,7 +31,7 @@ void op_resume(struct cache_op *op, struct outbox *ob)
 	outbox_add(ob, &op->act);
 }
 
-static void done(struct cache *c, struct cache_op *op, int result, struct outbox *ob)
+void op_done(struct cache *c, struct cache_op *op, int result, struct outbox *ob)
 {
 	if (op->image) {
 		list_del(&op->s.node);
@@ -167,7 +155,7 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 
 /* ---------------------------------------------------------------- durable, lease, effect, drop */
 
-static void told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
+void op_told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
 	struct cache_op *op = container_of(s, struct cache_op, s.sync);
 
@@ -279,7 +267,7 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		op_verify_edges(op);
 	if (op->result) {
 		op_release_edges(c, op, ob);
-		done(c, op, op->result, ob);
+		op_done(c, op, op->result, ob);
 		return;
 	}
 	op->s.phase = PHASE_LOG;
@@ -303,13 +291,13 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 	}
 	if (!needs_range(op) && !op->s.range.is_linked &&
 	    (op->no_wait || op->type != CACHE_OP_LOG)) {
-		done(c, op, 0, ob);
+		op_done(c, op, 0, ob);
 		return;
 	}
 	op->s.phase = PHASE_DURABLE;
 	op->s.sync.image = op->image;
 	op->s.sync.lsn = op->s.lsn;
-	op->s.sync.fn = told;
+	op->s.sync.fn = op_told;
 	if (commit_wait(c, &op->s.sync, now, ob))
 		step(c, op, now, ob);
 }
@@ -388,7 +376,7 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 		make_space(c, now, ob);
 	if (ret < 0) {
 		op_release_edges(c, op, ob);
-		done(c, op, ret, ob);
+		op_done(c, op, ret, ob);
 		return;
 	}
 	logged(c, op, now, ob);
@@ -397,7 +385,7 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	if (op->result || !op->s.has_effect) {
-		done(c, op, op->result, ob);
+		op_done(c, op, op->result, ob);
 		return;
 	}
 	op->s.phase = PHASE_EFFECT;
@@ -440,7 +428,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
 	else {
-		done(c, op, 0, ob);
+		op_done(c, op, 0, ob);
 		migrate_image_changed(c, op->image, now, ob);
 	}
 }
@@ -472,55 +460,8 @@ static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outb
 		step_drop(c, op, now, ob);
 		break;
 	default:
-		done(c, op, op->result, ob);
+		op_done(c, op, op->result, ob);
 		break;
-	}
-}
-
-/* All is in the backing file: wait until the log says so durably. */
-static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
-{
-	op->image->is_draining = false;
-	op->s.phase = PHASE_DRAIN;
-	op->s.sync.image = op->image;
-	op->s.sync.lsn = op->image->last_lsn;
-	op->s.sync.fn = told;
-	if (!commit_wait(c, &op->s.sync, now, ob))
-		return;
-	done(c, op, op->s.sync.result, ob);
-}
-
-static void start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
-{
-	if (imgtab_error(c, op->image)) {
-		done(c, op, imgtab_error(c, op->image), ob);
-		return;
-	}
-	op->s.phase = PHASE_DROP; /* anything but DRAIN: not ending yet */
-	if (imgtab_is_settled(op->image)) {
-		end_drain(c, op, now, ob);
-		return;
-	}
-	op->image->is_draining = true;
-	migrate_retry(c, op->image, now, ob);
-}
-
-void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
-{
-	struct cache_op *op, *tmp;
-
-	waiters_wake(&img->range_waiters, ob);
-	if (!imgtab_is_settled(img) && !img->is_stopped)
-		return;
-	list_for_each_entry_safe(op, tmp, &img->ops, s.node) {
-		if (op->type != CACHE_OP_CLEAN || op->s.phase == PHASE_DRAIN)
-			continue;
-		if (img->is_stopped) {
-			img->is_draining = false;
-			done(c, op, -EIO, ob);
-		} else {
-			end_drain(c, op, now, ob);
-		}
 	}
 }
 
@@ -545,7 +486,7 @@ static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct
 		return;
 	}
 	if (op->type == CACHE_OP_TRUNCATE && op->len == CACHE_ONLY_GROW && op->off <= img->size) {
-		done(c, op, imgtab_error(c, img), ob);
+		op_done(c, op, imgtab_error(c, img), ob);
 		return;
 	}
 	if (op->type == CACHE_OP_TRUNCATE)
@@ -554,11 +495,11 @@ static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct
 		op->len = op->off >= img->size ? 0 : min(op->len, img->size - op->off);
 	if ((op->type == CACHE_OP_PUNCH && !op->len) ||
 	    (op->type == CACHE_OP_TRUNCATE && op->off == img->size)) {
-		done(c, op, imgtab_error(c, img), ob);
+		op_done(c, op, imgtab_error(c, img), ob);
 		return;
 	}
 	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
-		done(c, op, -EFBIG, ob);
+		op_done(c, op, -EFBIG, ob);
 		return;
 	}
 	op->s.phase = PHASE_LOG;
@@ -575,7 +516,7 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	if (op->image)
 		list_add_tail(&op->image->ops, &op->s.node);
 	if (op->type == CACHE_OP_CLEAN) {
-		start_drain(c, op, now, ob);
+		op_start_drain(c, op, now, ob);
 		return;
 	}
 	if (op->image && !op->image->is_bound &&
@@ -583,7 +524,7 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	     (op->type == CACHE_OP_LOG && op->op.type != OP_ATTACH))) {
 		if (op->type == CACHE_OP_LOG)
 			(void)apply_in_memory(c, op, &op->op, now);
-		done(c, op, 0, ob); /* the log knows nothing of it */
+		op_done(c, op, 0, ob); /* the log knows nothing of it */
 		return;
 	}
 	if (has_effect(op))

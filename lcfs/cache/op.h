@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Operations: what op.c and op_edge.c share. Inside of the core. */
+/* Operations: what op.c, op_edge.c and op_drain.c share. Inside of the core. */
 #ifndef LCFS_CACHE_OP_H
 #define LCFS_CACHE_OP_H
 
 #include "lcfs/cache/core.h"
 
+enum op_phase {
+	PHASE_SIZE,
+	PHASE_CLAIM,
+	PHASE_EDGES,
+	PHASE_LOG,
+	PHASE_TABLE,
+	PHASE_DURABLE,
+	PHASE_EFFECT,
+	PHASE_DROP,
+	PHASE_DRAIN
+};
+
+/* The answer. */
+void op_done(struct cache *c, struct cache_op *op, int result, struct outbox *ob);
+/* cache_sync.fn of op->s.sync: resumes it, with the error if there is one. */
+void op_told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 void op_wait_in(struct cache_op *op, struct list *queue);
 void op_resume(struct cache_op *op, struct outbox *ob);
 
@@ -26,5 +42,8 @@ void op_verify_edges(struct cache_op *op);
 /* After log_prepare: writes edge i again. */
 void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob);
 void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob);
+
+/* CACHE_OP_CLEAN */
+void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
 
 #endif

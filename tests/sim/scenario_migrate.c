@@ -161,6 +161,31 @@ START_TEST(test_f1_failed_backing_write_is_repeated)
 }
 END_TEST
 
+/* Who waits for an image to be drained is told that the store refuses it, and nothing is lost; when
+ * it does not any more the next drain begins at once. */
+START_TEST(test_a_drain_that_the_store_refuses_ends)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+
+	scenario_write_block(w, x, 3);
+	sim_do_sync(w, x);
+	failing_type = ACTION_BACK_WRITE;
+	nr_failures = 1000;
+	w->fault = fail_some;
+	x->may_fail = true;
+	ck_assert_int_eq(sim_wait(w, sim_start_op(w, x, CACHE_OP_CLEAN)), -EIO);
+	ck_assert_uint_eq(nr_failures, 998);
+	scenario_run(w, 100000 * SIM_MS);
+	ck_assert_uint_eq(nr_failures, 998); /* nobody asks for it any more */
+	nr_failures = 0;
+	x->may_fail = false;
+	sim_do_clean(w, x);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
 /* F2. Before each batch the file is looked at: in conflict nothing is written to it, nothing is
  * marked clean. */
 START_TEST(test_f2_conflict_holds_one_image_and_not_the_others)
@@ -517,6 +542,7 @@ END_TEST
 SCENARIO_SUITE("migration", test_f1_overwritten_while_it_is_migrated,
 	       test_f1_clean_only_after_the_sync, test_f1_segment_reused_before_it_is_read,
 	       test_f1_failed_sync_makes_dirty_again, test_f1_failed_backing_write_is_repeated,
+	       test_a_drain_that_the_store_refuses_ends,
 	       test_f2_conflict_holds_one_image_and_not_the_others,
 	       test_f4_rot_in_a_dirty_block_is_an_error, test_f4_rot_in_a_clean_block_does_not_show,
 	       test_f5_the_file_grows_first_and_its_odd_end_goes_alone,

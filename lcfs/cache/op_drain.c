@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Draining one image: migration does it, whatever the load; the operation ends when the log says
+ * durably that the image is clean, or when the backing store has refused it twice in a row.
+ */
+#include "lcfs/cache/op.h"
+
+/* All is in the backing file: wait until the log says so durably. */
+static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	op->image->is_draining = false;
+	op->s.phase = PHASE_DRAIN;
+	op->s.sync.image = op->image;
+	op->s.sync.lsn = op->image->last_lsn;
+	op->s.sync.fn = op_told;
+	if (!commit_wait(c, &op->s.sync, now, ob))
+		return;
+	op_done(c, op, op->s.sync.result, ob);
+}
+
+void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+{
+	if (imgtab_error(c, op->image)) {
+		op_done(c, op, imgtab_error(c, op->image), ob);
+		return;
+	}
+	op->s.phase = PHASE_DROP; /* anything but DRAIN: not ending yet */
+	if (imgtab_is_settled(op->image)) {
+		end_drain(c, op, now, ob);
+		return;
+	}
+	op->image->is_draining = true;
+	migrate_retry(c, op->image, now, ob);
+}
+
+/* The backing store has refused it again, and not for a moment only. */
+static bool is_refused(const struct cache_image *img)
+{
+	return img->batch_failed && img->error && img->retries > 1;
+}
+
+void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
+{
+	struct cache_op *op, *tmp;
+
+	waiters_wake(&img->range_waiters, ob);
+	if (!imgtab_is_settled(img) && !img->is_stopped && !is_refused(img))
+		return;
+	list_for_each_entry_safe(op, tmp, &img->ops, s.node) {
+		if (op->type != CACHE_OP_CLEAN || op->s.phase == PHASE_DRAIN)
+			continue;
+		if (img->is_stopped) {
+			img->is_draining = false;
+			op_done(c, op, -EIO, ob);
+		} else if (imgtab_is_settled(img)) {
+			end_drain(c, op, now, ob);
+		} else {
+			img->is_draining = false;
+			op_done(c, op, -img->error, ob);
+		}
+	}
+}
