@@ -23,7 +23,7 @@ printf 'dirty in the second' | dd of="$mnt/a" bs=4096 seek=3 conv=notrunc status
 printf 'dirty in the second' | dd of="$tmp/data" bs=4096 seek=3 conv=notrunc status=none
 works "$LCCTL" flush
 
-refused 1 'cannot be used' "$LCCTL" add "$tmp/second"
+refused 1 'a cache of this mount already' "$LCCTL" add "$tmp/second"
 refused 1 'no such cache' "$LCCTL" add "$tmp/third"
 refused 1 'cannot be used' "$LCCTL" add "$tmp/data"
 refused 1 'there is no cache 7' "$LCCTL" remove 7
