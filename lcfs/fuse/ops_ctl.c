@@ -48,9 +48,9 @@ int ctl_enter(struct session *s, fuse_ino_t parent, const char *name, struct fus
 		error = ctlfs_getattr(s->conf.ctl, CTL_ROOT, &attr);
 	if (error)
 		return error;
+	/* caches and images come and go: the kernel keeps nothing of them */
 	memset(e, 0, sizeof(*e));
 	e->ino = attr.node | CTL_INO;
-	e->attr_timeout = e->entry_timeout = ops_timeout(s);
 	to_stat(&attr, &e->attr);
 	return 0;
 }
@@ -67,7 +67,7 @@ void ctl_getattr(fuse_req_t req, fuse_ino_t ino)
 		return;
 	}
 	to_stat(&attr, &st);
-	fuse_reply_attr(req, &st, ops_timeout(s));
+	fuse_reply_attr(req, &st, 0);
 }
 
 void ctl_setattr(fuse_req_t req, fuse_ino_t ino, int set)
