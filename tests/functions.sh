@@ -220,6 +220,14 @@ new_cache()
 	*) set -- --size=64M "$@" ;;
 	esac
 	works "$MKFS" -q "$@" "$new"
+	cleanup_fn remove_pool "$new"
+}
+
+# remove_pool CACHE: the RAM buffers of a killed daemon stay for the next mount, which there is not.
+remove_pool()
+{
+	uuid=$("$top_builddir/lcfs/tools/lcfs-id" "$1" 2>/dev/null | sed -n 's/^ID_FS_UUID=//p')
+	[ -z "$uuid" ] || rm -f "/run/lcfs/$(echo "$uuid" | tr -d -)".pool
 }
 
 # mount_lcfs CACHE DIR MNT [OPTION,...]: as a user does it.
