@@ -22,6 +22,7 @@
 #include "common/align.h"
 #include "common/clock.h"
 #include "common/messages.h"
+#include "common/probe.h"
 #include "lcfs/image/engine_impl.h"
 
 /* What this thread is carrying, innermost engine first. */
@@ -84,8 +85,10 @@ static void sort_out(struct engine *e, struct list *actions)
 		return;
 	for (int i = 0; i < NR_PARTS; i++)
 		list_init(&to[i]);
-	while ((a = list_pop_head(actions, struct action, node)))
+	while ((a = list_pop_head(actions, struct action, node))) {
+		PROBE3(action, a, a->type, a->off);
 		list_add_tail(&to[part_of(a)], &a->node);
+	}
 	engine_log_post(e, &to[PART_LOG]);
 	engine_io_post(e, &to[PART_IO]);
 	engine_back_post(e, &to[PART_BACK]);
@@ -194,6 +197,7 @@ void engine_complete(struct engine *e, struct action *a, int result)
 
 	if (atomic_load_explicit(&e->is_abandoned, memory_order_relaxed))
 		return;
+	PROBE3(action_done, a, a->type, result);
 	if (result < 0)
 		tell_failure(e, a, -result);
 	outbox_init(&ob);

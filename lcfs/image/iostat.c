@@ -9,6 +9,7 @@
 
 #include "common/align.h"
 #include "common/clock.h"
+#include "common/probe.h"
 #include "lcfs/image/image_private.h"
 
 /* Of caches, and 0; what is beyond shares the last. */
@@ -39,8 +40,10 @@ void iostat_count(const struct image_io *io)
 	struct image_iostat *of_image = &io->img->iostat;
 	struct iostat *s = io->stat;
 	unsigned int mine = histogram_shard();
+	uint64_t ns = clock_mono_ns() - io->started_ns;
 
-	histogram_add(&s->time[io->kind].shard[mine], clock_mono_ns() - io->started_ns);
+	PROBE5(request, io->kind, image_id(io->img), io->off, io->result, ns);
+	histogram_add(&s->time[io->kind].shard[mine], ns);
 	add(&of_image->requests[io->kind], 1);
 	if (io->result > 0) {
 		add(&s->shard[mine].bytes[io->kind], (uint64_t)io->result);
