@@ -56,6 +56,12 @@ works "$MKFS" -q "$cache"
 standard_mount allow_migrate=0
 cp "$tmp/b" "$mnt/a"
 kill_lcfs "$mnt"
+# mkfs.lcfs does not wait for what the kernel still writes for it.
+landed()
+{
+	! "$MKFS" "$cache" 2>&1 | grep -q 'have not landed yet'
+}
+eventually 60 landed || fail "the writes of the killed daemon do not land"
 refused 1 'had in RAM' "$MKFS" "$cache"
 standard_mount
 same "$mnt/a" "$tmp/b"
