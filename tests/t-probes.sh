@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The probe points that the scripts in scripts/trace/ use are in the program, with the arguments that
-# they use, and the numbers in them mean what they say.
+# The probe points that the scripts in scripts/trace/ use are in the program, with the arguments
+# that they use, and the numbers in them mean what they say.
 . "${top_srcdir:?}/tests/functions.sh"
 set -eu
 
