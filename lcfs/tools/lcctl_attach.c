@@ -19,8 +19,6 @@
 #include "lcfs/tools/lcctl_job.h"
 #include "lcfs/tools/lcctl_table.h"
 
-#define PAUSE_MS 200 /* between two looks at signals */
-
 /* ---------------------------------------------------------------- attach */
 
 /* -1, said. */
@@ -119,14 +117,9 @@ static bool flush_cache(const struct tree *t, uint32_t id)
 	struct job job;
 	int result = job_start(&job, t, "1", "caches/%u/flush_current_buffer", id);
 
-	if (result == 0) {
-		while (!job_wait(&job, PAUSE_MS, &result)) {
-			if (!job_is_interrupted())
-				continue;
-			job_abandon(&job);
-			msg_err("flush: interrupted");
-			return false;
-		}
+	if (result == 0 && !job_finish(&job, &result)) {
+		msg_err("flush: interrupted");
+		return false;
 	}
 	if (result < 0)
 		msg_err("%s: cache %u: not flushed: %s", t->where, id, tree_why(result));

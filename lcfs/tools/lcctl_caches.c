@@ -11,7 +11,6 @@
 #include "lcfs/tools/lcctl_job.h"
 #include "lcfs/tools/lcctl_table.h"
 
-#define PAUSE_MS 200 /* between two looks at signals */
 #define WHY_MAX 600
 
 /* The daemon knows more than an errno. */
@@ -31,14 +30,9 @@ static bool ask(const struct tree *t, const char *what, const char *file, const 
 	struct job job;
 	int result = job_start(&job, t, value, "%s", file);
 
-	if (result == 0) {
-		while (!job_wait(&job, PAUSE_MS, &result)) {
-			if (!job_is_interrupted())
-				continue;
-			job_abandon(&job);
-			msg_err("%s: interrupted: it goes on without lcctl", what);
-			return false;
-		}
+	if (result == 0 && !job_finish(&job, &result)) {
+		msg_err("%s: interrupted: it goes on without lcctl", what);
+		return false;
 	}
 	if (result < 0)
 		tell_refused(t, what, file, result);

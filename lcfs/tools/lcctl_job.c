@@ -15,6 +15,8 @@
 
 #include "common/cleanup.h"
 
+#define LOOK_MS 200 /* between two looks at signals */
+
 static volatile sig_atomic_t is_interrupted;
 
 static void on_signal(int sig)
@@ -91,6 +93,17 @@ void job_abandon(struct job *j)
 {
 	kill(j->pid, SIGKILL);
 	close(j->fd);
+}
+
+bool job_finish(struct job *j, int *result)
+{
+	while (!job_wait(j, LOOK_MS, result)) {
+		if (!job_is_interrupted())
+			continue;
+		job_abandon(j);
+		return false;
+	}
+	return true;
 }
 
 void job_pause(int ms)

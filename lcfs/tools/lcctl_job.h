@@ -30,6 +30,8 @@ int job_start(struct job *j, const struct tree *t, const char *value, const char
 	printf_like(4, 5) must_check;
 /* Waits for at most ms (less if interrupted). True: it has ended, with *result 0 or -errno. */
 bool job_wait(struct job *j, int ms, int *result) must_check;
+/* Waits until it has ended, as job_wait(). False: interrupted, and it is left to itself. */
+bool job_finish(struct job *j, int *result) must_check;
 /* Leaves it to itself. */
 void job_abandon(struct job *j);
 

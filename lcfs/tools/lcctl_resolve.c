@@ -13,8 +13,6 @@
 #include "lcfs/tools/lcctl_job.h"
 #include "lcfs/tools/lcctl_table.h"
 
-#define PAUSE_MS 200
-
 static const char *why_not(int err)
 {
 	switch (-err) {
@@ -42,10 +40,7 @@ static bool decide(const struct image_ref *ref, const char *word)
 
 	if (result == 0) {
 		job_catch_signals();
-		while (!job_wait(&job, PAUSE_MS, &result)) {
-			if (!job_is_interrupted())
-				continue;
-			job_abandon(&job);
+		if (!job_finish(&job, &result)) {
 			msg_err("%s: interrupted; whether it is decided, 'lcctl list' shows",
 				ref->name);
 			return false;
