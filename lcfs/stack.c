@@ -244,7 +244,7 @@ static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
 {
 	int err = stack_remove_cache(ctx, id, text, size);
 
-	if (err && text[0])
+	if (err)
 		msg_warn("%s", text);
 	return err;
 }

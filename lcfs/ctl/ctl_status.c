@@ -202,13 +202,9 @@ int ctl_root_remove_cache(const struct ctl_place *p, const struct ctl_item *item
 {
 	struct ctlfs *t = p->tree;
 	char why[CTL_REFUSED_MAX] = "";
-	int err;
 
 	(void)item;
 	if (!t->caches)
 		return -EOPNOTSUPP;
-	err = t->caches->remove(t->ctx, (uint32_t)value, why, sizeof(why));
-	if (err == -ENOENT)
-		snprintf(why, sizeof(why), "there is no cache %u", (unsigned int)value);
-	return note_refused(t, err, why);
+	return note_refused(t, t->caches->remove(t->ctx, (uint32_t)value, why, sizeof(why)), why);
 }

@@ -67,8 +67,10 @@ static int remove_cache(void *ctx, uint32_t id, char *text, size_t size)
 {
 	expect(ctx, &stub);
 	stub.removed = id;
-	snprintf(text, size, "%s", "");
-	return id == 9 ? -ENOENT : 0;
+	if (id != 9)
+		return 0;
+	snprintf(text, size, "there is no cache 9");
+	return -ENOENT;
 }
 
 const struct ctl_caches_ops stub_caches = { .add = add_cache, .remove = remove_cache };
