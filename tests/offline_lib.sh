@@ -4,8 +4,7 @@
 
 DUMP=$top_builddir/lcfs/tools/dump.lcfs
 FSCK=$top_builddir/lcfs/tools/fsck.lcfs
-# lcctl apply and lcctl export alone
-OFFLINE=$top_builddir/tests/offline_tool
+OFFLINE=$top_builddir/lcfs/tools/lcctl
 
 # commit MNT: all that was written is durable, and the super block says so.
 commit()
