@@ -13,19 +13,11 @@
 #include "lcfs/cache/core.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
+#include "tests/check_child.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
 #define BYTES 100000
-
-/* In a child: libcheck's assertions do not work there. */
-#define must(cond)                                                                 \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			_exit(1);                                                  \
-		}                                                                  \
-	} while (0)
 
 /* A new file, open, with dirty data. */
 static struct image *make_dirty(struct bed *b, const char *path, char fill)

@@ -15,20 +15,12 @@
 
 #include "common/clock.h"
 #include "lcfs/image/image_private.h"
+#include "tests/check_child.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
 #define BYTES 100000
 #define LIMIT_NS (20 * NSEC_PER_SEC)
-
-/* In a child: libcheck's assertions do not work there. */
-#define must(cond)                                                                 \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			_exit(1);                                                  \
-		}                                                                  \
-	} while (0)
 
 static struct image *make(struct bed *b, const char *path, char fill)
 {
