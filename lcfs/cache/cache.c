@@ -189,6 +189,10 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 		c->migrate_end = s;
 		return;
 	}
+	if (cleaner_is_busy(c)) {
+		c->cleaner_end = s;
+		return;
+	}
 	if (!c->is_stamped && !c->failed) {
 		c->is_stamped = true;
 		c->migrate_end = s;
@@ -225,6 +229,7 @@ void cache_free(struct cache *c)
 		imgtab_remove(c, list_first_entry(&c->images, struct cache_image, node));
 	free(c->by_id);
 	migrate_free(c);
+	cleaner_free(c);
 	super_free(c);
 	free(c->merge_mem);
 	log_free(c);
@@ -272,6 +277,8 @@ static int init(struct cache *c, void *pool, uint64_t pool_bytes)
 		ret = super_init(c);
 	if (!ret)
 		ret = migrate_init(c);
+	if (!ret)
+		ret = cleaner_init(c);
 	if (!ret)
 		ret = init_merge(c);
 	if (!ret)
@@ -338,7 +345,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->last_migrated = c->tail - 1;
 	st->current_segment = l->open_buf ? l->open_buf->segment_id : l->next_segment_id;
 	st->last_flushed = log_last_flushed(c);
-	st->cursor = l->open	 ? l->open->start + 1u + l->open->nr_entries :
+	st->cursor = l->open	 ? l->open->start + 1u + l->open->nr_blocks :
 		     l->open_buf ? l->open_buf->used :
 				   0;
 	st->dirty_blocks = c->dirty_blocks;
@@ -347,7 +354,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 		st->dirty_since_ns = ages_oldest(&c->ages, &c->ages.all) - c->info.real_ns;
 	st->free_segments = l->free_segments;
 	st->ram_bytes = index_bytes(&c->index) + c->nr_segments * sizeof(struct segment) +
-			c->nr_records * sizeof(struct record) + migrate_ram(c) +
+			c->nr_records * sizeof(struct record) + migrate_ram(c) + cleaner_ram(c) +
 			max(c->sb.table[0].bytes, c->sb.table[1].bytes) +
 			c->conf.merge_buffers * 2ull * BLOCK_BYTES;
 	st->durable_lsn = l->durable_lsn;

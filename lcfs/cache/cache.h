@@ -186,9 +186,12 @@ struct cache_image_info {
 	uint64_t size;	  /* bytes, as lcfs shows it */
 	int64_t mtime_ns; /* of the last cached change, 0 = ask the backing file */
 	uint64_t dirty_blocks, cached_blocks;
-	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
-	 * cannot be read; and the last such block. */
-	uint64_t damaged, damaged_block;
+	/*
+	 * Dirty blocks whose only copy, on the cache device, is damaged or cannot be read: how many
+	 * were found since the cache was opened, the last of them, and how many are poisoned now:
+	 * EIO until their sectors are written, punched or cut off (IMAGE_ERROR as long).
+	 */
+	uint64_t damaged, damaged_block, poisoned;
 	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
@@ -357,7 +360,9 @@ struct cache_write {
 		uint8_t backing_mask; /* sectors to take from the backing file */
 		uint8_t mask;	      /* valid sectors of the new version (partial block) */
 		bool extends;
-		uint32_t base_cbn;   /* older version on the device, pinned while it is read */
+		uint32_t base_cbn; /* older version on the device, pinned while it is read */
+		int base_error;	   /* why it is lost: -EUCLEAN, or what the device said */
+		uint64_t base_position;
 		uint32_t effect_seq; /* of the image when the backing file was read */
 		uint32_t base_sum;
 		const uint8_t *base; /* where it is: pinned RAM slot or merge buffer; NULL = none */
@@ -398,6 +403,7 @@ struct cache_read_part {
 	uint8_t mask;	/* valid sectors; not all: one block, the rest from the backing file */
 	uint8_t source; /* enum read_source, core only */
 	uint32_t rotten, nr_rotten; /* blocks from the first one: damaged, or not to be read */
+	int rot_error;		    /* -EUCLEAN: damaged, else what the device said */
 	uint32_t effect_seq;	    /* of the image when the backing file was read */
 	struct wbuf *buf;	    /* pinned */
 	uint8_t *bounce;	    /* of a partial block on the device */
@@ -459,7 +465,8 @@ enum cache_op_type {
 			    valid memory */
 	CACHE_OP_CLEAN,	 /* drain one image: migrate all its dirty blocks whatever the load; done
 			  * when clean and its OP_CLEAN is durable, or with the error when the
-			  * backing store refuses it twice */
+			  * backing store refuses it twice, or -EIO when all that is left of it is
+			  * poisoned */
 };
 
 /* What an operation does about space in the log. */
@@ -532,7 +539,7 @@ struct cache_status {
 	int error;
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
-	uint64_t log_blocks; /* written in records, headers included */
+	uint64_t log_blocks;	 /* written in records, headers included */
 	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };

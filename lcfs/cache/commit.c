@@ -123,6 +123,7 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 		cache_fail(c, result, now, ob);
 		return;
 	}
+	c->nr_flushed++;
 	histogram_add(&c->flush_time, now - m->started_ns);
 	log_durable(c, m->covers, now, ob);
 	list_init(&done);

@@ -135,8 +135,9 @@ struct record {
 	uint32_t start;		       /* block of the header in the segment */
 	uint32_t writers;	       /* reserved but not published */
 	uint16_t nr_entries;
-	uint16_t op_entry; /* 1 + entry of the operations block that is the last entry, else 0 */
-	uint32_t op_pos;   /* where that block goes on */
+	uint16_t nr_blocks; /* of them with data: all, or none in a record that poisons a block */
+	uint16_t op_entry;  /* 1 + entry of the operations block that is the last entry, else 0 */
+	uint32_t op_pos;    /* where that block goes on */
 	uint8_t state;
 	bool has_ops;
 };
@@ -159,6 +160,7 @@ struct log {
 	uint64_t free_segments;
 	uint32_t writing;   /* records in state WRITING */
 	uint32_t busy_bufs; /* not in free_bufs */
+	uint32_t nr_bare;   /* records without data blocks that are not durable */
 	/* owner: whoever carries out ACTION_ENCODE, one at a time */
 	uint64_t encode_link;
 	uint64_t encoded_lsn; /* the last record encoded, as the lock's holder knows */
@@ -227,6 +229,7 @@ struct cache_image {
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
 	uint64_t last_lsn;		 /* last record with something of this image */
 	uint64_t dirty, cached;		 /* blocks */
+	uint64_t poisoned;		 /* of the dirty ones: without data (F4) */
 	struct age_count ages;		 /* of the dirty ones */
 	uint64_t damaged, damaged_block; /* as in cache_image_info */
 	struct list ranges;		 /* cache_range.node: held and pending */
@@ -234,7 +237,8 @@ struct cache_image {
 	struct list ops;		 /* cache_op_state.node: in phases that concern migration */
 	uint64_t retry_ns;		 /* migration waits until then after an error */
 	uint32_t retries;
-	bool is_paused; /* after -EAGAIN: any change of its state ends it */
+	uint64_t fails_ns; /* since when each of its batches has failed, 0: the last one has not */
+	bool is_paused;	   /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
 	uint32_t batch_items, batch_failed;
@@ -288,6 +292,15 @@ struct super {
 /* ---------------------------------------------------------------- the whole */
 
 struct migrate;
+struct cleaner;
+
+/* A dirty block that was found damaged, and may be poisoned when it is found so again (poison.c). */
+#define SUSPECTS_MAX 32u
+struct suspect {
+	uint64_t position; /* log_position(), 0: none */
+	uint64_t since_ns, next_ns;
+	uint64_t flushes; /* cache.nr_flushed at first */
+};
 
 struct cache {
 	struct mutex lock;
@@ -316,9 +329,12 @@ struct cache {
 	struct list merge_waiters;
 	struct super super;
 	struct migrate *migrate;
+	struct cleaner *cleaner;
 	uint64_t knob[NR_KNOBS];
 	uint64_t dirty_blocks, cached_blocks;
 	struct ages ages; /* of the dirty ones */
+	struct suspect suspect[SUSPECTS_MAX];
+	uint32_t nr_suspects;
 	uint64_t tail; /* segment id: the first that the durable tail has not passed */
 	int busy_percent;
 	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
@@ -332,9 +348,12 @@ struct cache {
 	bool interval_busy;
 	uint64_t count[16];
 	struct cache_sync *migrate_end; /* shutdown waits for the batch */
+	struct cache_sync *cleaner_end; /* or for the cleaner */
 	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
 	uint64_t nr_log_blocks, nr_migrate_errors;
+	uint64_t nr_relocated;			   /* blocks that the cleaner has moved */
+	uint64_t nr_flushed;			   /* flushes of the device that have returned 0 */
 	struct histogram flush_time, migrate_time; /* atomic */
 };
 
@@ -376,6 +395,13 @@ struct record *log_reserve(struct cache *c, uint32_t image, uint64_t block, uint
 			   uint32_t *entry, uint8_t **dst);
 /* Cache block of an entry. */
 uint32_t log_entry_cbn(const struct cache *c, const struct record *rec, uint32_t entry);
+/*
+ * A record of its own that says that the block's sectors of mask are lost (ENTRY_POISON, without
+ * data). flags: 0 or ENTRY_RELOCATED, with origin_lsn. *cbn is its slot. -EAGAIN: no space now, or
+ * too many such records are not durable yet.
+ */
+int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint64_t origin_lsn,
+	       uint32_t *cbn, uint64_t now, struct outbox *ob) must_check;
 /* Makes the entry count; dst is complete. */
 void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t mask, uint8_t flags);
 /* One writer's reservation ends. */
@@ -444,6 +470,9 @@ void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
  * It is dirty, since dirty_at (wall clock) or since the version was that it replaces. */
 bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
 		   uint8_t mask, int64_t dirty_at);
+/* The same with a slot that has no data. */
+bool blocks_insert_poison(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
+			  uint8_t mask, int64_t dirty_at);
 void blocks_remove(struct cache *c, uint32_t cbn);
 void blocks_set_clean(struct cache *c, uint32_t cbn);
 /* A live block, of a segment that the tail has not passed, is to be written again; at: wall clock,
@@ -457,6 +486,28 @@ bool blocks_drop_range(struct cache *c, struct cache_image *img, uint64_t first,
  * `before`. */
 void blocks_drop_sectors(struct cache *c, struct cache_image *img, uint64_t block, uint8_t mask,
 			 uint64_t before);
+
+/* ---------------------------------------------------------------- poison.c */
+
+/*
+ * Somebody has read the slot at `position` (log_position(), taken when the read began), which was
+ * the newest version of the block, and it is damaged: error is -EUCLEAN when its checksum did not
+ * match, else what the read gave. A clean one is forgotten, its backing file serves. A dirty one is
+ * counted, and becomes a poisoned block when it is found again so a second later: at once or, where
+ * an operation or write holds the block or the log has no space, when it is found once more. For
+ * every finder: reads, writes, migration, the cleaner, a scrub. Nothing happens if the index points
+ * elsewhere by now. The finder's own range must be released.
+ */
+void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint64_t position,
+		  int error, uint64_t now, struct outbox *ob);
+/* The block was found damaged a moment ago: it is to be left alone until the next look is due. */
+bool poison_is_suspect(const struct cache *c, uint32_t cbn, uint64_t now);
+/* When the next look is due, UINT64_MAX: never. */
+uint64_t poison_deadline(const struct cache *c);
+/* A poisoned block is logged again at the head. -EAGAIN: not now. */
+int poison_move(struct cache *c, uint32_t cbn, uint64_t now, struct outbox *ob) must_check;
+/* Is what is dirty of the image poisoned, all of it, and is nothing else to be done? */
+bool poison_is_all(const struct cache_image *img);
 
 /* ---------------------------------------------------------------- imgtab.c */
 
@@ -509,7 +560,7 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 void imgtab_accept(struct cache_image *img, const struct op *op);
 /* -EIO and the like for images that cannot be written or read, else 0. */
 int imgtab_error(const struct cache *c, const struct cache_image *img);
-/* The only copy of the block is damaged. */
+/* The only copy of the block is damaged; once for each such block. */
 void imgtab_damaged(struct cache_image *img, uint64_t block);
 
 /* ---------------------------------------------------------------- range.c */
@@ -525,6 +576,10 @@ void range_release(struct cache *c, struct cache_image *img, struct cache_range 
 		   struct outbox *ob);
 /* Is the block held by an operation? (migration keeps away) */
 bool range_is_claimed(const struct cache_image *img, uint64_t block);
+/* Is the block held by anybody? Who has only announced that he wants it does not count. */
+bool range_is_held(const struct cache_image *img, uint64_t block);
+/* Takes a block that nobody holds, before those who have announced that they want it. */
+bool range_take_first(struct cache_image *img, struct cache_range *r, uint64_t block);
 
 /* ---------------------------------------------------------------- merge buffers (read.c) */
 
@@ -574,6 +629,22 @@ bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint
 		      uint64_t last);
 uint64_t migrate_deadline(const struct cache *c);
 uint64_t migrate_ram(const struct cache *c);
+
+/* ---------------------------------------------------------------- cleaner.c */
+
+int cleaner_init(struct cache *c) must_check;
+void cleaner_free(struct cache *c);
+uint64_t cleaner_ram(const struct cache *c);
+/* Begins a round if the log is short and what stands at its tail cannot be migrated. */
+void cleaner_kick(struct cache *c, uint64_t now, struct outbox *ob);
+bool cleaner_is_busy(const struct cache *c);
+/* Off the lock: the checksums or copies of a round. */
+int cleaner_work(struct cache *c);
+/* A block was written, migrated or dropped, a state has changed: what was in vain may not be so
+ * now. */
+void cleaner_progress(struct cache *c);
+/* Does its backing store not take the image's data, or not now and not for a while? */
+bool image_is_stalled(const struct cache_image *img, uint64_t now);
 
 /* ---------------------------------------------------------------- recovery.c, op.c */
 

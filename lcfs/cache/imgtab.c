@@ -261,7 +261,7 @@ enum image_state imgtab_state(const struct cache_image *img)
 	default:
 		break;
 	}
-	if (img->error)
+	if (img->error || img->poisoned)
 		return IMAGE_ERROR;
 	if (!img->is_bound || img->is_unbound)
 		return IMAGE_UNCACHED;
@@ -418,11 +418,12 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->is_touching = img->is_touching;
 	info->has_intent = img->has_intent;
 	info->state = imgtab_state(img);
-	info->error = img->error;
+	info->error = img->error || !img->poisoned ? img->error : EIO;
 	info->size = img->size;
 	info->mtime_ns = img->mtime_ns;
 	info->dirty_blocks = img->dirty;
 	info->damaged = img->damaged;
+	info->poisoned = img->poisoned;
 	info->damaged_block = img->damaged_block;
 	info->cached_blocks = img->cached;
 	if (img->dirty)

@@ -128,6 +128,8 @@ static void pause_image(struct cache *c, struct cache_image *img, uint64_t now)
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
 {
 	img->batch_failed = true;
+	if (!img->fails_ns)
+		img->fails_ns = now;
 	if (error == -EAGAIN) {
 		pause_image(c, img, now);
 		return;
@@ -150,6 +152,7 @@ void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t no
 			   struct outbox *ob)
 {
 	end_pause(img);
+	cleaner_progress(c);
 	migrate_kick(c, now, ob);
 }
 
@@ -442,6 +445,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		img->in_batch = false;
 		if (!img->batch_failed) {
 			img->retries = 0;
+			img->fails_ns = 0;
 			if (img->state == TABLE_STATE_OK)
 				img->error = 0;
 			log_clean(c, img, now, ob);
@@ -452,7 +456,6 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	deadline_lower(c, migrate_deadline(c));
 	if (c->migrate_end) {
 		struct cache_sync *s = c->migrate_end;
-
 		c->migrate_end = NULL;
 		s->fn(c, s, now, ob);
 		return;
@@ -547,6 +550,7 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	is_short = log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
+	cleaner_kick(c, now, ob);
 	if (m->phase != MIGRATE_IDLE)
 		return;
 	draining = any_draining(c);
@@ -588,6 +592,8 @@ uint64_t migrate_deadline(const struct cache *c)
 		    (run || img->is_draining))
 			at = min(at, max(img->retry_ns,
 					 img->retry_ns > m->tried_ns ? 0 : m->tried_ns + RETRY_NS));
+	if (run || any_draining(c))
+		at = min(at, max(poison_deadline(c), m->tried_ns + RETRY_NS));
 	if (c->dirty_blocks && run)
 		at = min(at, max(m->last_close_ns, m->tried_ns) + CLOSE_NS);
 	return at;

@@ -8,6 +8,7 @@
 #define MIGRATE_RUN_BLOCKS 256u /* of one request: 1 MiB */
 /* One request costs what so many more blocks in a request cost. */
 #define MIGRATE_REQUEST_COST 16u
+#define MIGRATE_CAREFUL_BATCHES 8u
 #define MIGRATE_IMAGES_MAX 32u /* whose touching marks fit one block of operations */
 
 enum migrate_phase {
@@ -53,6 +54,7 @@ struct migrate {
 	uint32_t nr_iov;
 	uint8_t *memory;
 	uint32_t nr_pages, pages_used;
+	uint32_t careful;   /* batches whose blocks are read one by one */
 	struct list images; /* cache_image.batch_node */
 	uint32_t nr_images;
 	struct action work;

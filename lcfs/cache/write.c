@@ -13,7 +13,8 @@
  * slot. That holds for a clean one, too: replay may apply an older punch or truncate of the log
  * again to the backing file, and must find all that came after it in the log. Over an uncached
  * block nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector
- * are completed from the present view.
+ * are completed from the present view. What needs sectors of a poisoned block (poison.c) is EIO; a
+ * write that covers them all ends the poison.
  */
 #include "lcfs/cache/core.h"
 
@@ -114,8 +115,9 @@ static void release_base(struct cache *c, struct cache_write *w, uint64_t now, s
 static void read_backing(struct cache_write *w, struct outbox *ob);
 
 /* A clean copy: the backing file has it, too. A dirty one is the only one. */
-static void rotten_base(struct cache_write *w)
+static void rotten_base(struct cache_write *w, int error)
 {
+	w->s.base_error = error;
 	if (w->s.base_is_clean) {
 		w->s.base_is_rotten = true;
 	} else {
@@ -132,7 +134,7 @@ static void base_read(struct cache *c, struct action *a, int result, uint64_t no
 	(void)now;
 	log_read_done(c, w->s.base_cbn, ob);
 	if (result < 0)
-		rotten_base(w);
+		rotten_base(w, result);
 	if (w->s.backing_mask && !w->s.error && !w->s.base_is_rotten) {
 		read_backing(w, ob);
 		return;
@@ -185,7 +187,8 @@ static void read_backing(struct cache_write *w, struct outbox *ob)
 
 /*
  * Looks at what is there of a partial block. 0: all that is needed is in memory (or nothing is);
- * 1: reads were issued; -EAGAIN: no merge buffer now; -EWOULDBLOCK: it would have to read.
+ * 1: reads were issued; -EAGAIN: no merge buffer now; -EWOULDBLOCK: it would have to read; -EIO: it
+ * is poisoned.
  */
 static int find_base(struct cache *c, struct cache_write *w, bool may_wait, struct outbox *ob)
 {
@@ -196,6 +199,11 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	uint8_t *ram = NULL;
 
 	w->s.mask = covered;
+	if (cbn != CBN_NONE && index_is_poison(ix, cbn)) {
+		if (ix->mask[cbn] & (uint8_t)(~covered | torn))
+			return -EIO;
+		cbn = CBN_NONE;
+	}
 	if (cbn != CBN_NONE) {
 		ram = log_ram(c, cbn, &w->s.base_buf);
 		w->s.base_mask = ix->mask[cbn] & (uint8_t)(~covered | torn);
@@ -232,6 +240,7 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	if (w->s.base == w->s.merge && w->s.base_mask) {
 		w->s.base_cbn = cbn;
 		w->s.base_sum = ix->sum[cbn];
+		w->s.base_position = log_position(c, cbn);
 		log_segment_of(c, cbn)->readers++;
 		w->act.complete = base_read;
 		issue_read(&w->act, ACTION_DEV_READ, w->s.merge, log_device_offset(c, cbn), ob);
@@ -317,7 +326,7 @@ void cache_write_copy(struct cache *c, struct cache_write *w)
 		return;
 	}
 	if (w->s.base && w->s.base == w->s.merge && checksum_block(w->s.base) != w->s.base_sum)
-		rotten_base(w);
+		rotten_base(w, -EUCLEAN);
 	if (w->s.error || is_spoilt(w))
 		return;
 	memset(w->s.dst, 0, BLOCK_BYTES);
@@ -340,6 +349,7 @@ static void publish_blocks(struct cache *c, struct cache_write *w, int64_t at)
 	struct record *rec = w->s.rec;
 	uint8_t mask = w->s.is_partial ? w->s.mask : 0xff;
 
+	cleaner_progress(c);
 	for (uint32_t i = 0; i < w->s.blocks; i++) {
 		uint32_t cbn = log_entry_cbn(c, rec, w->s.entry + i);
 		uint32_t old = index_find(&c->index, entry_key(w->image->id, w->s.block + i));
@@ -481,6 +491,13 @@ static bool delay(struct cache *c, struct cache_write *w, bool may_wait, uint64_
 
 /* ---------------------------------------------------------------- the steps */
 
+static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+{
+	w->s.is_ready = false;
+	release_base(c, w, now, ob);
+	range_release(c, w->image, &w->s.range, ob);
+}
+
 /* The range and, for a partial block, what it needs of the older version. CACHE_COPY: all is there.
  */
 static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
@@ -492,6 +509,11 @@ static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_
 	if (w->s.is_partial) {
 		int ret = find_base(c, w, may_wait, ob);
 
+		if (ret == -EIO) {
+			w->s.error = ret;
+			let_go(c, w, now, ob);
+			return end_write(c, w, now, ob);
+		}
 		if (ret < 0) {
 			range_release(c, w->image, &w->s.range, ob);
 			return park(c, w, &c->merge_waiters, may_wait, now, ob);
@@ -505,13 +527,6 @@ static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_
 	return CACHE_COPY;
 }
 
-static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
-{
-	w->s.is_ready = false;
-	release_base(c, w, now, ob);
-	range_release(c, w->image, &w->s.range, ob);
-}
-
 static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool may_wait,
 				   uint64_t now, struct outbox *ob)
 {
@@ -521,12 +536,12 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
 				     -EFBIG :
 				     imgtab_error(c, w->image);
-	if (w->s.is_base_lost) {
-		imgtab_damaged(w->image, w->s.block);
-		w->s.is_base_lost = false;
-	}
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
+		if (w->s.is_base_lost)
+			poison_found(c, w->image, w->s.block, w->s.base_position, w->s.base_error,
+				     now, ob);
+		w->s.is_base_lost = false;
 		return end_write(c, w, now, ob);
 	}
 	if (!w->s.is_ready) {
