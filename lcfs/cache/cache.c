@@ -41,6 +41,8 @@ static const struct {
 	[KNOB_NR_MAX_BATCHED_MIGRATION] = { 16, 1, 1u << 20 },
 	[KNOB_UPDATE_INTERVAL] = { 1, 0, 86400 },
 	[KNOB_MIGRATE_THRESHOLD] = { 70, 0, 100 },
+	[KNOB_SCRUB] = { 0, 0, 1 },
+	[KNOB_SCRUB_RATE] = { 0, 0, 1u << 20 },
 };
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -61,6 +63,8 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 		commit_now(c, now, ob);
 		return 0;
 	default:
+		if (k == KNOB_SCRUB && value > c->knob[k])
+			scrub_restart(c);
 		c->knob[k] = value;
 		deadline_lower(c, now);
 		migrate_kick(c, now, ob);
@@ -125,7 +129,7 @@ void deadline_lower(struct cache *c, uint64_t at)
 static uint64_t next_deadline(struct cache *c)
 {
 	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
-		   write_next_delay(c));
+		   min(write_next_delay(c), scrub_deadline(c)));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -139,6 +143,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (now >= super_due(c))
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
+	scrub_kick(c, now, ob);
 	write_end_delays(c, now, ob);
 	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
@@ -193,6 +198,10 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 		c->cleaner_end = s;
 		return;
 	}
+	if (scrub_is_busy(c)) {
+		c->scrub_end = s;
+		return;
+	}
 	if (!c->is_stamped && !c->failed) {
 		c->is_stamped = true;
 		c->migrate_end = s;
@@ -230,6 +239,7 @@ void cache_free(struct cache *c)
 	free(c->by_id);
 	migrate_free(c);
 	cleaner_free(c);
+	scrub_free(c);
 	super_free(c);
 	free(c->merge_mem);
 	log_free(c);
@@ -279,6 +289,8 @@ static int init(struct cache *c, void *pool, uint64_t pool_bytes)
 		ret = migrate_init(c);
 	if (!ret)
 		ret = cleaner_init(c);
+	if (!ret)
+		ret = scrub_init(c);
 	if (!ret)
 		ret = init_merge(c);
 	if (!ret)
@@ -354,7 +366,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 		st->dirty_since_ns = ages_oldest(&c->ages, &c->ages.all) - c->info.real_ns;
 	st->free_segments = l->free_segments;
 	st->ram_bytes = index_bytes(&c->index) + c->nr_segments * sizeof(struct segment) +
-			c->nr_records * sizeof(struct record) + migrate_ram(c) + cleaner_ram(c) +
+			c->nr_records * sizeof(struct record) + migrate_ram(c) + cleaner_ram(c) + scrub_ram(c) +
 			max(c->sb.table[0].bytes, c->sb.table[1].bytes) +
 			c->conf.merge_buffers * 2ull * BLOCK_BYTES;
 	st->durable_lsn = l->durable_lsn;

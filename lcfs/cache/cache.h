@@ -68,6 +68,8 @@ enum cache_knob {
 	KNOB_NR_MAX_BATCHED_MIGRATION,	    /* segments, 16, >= 1 */
 	KNOB_UPDATE_INTERVAL,		    /* s, 1; 0 = governor off */
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
+	KNOB_SCRUB,			    /* 1: a pass over the whole log now; 0: none */
+	KNOB_SCRUB_RATE, /* MiB/s, 0: passes all the time at this rate; 0 = off */
 	NR_KNOBS
 };
 
@@ -548,6 +550,20 @@ void cache_clear_stat(struct cache *c);
 /* How long flushes of the cache device and writes of migration to backing files took. Adds to the
  * views; takes no lock. */
 void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate);
+
+/* Passes over the log that read what it holds and check it. Numbers are since cache_open(). */
+struct cache_scrub_status {
+	bool is_running;
+	uint64_t done, total; /* segments, of the pass under way or the last one */
+	uint64_t passes;      /* that went to the end */
+	int64_t last_ns;      /* end of the last one, wall clock; 0: none */
+	uint64_t blocks;      /* read */
+	/* damaged: clean blocks, which are dropped; dirty ones, which are lost; segments with a
+	 * record header that a recovery would need */
+	uint64_t bad_clean, bad_dirty, bad_headers;
+	uint64_t bad_segment; /* the last of those, 0: the tail has passed all of them */
+};
+void cache_scrub_status(struct cache *c, struct cache_scrub_status *st);
 
 /* Checks all invariants by a full walk; for the simulation and PARANOID builds. 0, or -EUCLEAN with
  * a line. */

@@ -293,6 +293,7 @@ struct super {
 
 struct migrate;
 struct cleaner;
+struct scrub;
 
 /* A dirty block that was found damaged, and may be poisoned when it is found so again (poison.c). */
 #define SUSPECTS_MAX 32u
@@ -330,6 +331,7 @@ struct cache {
 	struct super super;
 	struct migrate *migrate;
 	struct cleaner *cleaner;
+	struct scrub *scrub;
 	uint64_t knob[NR_KNOBS];
 	uint64_t dirty_blocks, cached_blocks;
 	struct ages ages; /* of the dirty ones */
@@ -349,6 +351,7 @@ struct cache {
 	uint64_t count[16];
 	struct cache_sync *migrate_end; /* shutdown waits for the batch */
 	struct cache_sync *cleaner_end; /* or for the cleaner */
+	struct cache_sync *scrub_end;	/* or for the scrub */
 	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
 	uint64_t nr_log_blocks, nr_migrate_errors;
@@ -645,6 +648,23 @@ int cleaner_work(struct cache *c);
 void cleaner_progress(struct cache *c);
 /* Does its backing store not take the image's data, or not now and not for a while? */
 bool image_is_stalled(const struct cache_image *img, uint64_t now);
+
+/* ---------------------------------------------------------------- scrub.c */
+
+int scrub_init(struct cache *c) must_check;
+void scrub_free(struct cache *c);
+uint64_t scrub_ram(const struct cache *c);
+/* Reads the next piece if a pass is asked for, and it is time. */
+void scrub_kick(struct cache *c, uint64_t now, struct outbox *ob);
+bool scrub_is_busy(const struct cache *c);
+uint64_t scrub_deadline(const struct cache *c);
+/* A new pass from the start, whatever is under way. */
+void scrub_restart(struct cache *c);
+/* Off the lock: checksums and headers of a piece. */
+int scrub_work(struct cache *c);
+bool scrub_owns(const struct cache *c, const struct action *a);
+/* A header that a recovery would need is damaged: the tail is to pass it, whatever the load is. */
+bool scrub_wants_tail(const struct cache *c);
 
 /* ---------------------------------------------------------------- recovery.c, op.c */
 

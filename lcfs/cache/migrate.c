@@ -533,10 +533,15 @@ static void free_the_rest(struct cache *c, bool is_urgent, uint64_t now, struct 
 	}
 }
 
+static bool is_forced(const struct cache *c)
+{
+	return c->knob[KNOB_FORCE_MIGRATE] || scrub_wants_tail(c);
+}
+
 /* The store has time, or the log has none to lose; else only what is drained is migrated. */
 static bool may_run(const struct cache *c)
 {
-	return log_is_short(c) || c->knob[KNOB_FORCE_MIGRATE] ||
+	return log_is_short(c) || is_forced(c) ||
 	       (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
 }
 
@@ -561,7 +566,7 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	m->tried_ns = now;
 	migrate_collect(c, now);
 	if (list_is_empty(&m->images)) {
-		bool is_urgent = draining || is_short || c->knob[KNOB_FORCE_MIGRATE];
+		bool is_urgent = draining || is_short || is_forced(c);
 
 		if (c->dirty_blocks || is_short)
 			free_the_rest(c, is_urgent, now, ob);

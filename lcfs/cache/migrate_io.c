@@ -165,7 +165,7 @@ int cache_work(struct cache *c, struct action *a)
 	struct migrate *m = c->migrate;
 
 	if (a != &m->work)
-		return cleaner_work(c);
+		return scrub_owns(c, a) ? scrub_work(c) : cleaner_work(c);
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = &m->item[i];
 

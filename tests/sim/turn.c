@@ -216,7 +216,7 @@ static void turn_knob(struct sim_world *w)
 {
 	struct outbox ob;
 
-	switch (rng_below(&w->rng, 9)) {
+	switch (rng_below(&w->rng, 11)) {
 	case 0:
 		sim_knob(w, KNOB_ALLOW_MIGRATE, rng_below(&w->rng, 2));
 		break;
@@ -237,6 +237,12 @@ static void turn_knob(struct sim_world *w)
 		break;
 	case 6:
 		sim_knob(w, KNOB_NR_MAX_BATCHED_MIGRATION, rng_range(&w->rng, 1, 20));
+		break;
+	case 8:
+		sim_knob(w, KNOB_SCRUB, rng_below(&w->rng, 4) != 0);
+		break;
+	case 9:
+		sim_knob(w, KNOB_SCRUB_RATE, rng_below(&w->rng, 3));
 		break;
 	case 7:
 		sim_knob(w, KNOB_COMMIT_SUPER_BLOCK_INTERVAL, rng_below(&w->rng, 3));
