@@ -305,7 +305,7 @@ END_TEST
 START_TEST(config_has_options_and_knobs)
 {
 	stub.knob[KNOB_UPDATE_INTERVAL] = 17;
-	assert_has("config", "# source: /srv/images\n[/mnt/lc]\ncache = /dev/cache\n"
+	assert_has("config", "[/mnt/lc]\ndirectory = /srv/images\ncache = /dev/cache\n"
 			     "ctldir = hidden\n");
 	assert_has("config", "\nupdate_interval = 17\n");
 }

@@ -78,6 +78,17 @@ static void request(unused_ void *ctx, struct action *a)
 	cond_broadcast(&core.changed);
 }
 
+static unsigned int nr_flown; /* lock: requests that others wait for, so far */
+static int nr_flying;	      /* lock */
+
+static void flight(unused_ void *ctx, bool begins)
+{
+	LOCK_SCOPE(&core.lock);
+
+	nr_flown += begins;
+	nr_flying += begins ? 1 : -1;
+}
+
 static int busy_percent(unused_ void *ctx)
 {
 	return 42;
@@ -87,6 +98,7 @@ static const struct engine_ops ops = {
 	.backing_fd = backing_fd,
 	.backing_call = backing_call,
 	.request = request,
+	.flight = flight,
 	.busy_percent = busy_percent,
 };
 
@@ -239,6 +251,42 @@ START_TEST(work_and_backing_calls_give_their_results)
 		ck_assert_int_eq(carry_out(&a), -type);
 		ck_assert_uint_eq(a.stamp.size, (uint64_t)type);
 	}
+}
+END_TEST
+
+/* Is it counted once, and over when it is complete? */
+static bool flies(struct action *a)
+{
+	unsigned int before = nr_flown;
+
+	(void)carry_out(a);
+	ck_assert_int_eq(nr_flying, 0);
+	ck_assert_uint_le(nr_flown - before, 1);
+	return nr_flown != before;
+}
+
+START_TEST(what_somebody_waits_for_is_load_of_the_store_and_migration_is_not)
+{
+	static const enum action_type to_store[] = { ACTION_BACK_READ, ACTION_BACK_WRITE,
+						     ACTION_BACK_TRUNCATE, ACTION_BACK_SYNC };
+	static const enum action_type to_device[] = { ACTION_DEV_READ, ACTION_DEV_WRITE,
+						      ACTION_LOG_WRITE };
+	struct action a;
+
+	for (size_t i = 0; i < array_size(to_store); i++) {
+		transfer_init(&a, to_store[i], &image[1], data, BLOCK, 0);
+		ck_assert(flies(&a));
+		transfer_init(&a, to_store[i], &image[1], data, BLOCK, 0);
+		a.is_migration = true;
+		ck_assert(!flies(&a));
+	}
+	for (size_t i = 0; i < array_size(to_device); i++) {
+		transfer_init(&a, to_device[i], NULL, data, BLOCK, 0);
+		ck_assert(!flies(&a));
+	}
+	/* one that cannot be made */
+	transfer_init(&a, ACTION_BACK_WRITE, &image[2], data, BLOCK, 0);
+	ck_assert(!flies(&a));
 }
 END_TEST
 
@@ -545,6 +593,7 @@ static Suite *make_suite(void)
 		a_backing_file_is_written_and_read_with_zeros_beyond_its_end,
 		an_image_without_a_descriptor_gives_its_error,
 		work_and_backing_calls_give_their_results,
+		what_somebody_waits_for_is_load_of_the_store_and_migration_is_not,
 		a_sync_needs_no_thread_but_the_log_thread,
 		records_are_encoded_in_the_order_of_issue,
 		more_transfers_than_slots_all_end,
