@@ -118,7 +118,8 @@ bool options_is_for_once(const struct option_row *row);
 void options_merge(struct options *o, struct options *other);
 
 /* What was said of the knob of this row for the place-th cache, from 0; false: nothing. */
-bool options_knob(const struct options *o, size_t row, unsigned int place, uint64_t *value);
+bool options_knob(const struct options *o, size_t row, unsigned int place,
+		  uint64_t *value) must_check;
 /* The value or its default. */
 uint64_t options_number(const struct options *o, enum option_id id);
 /* The text, or NULL if the option was not given. */
@@ -128,8 +129,8 @@ const char *const *options_list(const struct options *o, enum option_id id);
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 
-/* Lines of lcfs.conf(5) with what is in effect, but for directory, caches and their knobs, which can
- * change. To be freed; NULL: no memory. */
+/* Lines of lcfs.conf(5) with what is in effect, but for directory, caches and their knobs, which
+ * can change. To be freed; NULL: no memory. */
 char *options_config(const struct options *o) must_check;
 
 void options_print_help(void);
