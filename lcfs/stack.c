@@ -20,6 +20,7 @@
 #include "lcfs/daemon.h"
 #include "lcfs/image/engine.h"
 #include "lcfs/image/image.h"
+#include "lcfs/watch.h"
 
 #define TEXT_MAX 1024
 #define STACK_RANK 10 /* before all others: a cache comes or goes */
@@ -56,6 +57,7 @@ static must_check int open_directory(struct stack *s, const struct places *p,
 		.policy = (enum imagedir_policy)options_number(o, OPT_POLICY),
 		.include = options_list(o, OPT_INCLUDE),
 		.exclude = options_list(o, OPT_EXCLUDE),
+		.looked = watch_looked,
 	};
 	uint64_t start = clock_mono_ns();
 	char text[TEXT_MAX];

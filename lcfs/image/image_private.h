@@ -129,6 +129,7 @@ struct imagedir {
 	/* const after open */
 	int root_fd;
 	bool read_only, force;
+	void (*looked)(void); /* imagedir_conf */
 	struct privdir priv; /* its files: one thread */
 	struct taskpool *pool;
 	struct choose choose;

@@ -33,6 +33,7 @@ static void init(struct imagedir *d, const struct imagedir_conf *conf)
 	d->priv.fd = d->priv.lock_fd = -1;
 	d->read_only = conf->read_only;
 	d->force = conf->force;
+	d->looked = conf->looked;
 	mutex_init(&d->caches_lock, RANK_CACHES, "caches");
 	mutex_init(&d->lock, RANK_TABLE, "images");
 	flight_init(&d->flight);
