@@ -111,8 +111,7 @@ static must_check int add_key(struct scan *s, const char *name, const char *valu
 
 	bool may_repeat = s->may_repeat && s->may_repeat(name);
 
-	for (unsigned int i = out->nr_keys;
-	     !may_repeat && i-- && out->key[i].section == section;) {
+	for (unsigned int i = out->nr_keys; !may_repeat && i-- && out->key[i].section == section;) {
 		if (confscan_same(out->key[i].name, name))
 			return complain(s, "'%s' is there already, in line %u of this section",
 					name, out->key[i].line);

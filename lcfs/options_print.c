@@ -126,8 +126,7 @@ static void print_mount_words(FILE *f, const struct options *o)
 	for (size_t i = 0; i < nr_option_mount_words; i++) {
 		const struct mount_word *w = &option_mount_words[i];
 
-		if ((o->mount_flags & w->set) ||
-		    (w->clear & OPTIONS_MOUNT_FLAGS & ~o->mount_flags))
+		if ((o->mount_flags & w->set) || (w->clear & OPTIONS_MOUNT_FLAGS & ~o->mount_flags))
 			fprintf(f, "%s = on\n", w->word);
 	}
 }

@@ -238,9 +238,8 @@ int options_set(struct options *o, const struct option_row *row, const char *val
 		err = add_text(row, v, value, text, size);
 		break;
 	case OPTION_NUMBER:
-		err = row->knob >= 0 && strchr(value, ':') ?
-			      set_each(row, v, value, text, size) :
-			      set_one(row, v, value, text, size);
+		err = row->knob >= 0 && strchr(value, ':') ? set_each(row, v, value, text, size) :
+							     set_one(row, v, value, text, size);
 		break;
 	case OPTION_FLAG:
 		err = set_flag(row, v, value, text, size);

@@ -138,8 +138,8 @@ struct imagedir {
 	struct mutex caches_lock; /* before all others; held while a cache comes or goes */
 	pthread_rwlock_t names;	  /* renames of directories against all other operations on names;
 				     before all locks */
-	bool counts_flight; /* the store has no device that does; const after open */
-	struct flight flight; /* of what somebody waits for */
+	bool counts_flight;	  /* the store has no device that does; const after open */
+	struct flight flight;	  /* of what somebody waits for */
 	_Atomic uint64_t nr_open; /* images that have descriptors */
 	_Atomic uint64_t size_guess; /* what the last file's size limit was; 0: none yet */
 

@@ -442,8 +442,8 @@ static bool list_dir(const struct lcctl *c, struct table *table, const char *pat
 	CLEANUP_TREE struct tree t = { .fd = -1 };
 	char rest[TREE_PATH_MAX];
 
-	if (!is_directory(path) || !tree_of_path(path, &t, rest) ||
-	    strcmp(rest, ".lcctl") == 0 || is_below(rest, ".lcctl"))
+	if (!is_directory(path) || !tree_of_path(path, &t, rest) || strcmp(rest, ".lcctl") == 0 ||
+	    is_below(rest, ".lcctl"))
 		return false;
 	*is_whole &= tree_open(&t) && list_tree(c, table, &t, rest);
 	return true;
