@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/json.h"
 #include "common/messages.h"
 #include "lcfs/ondisk/version.h"
 #include "lcfs/tools/lcctl_image.h"
-#include "lcfs/tools/lcctl_json.h"
 #include "lcfs/tools/lcctl_table.h"
 
 /* ---------------------------------------------------------------- caches */
@@ -241,7 +241,7 @@ static bool print_report(const struct lcctl *c, const struct report *r)
 static bool print_rows(const struct lcctl *c, const struct table *table, bool as_json,
 		       const struct report *r)
 {
-	struct json j = { .out = stdout };
+	struct json j = { .out = stdout, .lines = JSON_DEPTH };
 
 	if (!as_json)
 		return table_print(c, table);
@@ -482,7 +482,7 @@ static bool list_some(const struct lcctl *c, struct table *table)
 
 static bool list_print(const struct lcctl *c, const struct table *table, const struct tree *t)
 {
-	struct json j = { .out = stdout };
+	struct json j = { .out = stdout, .lines = JSON_DEPTH };
 
 	if (!lcctl_has(c, OPT_JSON))
 		return table_print(c, table);
