@@ -112,7 +112,8 @@ START_TEST(any_bytes_are_text)
 {
 	char want[128];
 
-	snprintf(want, sizeof(want), "{\"%s\": \"%s\"}\n", strings[_i].json, strings[_i].json);
+	snprintf(want, sizeof(want), "{\"%s\": \"%s\"}\n", strings[_i].json,
+		 strings[_i].json);
 	begin(0);
 	json_open(&j, NULL, '{');
 	json_text(&j, strings[_i].raw, strings[_i].raw);
