@@ -311,6 +311,21 @@ static void request(void *ctx, struct action *a)
 		image_io_request(a);
 }
 
+void image_flight(struct imagedir *d, bool begins)
+{
+	if (!d->counts_flight)
+		return;
+	if (begins)
+		flight_begin(&d->flight, clock_mono_ns());
+	else
+		flight_end(&d->flight, clock_mono_ns());
+}
+
+static void flight(void *ctx, bool begins)
+{
+	image_flight(((struct cachehost *)ctx)->dir, begins);
+}
+
 static int busy_percent(void *ctx)
 {
 	struct cachehost *h = ctx;
@@ -322,5 +337,6 @@ const struct engine_ops image_engine_ops = {
 	.backing_fd = backing_fd,
 	.backing_call = backing_call,
 	.request = request,
+	.flight = flight,
 	.busy_percent = busy_percent,
 };

@@ -49,6 +49,12 @@ int match_prepare(struct cachehost *h)
 	return 0;
 }
 
+static void note_looked(const struct imagedir *d)
+{
+	if (d->looked)
+		d->looked();
+}
+
 /* ---- an image and the file that was found for it ---- */
 
 /* In memory only: the log may have no space before something is migrated, for which the images must
@@ -263,6 +269,7 @@ static int match_image(struct image *img, void *arg)
 	if (!atomic_load(&img->is_unmatched))
 		return 0;
 	LOCK_SCOPE(&img->lock);
+	note_looked(m->d);
 	image_core_info(img, &info);
 	cache_image_path(image_host(img)->cache, img->cached, path);
 	if (info.identity.strength == IDENTITY_WEAK)
@@ -338,6 +345,7 @@ static void search_entry(struct match *m, int dirfd, const struct dirent *e, uns
 	size_t at = strlen(m->path), n = strlen(e->d_name);
 	CLEANUP_FD int fd = -1;
 
+	note_looked(m->d);
 	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 	    imagedir_is_private(m->d, dirfd, e->d_name))
 		return;
@@ -446,6 +454,7 @@ static int log_found(struct image *img, void *arg)
 	(void)arg;
 	if (!is_found_new(img))
 		return 0;
+	note_looked(img->dir);
 	/* held, but not locked: what makes space may be this very image's migration */
 	if (image_hold(img)) {
 		take_back_intent(img);

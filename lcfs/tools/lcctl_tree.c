@@ -112,6 +112,17 @@ bool tree_of_path(const char *path, struct tree *out, char *rest)
 	return true;
 }
 
+bool tree_is_mount(const char *path)
+{
+	char rest[TREE_PATH_MAX];
+	struct mountinfo m;
+	struct tree t;
+
+	if (tree_of_path(path, &t, rest))
+		return !*rest;
+	return mountinfo_at(path, &m) && m.is_lcfs;
+}
+
 static void say_which(const struct trees *t)
 {
 	char list[MSG_MAX / 2];
