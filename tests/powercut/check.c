@@ -485,6 +485,8 @@ int pc_settle(struct pc_journal *j, const char *marks, int dir)
 		struct pc_image *img = &j->image[i];
 		const struct view *v = &views[i];
 
+		if (i == FIRST_DB)
+			continue;
 		img->first_version += img->nr_ops;
 		img->nr_ops = 0;
 		img->gen = v->gen;

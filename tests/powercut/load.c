@@ -8,12 +8,16 @@
  *		for the file of a database in DBDIR, the root of a filesystem on an image. Each
  *		promise is a line in MARK: "s IMAGE OPERATION NAMES" when a sync has returned, "u
  *		IMAGE" before a name goes, "g IMAGE" when it is durably gone
+ *	load die ...
+ *		the same, and the death of the filesystem is no failure
+ *	load sync JOURNAL MARK DIR
+ *		syncs the raw images, and promises all that was answered
  *	load check JOURNAL MARKS DIR [DBDIR]
  *		what is there is what the promises in MARKS, a file of such lines, allow; prints a
  *		sum over what it has found. Status 1 if not
  *	load settle JOURNAL MARKS DIR
  *		after a check: from now on JOURNAL, a copy of the other one, says that what is there
- *		is how it began
+ *		is how it began; the database stays out of this
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,12 +50,16 @@ struct writer {
 	uint8_t *buf; /* CHUNK_SECTORS, aligned */
 };
 
+static bool may_die; /* the filesystem */
+
 static void must_do(const struct writer *w, const char *what, bool is_good)
 {
 	char text[80];
 
 	if (is_good)
 		return;
+	if (may_die && (errno == ENOTCONN || errno == ECONNABORTED || errno == EIO))
+		pthread_exit(NULL);
 	snprintf(text, sizeof(text), "image %" PRIu32 ": %s", w->index, what);
 	pc_die(text, strerror(errno));
 }
@@ -372,6 +380,48 @@ static void write_for(struct pc_journal *j, int mark, double seconds, int dir, i
 	}
 }
 
+/* The file by the newest of its names that is there; gen: which. -1: none. */
+static int open_newest(const struct pc_journal *j, uint32_t image, int dir, uint32_t *gen)
+{
+	for (*gen = j->image[image].gen;; --*gen) {
+		char name[32];
+		int fd;
+
+		pc_name(image, *gen, name, sizeof(name));
+		fd = openat(dir, name, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 || *gen == 0)
+			return fd;
+	}
+}
+
+static void sync_image(struct pc_journal *j, uint32_t image, int dir, int mark)
+{
+	struct pc_image *img = &j->image[image];
+	struct writer w = { .j = j, .img = img, .index = image, .mark = mark };
+	uint32_t answered = img->nr_ops, gen;
+	int fd = open_newest(j, image, dir, &gen);
+
+	if (fd < 0)
+		return;
+	while (answered && !img->ops[answered - 1].answered)
+		answered--;
+	must_do(&w, "sync", fsync(fd) == 0);
+	close(fd);
+	say(&w, "s %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", image, answered, gen);
+}
+
+static int sync_main(char **argv)
+{
+	struct pc_journal *j = pc_journal_map(argv[0], false);
+	int mark = open(argv[1], O_WRONLY | O_CLOEXEC), dir = open_dir(argv[2]);
+
+	if (mark < 0)
+		pc_die(argv[1], strerror(errno));
+	for (uint32_t i = 0; i < NR_RAW; i++)
+		sync_image(j, i, dir, mark);
+	return 0;
+}
+
 static int write_main(char **argv)
 {
 	struct pc_journal *j = pc_journal_map(argv[0], false);
@@ -396,8 +446,11 @@ int main(int argc, char **argv)
 		pc_journal_map(argv[2], true)->seed = strtoull(argv[3], NULL, 10);
 		return 0;
 	}
-	if (strcmp(verb, "write") == 0 && argc == 7)
+	may_die = strcmp(verb, "die") == 0;
+	if ((may_die || strcmp(verb, "write") == 0) && argc == 7)
 		return write_main(argv + 2);
+	if (strcmp(verb, "sync") == 0 && argc == 5)
+		return sync_main(argv + 2);
 	if (strcmp(verb, "check") == 0 && (argc == 5 || argc == 6))
 		return pc_check(pc_journal_map(argv[2], false), argv[3], open_dir(argv[4]),
 				argc == 6 ? open_dir(argv[5]) : -1);

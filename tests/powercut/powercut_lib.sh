@@ -91,7 +91,7 @@ has_started()
 
 stop_lcfs()
 {
-	quietly timeout 60 umount "$mnt"
+	unmounted "$mnt"
 	wait_status=0
 	wait "$lcfs_pid" || wait_status=$?
 	lcfs_pid=
@@ -108,7 +108,7 @@ mount_inner()
 
 unmount_inner()
 {
-	quietly umount "$inner"
+	unmounted "$inner"
 }
 
 detach_inner()
@@ -119,17 +119,23 @@ detach_inner()
 
 stop_machine()
 {
-	quietly umount "$disk"
+	unmounted "$disk"
 	losetup -d "$disk_loop"
 	disk_loop=
-	soon quiet_umount "$stand" || fail "$stand is in use"
+	unmounted "$stand"
 	wait "$stand_pid" || fail "blockfile ended with status $?"
 	stand_pid=
 }
 
 quiet_umount()
 {
-	umount "$1" 2>/dev/null
+	timeout 60 umount "$1" 2>/dev/null
+}
+
+# unmounted MNT: a device that is being let go of may keep it for a moment.
+unmounted()
+{
+	soon quiet_umount "$1" || fail "$1 is in use"
 }
 
 # However it stands: all goes.
@@ -140,7 +146,7 @@ break_machine()
 	umount -l "$mnt" 2>/dev/null
 	if [ -n "${lcfs_pid:-}" ]; then
 		kill -9 "$lcfs_pid"
-		wait "$lcfs_pid"
+		wait "$lcfs_pid" 2>/dev/null
 	fi
 	[ -z "${cache_loop:-}" ] || losetup -d "$cache_loop"
 	umount -l "$disk" 2>/dev/null
