@@ -22,9 +22,13 @@
 #define PATHNAME_LINK_BYTES 32
 void pathname_magic_link(int fd, char *link);
 
-/* open(2) of path below dirfd, flags with O_CLOEXEC added. A descriptor or -errno (-ELOOP: a
- * symlink on the way). */
+/* beneath_open() of a path in a log, a table or /proc. lcfs's own files are -ENOENT. */
 int pathname_open(int dirfd, const char *path, int flags) must_check;
+/*
+ * The regular file of that name, O_PATH or opened with flags; nothing else is so much as opened,
+ * since that alone may wait or do something. -ENOENT: there is no such file.
+ */
+int pathname_open_file(int dirfd, const char *path, int flags) must_check;
 /* A new open file description of the file or directory behind fd, which may be O_PATH. Or -errno.
  */
 int pathname_reopen(int fd, int flags) must_check;
