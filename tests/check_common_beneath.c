@@ -72,9 +72,9 @@ END_TEST
 
 START_TEST(no_path_leads_out)
 {
-	static const char *const paths[] = { "..",	     "../outside", "sub/../../outside",
-					     "/etc/passwd",  "/",	   "../../etc/passwd",
-					     "sub/../..",    "//etc",	   "./../outside",
+	static const char *const paths[] = { "..",	    "../outside", "sub/../../outside",
+					     "/etc/passwd", "/",	  "../../etc/passwd",
+					     "sub/../..",   "//etc",	  "./../outside",
 					     "../dir/file" };
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -84,8 +84,8 @@ END_TEST
 
 START_TEST(no_symlink_is_followed)
 {
-	static const char *const paths[] = { "out/outside", "in/file",	"abs/passwd", "out/",
-					     "in/../file",  "last/",	"out",	      "abs" };
+	static const char *const paths[] = { "out/outside", "in/file", "abs/passwd", "out/",
+					     "in/../file",  "last/",   "out",	     "abs" };
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		int err = look(_i, paths[i], O_RDONLY);

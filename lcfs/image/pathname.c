@@ -119,6 +119,20 @@ int pathname_of_fd(int dirfd, int fd, char *path)
 	return r == -ENOTDIR || r == -ELOOP ? -ENOENT : r;
 }
 
+bool pathname_is_outside(int dirfd, int fd)
+{
+	static const char deleted[] = " (deleted)";
+	char root[FULL_BYTES], full[FULL_BYTES];
+	size_t n, end = strlen(deleted);
+
+	if (full_path(dirfd, root) < 0 || full_path(fd, full) < 0)
+		return false;
+	n = strlen(full);
+	if (n > end && strcmp(full + n - end, deleted) == 0)
+		return false;
+	return !below(root, full);
+}
+
 int pathname_of_entry(int dirfd, int parentfd, const char *name, char *path)
 {
 	size_t n, bytes = strlen(name);

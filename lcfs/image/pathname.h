@@ -10,6 +10,7 @@
 #ifndef LCFS_IMAGE_PATHNAME_H
 #define LCFS_IMAGE_PATHNAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -38,6 +39,9 @@ int pathname_reopen(int fd, int flags) must_check;
  * given.
  */
 int pathname_of_fd(int dirfd, int fd, char *path) must_check;
+/* Has the file or directory open at fd been moved to where it is not below dirfd? False, too, where
+ * its name is not known, since that one was removed. */
+bool pathname_is_outside(int dirfd, int fd);
 /* path = that of the directory open at parentfd, and name. */
 int pathname_of_entry(int dirfd, int parentfd, const char *name, char *path) must_check;
 /*
