@@ -189,12 +189,14 @@ static void report_free(struct report *r)
 static void print_cache(const struct cache_facts *f)
 {
 	char bytes[CELL_TEXT_MAX] = "-", age[CELL_TEXT_MAX] = "-", device[TREE_PATH_MAX];
+	char state[sizeof(f->state) * 4], reason[sizeof(f->reason) * 4];
 
 	if (f->has_dirty)
 		cell_format(bytes, CELL_BYTES, f->dirty, false);
 	printf("cache %u    %s\n", f->id, cell_escape(device, sizeof(device), f->device));
-	printf("  state    %s%s%s\n", *f->state ? f->state : "-", *f->reason ? ": " : "",
-	       f->reason);
+	cell_escape(state, sizeof(state), *f->state ? f->state : "-");
+	cell_escape(reason, sizeof(reason), f->reason);
+	printf("  state    %s%s%s\n", state, *reason ? ": " : "", reason);
 	printf("  dirty    %s", bytes);
 	if (f->has_age && f->dirty)
 		printf(", the oldest for %s", cell_format(age, CELL_SECONDS, f->age_ms, false));
@@ -210,9 +212,12 @@ static void print_cache(const struct cache_facts *f)
 
 static void print_census(const struct census *s)
 {
+	char state[sizeof(s->state[0].state) * 4];
+
 	printf("images     %zu", s->nr);
 	for (size_t i = 0; i < s->nr_states; i++)
-		printf("%s %zu %s", i ? "," : ":", s->state[i].nr, s->state[i].state);
+		printf("%s %zu %s", i ? "," : ":", s->state[i].nr,
+		       cell_escape(state, sizeof(state), s->state[i].state));
 	printf("\n");
 }
 
@@ -231,7 +236,8 @@ static bool print_report(const struct lcctl *c, const struct report *r)
 
 	printf("mount      %s\n", cell_escape(text, sizeof(text), r->tree.where));
 	printf("source     %s\n", cell_escape(text, sizeof(text), r->tree.source));
-	printf("version    %s\n", *r->version ? r->version : "-");
+	printf("version    %s\n",
+	       *r->version ? cell_escape(text, sizeof(text), r->version) : "-");
 	for (size_t i = 0; i < r->nr_caches; i++)
 		print_cache(&r->cache[i]);
 	print_census(&r->census);
