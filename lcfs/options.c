@@ -254,6 +254,23 @@ int options_parse(struct options *o, int argc, const char *const *argv, char *te
 	return 0;
 }
 
+/* One number, or as many as there are caches. */
+static must_check int check_knobs(const struct options *o, char *text, size_t size)
+{
+	unsigned int nr = o->value[OPT_CACHE].nr;
+
+	for (size_t i = 0; i < option_rows; i++) {
+		const struct option_value *v = &o->value[i];
+
+		if (v->each && v->nr != nr)
+			return options_complain(text, size,
+						"%s has %u numbers, and there are %u caches: give "
+						"one for all, or one for each of them",
+						option_table[i].name, v->nr, nr);
+	}
+	return 0;
+}
+
 int options_complete(struct options *o, char *text, size_t size)
 {
 	const char *dir = options_text(o, OPT_DIRECTORY);
@@ -274,5 +291,5 @@ int options_complete(struct options *o, char *text, size_t size)
 		return options_complain(
 			text, size,
 			"no cache is given: -o cache=CACHE (made with mkfs.lcfs CACHE)");
-	return 0;
+	return check_knobs(o, text, size);
 }

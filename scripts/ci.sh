@@ -4,7 +4,7 @@
 # Usage: ci.sh [PHASE]...      (default: all, in the order below)
 set -u -o pipefail
 
-phases=(lint test gcc clang asan tsan distcheck tree deb)
+phases=(lint test gcc clang asan tsan fuzz distcheck tree deb)
 top=$(cd "$(dirname "$0")/.." && pwd)
 # Seconds that no phase takes unless something hangs; the tests have limits of their own. All
 # phases together stay under 40 minutes on two processors.
@@ -59,6 +59,11 @@ phase_asan() {
 
 phase_tsan() {
 	test_in tsan --tsan
+}
+
+# Each target for FUZZ_SECONDS (30), two at a time.
+phase_fuzz() {
+	test_in fuzz --fuzz
 }
 
 phase_distcheck() {

@@ -17,6 +17,7 @@
 #ifndef LCFS_CACHE_ACTION_H
 #define LCFS_CACHE_ACTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -69,6 +70,7 @@ struct action {
 	uint64_t off, len; /* bytes */
 	struct cache_image *image;
 	uint64_t arg;
+	bool is_migration; /* nobody waits for it: whoever measures the load leaves it out */
 	struct {
 		uint64_t size;
 		int64_t mtime_ns, ctime_ns;

@@ -211,7 +211,7 @@ bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path);
 /*
  * A new image for a file that the table does not have: gives it a free id in memory; it is bound by
  * an operation in the log with its first cached write. -ENOSPC: no id or no table space left (use
- * the file uncached), -EINVAL: path cannot be stored. May allocate. size: of the backing file now.
+ * the file uncached), -EINVAL: path or size cannot be stored. May allocate. size: of the backing file now.
  */
 int cache_image_new(struct cache *c, const struct op_identity *identity,
 		    const struct op_stamp *stamp, const char *path,
@@ -229,8 +229,9 @@ void cache_image_free(struct cache *c, struct cache_image *img);
 /*
  * The file of an image that is not touching and not dirty was found changed: its clean blocks are
  * forgotten, its size and stamp are those of the file. -EAGAIN: not now, nothing has changed
- * (something of the image is under way, or the log has no space): the clean blocks must not be
- * shown as the file's content until a call has succeeded. -EIO: the cache device has failed.
+ * (something of the image is under way, the log has no space, or the file is larger than any
+ * image): the clean blocks must not be shown as the file's content until a call has succeeded.
+ * -EIO: the cache device has failed.
  */
 int cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
 			uint64_t now, struct outbox *ob) must_check;

@@ -479,7 +479,7 @@ int cache_image_new(struct cache *c, const struct op_identity *identity,
 	LOCK_SCOPE(&c->lock);
 
 	*out = NULL;
-	if (!op_path_is_valid(path, bytes))
+	if (!op_path_is_valid(path, bytes) || stamp->size > IMAGE_BYTES_MAX)
 		return -EINVAL;
 	if (!super_has_room(c, bytes))
 		return -ENOSPC;

@@ -193,6 +193,7 @@ static void issue_image(struct cache *c, struct cache_image *img, enum action_ty
 	memset(a, 0, sizeof(*a));
 	list_init(&a->node);
 	a->type = type;
+	a->is_migration = true;
 	a->image = img;
 	a->complete = image_done;
 	if (type == ACTION_BACK_GROW)
@@ -250,6 +251,7 @@ static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now,
 	}
 	memset(a, 0, sizeof(*a));
 	list_init(&a->node);
+	a->is_migration = true;
 	a->image = img;
 	a->complete = effect_done;
 	if (img->backing_valid != UINT64_MAX) {

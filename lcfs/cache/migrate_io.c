@@ -15,6 +15,7 @@ static struct migrate_run *new_run(struct migrate *m, enum action_type type, uin
 	memset(r, 0, sizeof(*r));
 	list_init(&r->act.node);
 	r->act.type = type;
+	r->act.is_migration = true;
 	r->act.iov = &m->iov[m->nr_iov];
 	r->first = first;
 	return r;

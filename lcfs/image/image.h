@@ -41,6 +41,9 @@ struct imagedir_conf {
 	 * of a list, or no list; copied. With `include`, only what matches one of them is cached;
 	 * what matches one of `exclude` is not. */
 	const char *const *include, *const *exclude;
+	/* Called for each file that is looked at while images meet their files, which takes as long
+	 * as the backing store does: a sign that it goes on. NULL: nobody wants to know. */
+	void (*looked)(void);
 };
 
 /*

@@ -54,7 +54,8 @@ static int has_name(int root_fd, const char *path, int fd)
 
 /*
  * -ESTALE: another file has the recorded name. That the file is elsewhere and its old name free is
- * no conflict: it was moved, or had several names. While a directory is renamed no name can be
+ * no conflict: it was moved, or had several names. -ENOENT: it was moved out of the directory;
+ * nothing is to be written there. While a directory is renamed no name can be
  * told; that may wait for space in the log, and so must not be waited for: the change time tells
  * then, where there is one (-EAGAIN).
  */
@@ -71,6 +72,8 @@ static int check_name(struct image *img, int fd)
 	cache_image_path(image_host(img)->cache, img->cached, recorded);
 	r = has_name(d->root_fd, recorded, fd);
 	pthread_rwlock_unlock(&d->names);
+	if (r < 0 && pathname_is_outside(d->root_fd, fd))
+		return -ENOENT;
 	return r == -ESTALE && !atomic_load(&img->is_name_lost) ? r : 0;
 }
 
@@ -90,6 +93,10 @@ static int check_file(struct image *img)
 	r = img->is_unlinked ? 0 : check_name(img, fd);
 	if (r == -ESTALE)
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
+	if (r == -ENOENT) {
+		image_set_conflict(img, IMAGE_MISSING, "moved out of the directory", false);
+		return r;
+	}
 	if (r == 0)
 		r = image_check(img);
 	return atomic_load(&img->bad) ? -ESTALE : r;
@@ -311,6 +318,21 @@ static void request(void *ctx, struct action *a)
 		image_io_request(a);
 }
 
+void image_flight(struct imagedir *d, bool begins)
+{
+	if (!d->counts_flight)
+		return;
+	if (begins)
+		flight_begin(&d->flight, clock_mono_ns());
+	else
+		flight_end(&d->flight, clock_mono_ns());
+}
+
+static void flight(void *ctx, bool begins)
+{
+	image_flight(((struct cachehost *)ctx)->dir, begins);
+}
+
 static int busy_percent(void *ctx)
 {
 	struct cachehost *h = ctx;
@@ -322,5 +344,6 @@ const struct engine_ops image_engine_ops = {
 	.backing_fd = backing_fd,
 	.backing_call = backing_call,
 	.request = request,
+	.flight = flight,
 	.busy_percent = busy_percent,
 };

@@ -129,6 +129,7 @@ struct imagedir {
 	/* const after open */
 	int root_fd;
 	bool read_only, force;
+	void (*looked)(void); /* imagedir_conf */
 	struct privdir priv; /* its files: one thread */
 	struct taskpool *pool;
 	struct choose choose;
@@ -137,6 +138,8 @@ struct imagedir {
 	struct mutex caches_lock; /* before all others; held while a cache comes or goes */
 	pthread_rwlock_t names;	  /* renames of directories against all other operations on names;
 				     before all locks */
+	bool counts_flight;	  /* the store has no device that does; const after open */
+	struct flight flight;	  /* of what somebody waits for */
 	_Atomic uint64_t nr_open; /* images that have descriptors */
 	_Atomic uint64_t size_guess; /* what the last file's size limit was; 0: none yet */
 
@@ -272,6 +275,13 @@ void gate_shut(struct image *img);
 bool gate_is_empty(struct image *img);
 void gate_unshut(struct image *img);
 
+/* ---- image_backing.c ---- */
+
+extern const struct engine_ops image_engine_ops;
+/* A request to the backing store that somebody waits for goes out, and has come back; of the engine
+ * it is known. */
+void image_flight(struct imagedir *d, bool begins);
+
 /* ---- image_sync.c ---- */
 
 /* Is there anything of the backing file itself to sync (B6)? Any thread. */
@@ -316,10 +326,6 @@ int match_prepare(struct cachehost *h) must_check;
 int match_images(struct imagedir *d) must_check;
 /* What was found, for the log. May wait for space in it; no lock held. */
 int match_log(struct imagedir *d) must_check;
-
-/* ---- image_backing.c ---- */
-
-extern const struct engine_ops image_engine_ops;
 
 /* ---- image_io.c ---- */
 

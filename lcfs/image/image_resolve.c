@@ -42,16 +42,9 @@ static void serve_again(struct image *img)
 static int open_named(struct image *img)
 {
 	char path[PATHNAME_BYTES];
-	CLEANUP_FD int fd = -1;
-	struct stat st;
 
 	cache_image_path(image_host(img)->cache, img->cached, path);
-	fd = pathname_open(img->dir->root_fd, path, O_PATH | O_NOFOLLOW);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -ENOENT;
-	return steal_fd(&fd);
+	return pathname_open_file(img->dir->root_fd, path, O_PATH);
 }
 
 static bool has_inode(struct image *img, const struct stat *st)
@@ -160,7 +153,7 @@ static int keep_cache(struct image *img)
 /* The mark says that the cache has newer data, which it has not any more. */
 static void remove_mark(struct image *img, const struct cachehost *h, const char *path)
 {
-	CLEANUP_FD int fd = pathname_open(img->dir->root_fd, path, O_RDWR | O_NOFOLLOW);
+	CLEANUP_FD int fd = pathname_open_file(img->dir->root_fd, path, O_RDWR);
 	uint8_t uuid[FORMAT_UUID_BYTES];
 
 	if (fd < 0 || guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)

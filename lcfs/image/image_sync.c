@@ -77,6 +77,16 @@ static int sync_names(struct image *img, int fd, const char *link_dir)
 	return r;
 }
 
+static int sync_file(struct image *img, int fd, const char *link_dir)
+{
+	int r;
+
+	image_flight(img->dir, true);
+	r = fsync(fd) < 0 ? -errno : sync_names(img, fd, link_dir);
+	image_flight(img->dir, false);
+	return r;
+}
+
 static void put_back(struct image *img, char **link_dir)
 {
 	LOCK_SCOPE(&img->lock);
@@ -105,10 +115,8 @@ int image_sync_backing(struct image *img)
 	if (wanted == atomic_load(&img->sync_done))
 		return 0;
 	r = begin(img, &fd, &link_dir);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
 	if (r == 0)
-		r = sync_names(img, fd, link_dir);
+		r = sync_file(img, fd, link_dir);
 	if (r < 0) {
 		tell_sync_failure(img, -r);
 		put_back(img, &link_dir);

@@ -33,8 +33,10 @@ static void init(struct imagedir *d, const struct imagedir_conf *conf)
 	d->priv.fd = d->priv.lock_fd = -1;
 	d->read_only = conf->read_only;
 	d->force = conf->force;
+	d->looked = conf->looked;
 	mutex_init(&d->caches_lock, RANK_CACHES, "caches");
 	mutex_init(&d->lock, RANK_TABLE, "images");
+	flight_init(&d->flight);
 	pthread_rwlock_init(&d->names, NULL);
 	list_init(&d->maintain);
 	list_init(&d->all);
@@ -56,6 +58,7 @@ static void destroy(struct imagedir *d)
 	privdir_close(&d->priv);
 	cleanup_fd(&d->root_fd);
 	pthread_rwlock_destroy(&d->names);
+	flight_destroy(&d->flight);
 	mutex_destroy(&d->lock);
 	mutex_destroy(&d->caches_lock);
 	free(d);
@@ -88,6 +91,7 @@ static int open_parts(struct imagedir *d, const struct imagedir_conf *conf, char
 	if (r < 0)
 		return r;
 	d->fd_budget = fd_budget();
+	d->counts_flight = !busy_has_device(d->root_fd);
 	return taskpool_start(&d->pool, POOL_THREADS, "lcfs-image");
 }
 

@@ -51,6 +51,8 @@ struct privdir_caches {
 	unsigned int nr;
 	struct privdir_cache cache[PRIVDIR_CACHES_MAX];
 };
+/* The contents of that file: text, which is taken apart, has bytes and a NUL behind them. */
+int privdir_caches_parse(char *text, size_t bytes, struct privdir_caches *c) must_check;
 /* -EUCLEAN: not understood. No file: none. A line with an UUID alone counts as dirty. */
 int privdir_caches_read(struct privdir *p, struct privdir_caches *c) must_check;
 /* NULL: it is not among them. */

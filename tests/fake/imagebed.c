@@ -260,6 +260,7 @@ int bed_part(struct bed *b, struct bed_cache *c)
 static int mount_parts(struct bed *b)
 {
 	struct imagedir_conf conf = { .dirfd = b->fd,
+				      .looked = b->looked,
 				      .force = b->force,
 				      .policy = b->policy,
 				      .include = b->include,

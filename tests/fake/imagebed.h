@@ -45,6 +45,7 @@ struct bed {
 	const char *const *include, *const *exclude;
 	bool force;
 	int64_t lease_ns; /* what the next mount is told of the lease, 0: the truth */
+	void (*looked)(void); /* imagedir_conf */
 	/* while mounted */
 	struct imagedir *dir;
 	struct cache *cache; /* the first one */

@@ -66,6 +66,11 @@ static void mood_requests(struct plan *p, const struct sim_conf *conf, struct rn
 		p->kind[k] = usual[k] * factor[rng_below(rng, 4)];
 	}
 	p->kind[PLAN_WRITE] += 20;
+	p->is_deciding = rng_chance(rng, 1, 4);
+	if (p->is_deciding) {
+		p->kind[PLAN_CONFLICT] = 25;
+		p->kind[PLAN_CLEAN] += 10;
+	}
 	p->max_requests = (uint32_t)rng_range(rng, 1, 12);
 	p->max_blocks = rng_chance(rng, 1, 3) ? conf->image_blocks : (uint32_t)rng_range(rng, 1, 6);
 	p->sync_percent = rng_chance(rng, 1, 3) ? (uint32_t)rng_below(rng, 60) : 0;

@@ -37,6 +37,7 @@ struct plan {
 	uint32_t death_percent, shutdown_percent; /* of the ends of cycles */
 	uint64_t tick_ns;			  /* longest step of time */
 	bool can_fault;				  /* the cache device fails once */
+	bool is_deciding; /* images get into conflict, and it is decided for the cache (G4) */
 };
 
 /* Geometry and sizes from a seed. */

@@ -177,12 +177,9 @@ static bool accept_file(struct sim_world *w, struct sim_image *img)
 	return step != CACHE_AGAIN;
 }
 
-static void lift(struct sim_world *w, struct sim_image *img)
+/* The file is as it was, for whoever looks. */
+static void end_conflict(struct sim_world *w, struct sim_image *img)
 {
-	struct outbox ob;
-
-	if (!img->is_conflict && !img->is_missing)
-		return;
 	TRACE(w, "lift conflict of image %", img->index);
 	img->is_conflict = img->is_missing = false;
 	/* What was looked at before is looked at again. */
@@ -190,6 +187,15 @@ static void lift(struct sim_world *w, struct sim_image *img)
 		if (w->action[i]->action->type == ACTION_BACK_CHECK &&
 		    cache_image_owner(w->action[i]->action->image) == img)
 			w->action[i]->is_carried = false;
+}
+
+static void lift(struct sim_world *w, struct sim_image *img)
+{
+	struct outbox ob;
+
+	if (!img->is_conflict && !img->is_missing)
+		return;
+	end_conflict(w, img);
 	if (rng_chance(&w->rng, 1, 2) && accept_file(w, img))
 		return;
 	outbox_init(&ob);
@@ -197,11 +203,23 @@ static void lift(struct sim_world *w, struct sim_image *img)
 	sim_take(w, &ob);
 }
 
+/* For the cache, once the core knows of the conflict; told to come again, the admin does. */
+static void decide(struct sim_world *w, struct sim_image *img)
+{
+	if (rng_chance(&w->rng, 1, 32))
+		lift(w, img);
+	else if (accept_file(w, img))
+		end_conflict(w, img);
+}
+
 /* What waits for the log waits for an image in conflict too: it is lifted sooner or later. */
-static void toggle_conflict(struct sim_world *w, struct sim_image *img)
+static void toggle_conflict(struct sim_world *w, const struct plan *p, struct sim_image *img)
 {
 	if (img->is_conflict || img->is_missing) {
-		lift(w, img);
+		if (p->is_deciding)
+			decide(w, img);
+		else
+			lift(w, img);
 		return;
 	}
 	if (rng_chance(&w->rng, 1, 2))
@@ -269,13 +287,19 @@ static enum plan_kind pick_kind(struct sim_world *w, const struct plan *p)
 	return PLAN_WRITE;
 }
 
+static bool wants_decision(struct sim_world *w, const struct plan *p, const struct sim_image *img)
+{
+	return p->is_deciding && (img->is_conflict || img->is_missing) &&
+	       rng_chance(&w->rng, 1, 2);
+}
+
 static void turn_start(struct sim_world *w, const struct plan *p)
 {
 	struct sim_image *img = pick_image(w);
 
 	if (w->nr_requests >= p->max_requests || !img)
 		return;
-	switch (pick_kind(w, p)) {
+	switch (wants_decision(w, p, img) ? PLAN_CONFLICT : pick_kind(w, p)) {
 	case PLAN_WRITE:
 		start_write(w, p, img);
 		break;
@@ -307,7 +331,7 @@ static void turn_start(struct sim_world *w, const struct plan *p)
 		edit_file(w, img);
 		break;
 	case PLAN_CONFLICT:
-		toggle_conflict(w, img);
+		toggle_conflict(w, p, img);
 		break;
 	case NR_PLAN_KINDS:
 		break;
