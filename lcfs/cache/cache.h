@@ -68,6 +68,8 @@ enum cache_knob {
 	KNOB_NR_MAX_BATCHED_MIGRATION,	    /* segments, 16, >= 1 */
 	KNOB_UPDATE_INTERVAL,		    /* s, 1; 0 = governor off */
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
+	KNOB_STALL_TIMEOUT, /* s, 30: how long writers of an image wait whose backing store takes
+			       nothing; 0 = for ever */
 	NR_KNOBS
 };
 

@@ -42,7 +42,6 @@
 #define ITEMS_MAX 256u
 #define RUN_BLOCKS 64u
 #define SEGMENTS_MAX 4u /* of a round */
-#define STALLED_NS (3 * NSEC_PER_SEC)
 #define PAUSE_NS (NSEC_PER_SEC / 8) /* after a round that came to nothing */
 
 enum cleaner_phase {
@@ -122,7 +121,8 @@ void cleaner_progress(struct cache *c)
 
 bool image_is_stalled(const struct cache_image *img, uint64_t now)
 {
-	return img->is_stopped || (img->fails_ns && now >= img->fails_ns + STALLED_NS);
+	return img->is_stopped || (img->fails_ns && now >= img->fails_ns + CLEANER_STALLED_NS &&
+				   now < img->failed_ns + CLEANER_FORGET_NS);
 }
 
 static bool is_movable(struct cache *c, uint32_t cbn, uint64_t now)

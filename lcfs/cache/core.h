@@ -238,6 +238,7 @@ struct cache_image {
 	uint64_t retry_ns;		 /* migration waits until then after an error */
 	uint32_t retries;
 	uint64_t fails_ns; /* since when each of its batches has failed, 0: the last one has not */
+	uint64_t failed_ns; /* the last one that has */
 	bool is_paused;	   /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
@@ -327,6 +328,9 @@ struct cache {
 	uint8_t *merge_mem;
 	struct list merge_free; /* struct merge_buf in the buffers themselves */
 	struct list merge_waiters;
+	struct list share_waiters; /* cache_waiter of writes (shares.h) */
+	uint64_t share_due_ns;	   /* when they look again */
+	uint32_t nr_reserved;	   /* blocks of writes that have entries and are not published */
 	struct super super;
 	struct migrate *migrate;
 	struct cleaner *cleaner;
@@ -643,6 +647,10 @@ int cleaner_work(struct cache *c);
 /* A block was written, migrated or dropped, a state has changed: what was in vain may not be so
  * now. */
 void cleaner_progress(struct cache *c);
+/* So long its batches have failed: a moment's trouble is none. */
+#define CLEANER_STALLED_NS UINT64_C(3000000000)
+/* What is older says nothing: nobody has tried for longer than any pause between two tries. */
+#define CLEANER_FORGET_NS UINT64_C(64000000000)
 /* Does its backing store not take the image's data, or not now and not for a while? */
 bool image_is_stalled(const struct cache_image *img, uint64_t now);
 
