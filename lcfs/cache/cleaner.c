@@ -289,7 +289,7 @@ static bool place(struct cache *c, struct cleaner_item *it, uint64_t now, struct
 
 	if (!range_take_first(img, &it->range, entry_key_block(it->key)))
 		return true;
-	if (log_prepare(c, 0, 1, PURPOSE_CLEANER, now, ob) < 0) {
+	if (log_prepare(c, 0, 1, log_moving_purpose(c), now, ob) < 0) {
 		range_release(c, img, &it->range, ob);
 		return false;
 	}

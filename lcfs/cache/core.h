@@ -31,6 +31,9 @@ enum log_purpose {
 	PURPOSE_USER = 4,
 	PURPOSE_OP = 3,
 	PURPOSE_CLEANER = 1,
+	/* What gives more than it takes: a round of the cleaner, or a poisoned block, puts what
+	 * keeps the tail's segment into one segment at most. */
+	PURPOSE_WAY_OUT = 0,
 };
 
 /* ---------------------------------------------------------------- segments */
@@ -389,6 +392,11 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 		struct outbox *ob) must_check;
 /* Would log_prepare find room for a block? Changes nothing: who only asks wakes nobody. */
 bool log_has_space(struct cache *c, enum log_purpose p);
+/* For who moves what keeps the tail: the last segment, too, when crashes have eaten up the rest. */
+static inline enum log_purpose log_moving_purpose(const struct cache *c)
+{
+	return c->log.free_segments > PURPOSE_CLEANER ? PURPOSE_CLEANER : PURPOSE_WAY_OUT;
+}
 uint32_t log_most_entries(const struct cache *c);
 /* Data entries that the open record can take now. */
 uint32_t log_room(const struct cache *c);
