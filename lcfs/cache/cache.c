@@ -380,6 +380,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->records = c->nr_records_written;
 	st->superblock_writes = c->nr_super_writes;
 	st->log_blocks = c->nr_log_blocks;
+	st->relocated_blocks = c->nr_relocated;
 	st->migrate_errors = c->nr_migrate_errors;
 	st->busy_percent = c->busy_percent;
 }

@@ -542,6 +542,7 @@ struct cache_status {
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
 	uint64_t log_blocks;	 /* written in records, headers included */
+	uint64_t relocated_blocks; /* copied to the head of the log, out of the tail's way */
 	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };

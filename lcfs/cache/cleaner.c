@@ -203,6 +203,12 @@ static uint64_t nr_movable(const struct cache *c, uint64_t now)
 	return n;
 }
 
+/* Two laps with nothing but itself at work. */
+static bool is_in_vain(const struct cleaner *k, uint64_t nr)
+{
+	return k->moved > 2 * (nr + ITEMS_MAX);
+}
+
 /* Not while the tail can move without it, nor when two laps were in vain. */
 static bool is_wanted(struct cache *c, uint64_t now)
 {
@@ -214,7 +220,12 @@ static bool is_wanted(struct cache *c, uint64_t now)
 	    super_tail_candidate(c, UINT64_MAX) > c->tail)
 		return false;
 	n = nr_movable(c, now);
-	return n && k->moved <= 2 * (n + ITEMS_MAX);
+	return n && !is_in_vain(k, n);
+}
+
+bool cleaner_is_at_rest(const struct cache *c, uint64_t now)
+{
+	return is_in_vain(c->cleaner, nr_movable(c, now));
 }
 
 /* ---------------------------------------------------------------- the end of a round */

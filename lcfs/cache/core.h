@@ -659,6 +659,8 @@ void cleaner_progress(struct cache *c);
 #define CLEANER_STALLED_NS UINT64_C(3000000000)
 /* What is older says nothing: nobody has tried for longer than any pause between two tries. */
 #define CLEANER_FORGET_NS UINT64_C(64000000000)
+/* Has it packed what there is, in vain? */
+bool cleaner_is_at_rest(const struct cache *c, uint64_t now);
 /* Does its backing store not take the image's data, or not now and not for a while? */
 bool image_is_stalled(const struct cache_image *img, uint64_t now);
 

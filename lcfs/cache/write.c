@@ -548,7 +548,9 @@ static enum cache_step wait_for_space(struct cache *c, struct cache_write *w, bo
 {
 	bool is_stalled = image_is_stalled(w->image, now);
 
-	w->s.error = shares_patience(c, w->image, now);
+	/* while cleaning yields space, there is no need to end the wait for it */
+	if (shares_admit(c, w, now) < 0 || cleaner_is_at_rest(c, now))
+		w->s.error = shares_patience(c, w->image, now);
 	if (w->s.error)
 		return end_write(c, w, now, ob);
 	if (!is_stalled && shares_admit(c, w, now) == 0)

@@ -23,30 +23,52 @@ static struct sim_image *image_of(struct sim_world *w, uint32_t id)
 	return NULL;
 }
 
-void sim_rot(struct sim_world *w)
+static void destroy(struct sim_world *w, struct sim_image *img, const struct owed_block *b)
 {
-	struct owed_block *list, *b;
-	struct sim_image *img;
-	uint64_t at;
+	uint64_t at = b->offset + rng_below(&w->rng, ORACLE_BLOCK);
+
+	TRACE(w, "rot in image % block % at byte %", img->index, entry_key_block(b->key), at);
+	w->dev->view[at] ^= 0x40;
+	w->dev->stable[at] ^= 0x40;
+	oracle_lose(img->model, entry_key_block(b->key));
+}
+
+static size_t owed(struct sim_world *w, struct owed_block **list)
+{
 	size_t nr;
 
 	/* what has been read already is not lost */
 	sim_settle_down(w);
-	if (owed_blocks(w->cache, &list, &nr))
+	if (owed_blocks(w->cache, list, &nr))
 		abort();
-	if (!nr) {
-		free(list);
-		return;
-	}
-	b = &list[rng_below(&w->rng, nr)];
-	img = image_of(w, entry_key_image(b->key));
-	if (img && !b->is_poison && is_stable(w, b->offset)) {
-		at = b->offset + rng_below(&w->rng, ORACLE_BLOCK);
-		TRACE(w, "rot in image % block % at byte %", img->index, entry_key_block(b->key),
-		      at);
-		w->dev->view[at] ^= 0x40;
-		w->dev->stable[at] ^= 0x40;
-		oracle_lose(img->model, entry_key_block(b->key));
+	return nr;
+}
+
+void sim_rot(struct sim_world *w)
+{
+	struct owed_block *list;
+	size_t nr = owed(w, &list);
+	const struct owed_block *b = nr ? &list[rng_below(&w->rng, nr)] : NULL;
+	struct sim_image *img = b ? image_of(w, entry_key_image(b->key)) : NULL;
+
+	if (img && !b->is_poison && is_stable(w, b->offset))
+		destroy(w, img, b);
+	free(list);
+}
+
+uint64_t sim_rot_block(struct sim_world *w, struct sim_image *img, uint64_t block)
+{
+	struct owed_block *list;
+	uint64_t at = 0;
+
+	for (size_t i = owed(w, &list); i-- > 0 && !at;) {
+		if (list[i].key != entry_key(cache_image_id(img->cached), block))
+			continue;
+		at = list[i].offset;
+		destroy(w, img, &list[i]);
 	}
 	free(list);
+	if (!at)
+		sim_fail(w, "block %lu is not dirty", (unsigned long)block);
+	return at;
 }

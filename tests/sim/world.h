@@ -268,6 +268,8 @@ void sim_judge(struct sim_world *w, bool settle);
 void sim_mount(struct sim_world *w);
 /* Destroys some dirty block on the device, if there is any. What is under way ends before. */
 void sim_rot(struct sim_world *w);
+/* This one, which must be dirty and on the device: where it is. */
+uint64_t sim_rot_block(struct sim_world *w, struct sim_image *img, uint64_t block);
 /* As sim_mount(), after a death or cut at each single operation of recovery. Returns how many there
  * are. */
 uint32_t sim_mount_everywhere(struct sim_world *w, enum sim_crash kind, bool must_be_equal);
