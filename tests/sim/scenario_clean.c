@@ -188,7 +188,7 @@ START_TEST(test_h2_crashes_while_cleaning)
 {
 	uint64_t relocated = 0;
 
-	for (uint32_t n = 0; n < 100; n++) {
+	for (uint32_t n = 0; n < 60; n++) {
 		struct sim_world *w = begin();
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 
@@ -198,7 +198,7 @@ START_TEST(test_h2_crashes_while_cleaning)
 		else
 			find_refusal(w, x);
 		write_blocks(w, y, 0, 20);
-		turns_with_writes(w, y, 200 + 10 * n);
+		turns_with_writes(w, y, 200 + 17 * n);
 		relocated += status_of(w).relocated_blocks;
 		if (n % 3)
 			sim_power_cut(w, (enum cut_policy)(n % NR_CUT_POLICIES));
