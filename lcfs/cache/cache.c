@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The door of the core: its life, knobs, timers and numbers. */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/shares.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +43,7 @@ static const struct {
 	[KNOB_MIGRATE_THRESHOLD] = { 70, 0, 100 },
 	[KNOB_SCRUB] = { 0, 0, 1 },
 	[KNOB_SCRUB_RATE] = { 0, 0, 1u << 20 },
+	[KNOB_STALL_TIMEOUT] = { 30, 0, 86400 },
 };
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -129,7 +130,7 @@ void deadline_lower(struct cache *c, uint64_t at)
 static uint64_t next_deadline(struct cache *c)
 {
 	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
-		   min(write_next_delay(c), scrub_deadline(c)));
+		   min(min(write_next_delay(c), scrub_deadline(c)), c->share_due_ns));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -145,6 +146,11 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	migrate_kick(c, now, ob);
 	scrub_kick(c, now, ob);
 	write_end_delays(c, now, ob);
+	if (now >= c->share_due_ns) {
+		c->share_due_ns = UINT64_MAX;
+		shares_wake(c, ob);
+		log_space_changed(c, ob);
+	}
 	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
 
@@ -226,6 +232,7 @@ void cache_shutdown(struct cache *c, struct action *act, uint64_t now, struct ou
 	list_init(&act->node);
 	c->stop_sync.fn = stop_step;
 	write_end_all_delays(c, ob);
+	shares_wake(c, ob);
 	log_space_changed(c, ob);
 	stop_step(c, &c->stop_sync, now, ob);
 }
@@ -319,6 +326,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 		return fail(rep, -ENOMEM, "no memory for the cache");
 	mutex_init(&c->lock, CACHE_LOCK_RANK, "cache");
 	list_init(&c->images);
+	shares_init(c);
 	commit_init(c);
 	c->conf = *conf;
 	c->info = *info;
@@ -384,6 +392,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->records = c->nr_records_written;
 	st->superblock_writes = c->nr_super_writes;
 	st->log_blocks = c->nr_log_blocks;
+	st->relocated_blocks = c->nr_relocated;
 	st->migrate_errors = c->nr_migrate_errors;
 	st->busy_percent = c->busy_percent;
 }

@@ -70,6 +70,8 @@ enum cache_knob {
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
 	KNOB_SCRUB,			    /* 1: a pass over the whole log now; 0: none */
 	KNOB_SCRUB_RATE, /* MiB/s, 0: passes all the time at this rate; 0 = off */
+	KNOB_STALL_TIMEOUT, /* s, 30: how long writers of an image wait whose backing store takes
+			       nothing; 0 = for ever */
 	NR_KNOBS
 };
 
@@ -543,6 +545,7 @@ struct cache_status {
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
 	uint64_t log_blocks;	 /* written in records, headers included */
+	uint64_t relocated_blocks; /* copied to the head of the log, out of the tail's way */
 	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };

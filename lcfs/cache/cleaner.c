@@ -42,7 +42,6 @@
 #define ITEMS_MAX 256u
 #define RUN_BLOCKS 64u
 #define SEGMENTS_MAX 4u /* of a round */
-#define STALLED_NS (3 * NSEC_PER_SEC)
 #define PAUSE_NS (NSEC_PER_SEC / 8) /* after a round that came to nothing */
 
 enum cleaner_phase {
@@ -122,7 +121,8 @@ void cleaner_progress(struct cache *c)
 
 bool image_is_stalled(const struct cache_image *img, uint64_t now)
 {
-	return img->is_stopped || (img->fails_ns && now >= img->fails_ns + STALLED_NS);
+	return img->is_stopped || (img->fails_ns && now >= img->fails_ns + CLEANER_STALLED_NS &&
+				   now < img->failed_ns + CLEANER_FORGET_NS);
 }
 
 static bool is_movable(struct cache *c, uint32_t cbn, uint64_t now)
@@ -203,6 +203,12 @@ static uint64_t nr_movable(const struct cache *c, uint64_t now)
 	return n;
 }
 
+/* Two laps with nothing but itself at work. */
+static bool is_in_vain(const struct cleaner *k, uint64_t nr)
+{
+	return k->moved > 2 * (nr + ITEMS_MAX);
+}
+
 /* Not while the tail can move without it, nor when two laps were in vain. */
 static bool is_wanted(struct cache *c, uint64_t now)
 {
@@ -214,7 +220,12 @@ static bool is_wanted(struct cache *c, uint64_t now)
 	    super_tail_candidate(c, UINT64_MAX) > c->tail)
 		return false;
 	n = nr_movable(c, now);
-	return n && k->moved <= 2 * (n + ITEMS_MAX);
+	return n && !is_in_vain(k, n);
+}
+
+bool cleaner_is_at_rest(const struct cache *c, uint64_t now)
+{
+	return is_in_vain(c->cleaner, nr_movable(c, now));
 }
 
 /* ---------------------------------------------------------------- the end of a round */
@@ -289,7 +300,7 @@ static bool place(struct cache *c, struct cleaner_item *it, uint64_t now, struct
 
 	if (!range_take_first(img, &it->range, entry_key_block(it->key)))
 		return true;
-	if (log_prepare(c, 0, 1, PURPOSE_CLEANER, now, ob) < 0) {
+	if (log_prepare(c, 0, 1, log_moving_purpose(c), now, ob) < 0) {
 		range_release(c, img, &it->range, ob);
 		return false;
 	}

@@ -31,6 +31,9 @@ enum log_purpose {
 	PURPOSE_USER = 4,
 	PURPOSE_OP = 3,
 	PURPOSE_CLEANER = 1,
+	/* What gives more than it takes: a round of the cleaner, or a poisoned block, puts what
+	 * keeps the tail's segment into one segment at most. */
+	PURPOSE_WAY_OUT = 0,
 };
 
 /* ---------------------------------------------------------------- segments */
@@ -238,6 +241,7 @@ struct cache_image {
 	uint64_t retry_ns;		 /* migration waits until then after an error */
 	uint32_t retries;
 	uint64_t fails_ns; /* since when each of its batches has failed, 0: the last one has not */
+	uint64_t failed_ns; /* the last one that has */
 	bool is_paused;	   /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
@@ -328,6 +332,9 @@ struct cache {
 	uint8_t *merge_mem;
 	struct list merge_free; /* struct merge_buf in the buffers themselves */
 	struct list merge_waiters;
+	struct list share_waiters; /* cache_waiter of writes (shares.h) */
+	uint64_t share_due_ns;	   /* when they look again */
+	uint32_t nr_reserved;	   /* blocks of writes that have entries and are not published */
 	struct super super;
 	struct migrate *migrate;
 	struct cleaner *cleaner;
@@ -388,6 +395,11 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 		struct outbox *ob) must_check;
 /* Would log_prepare find room for a block? Changes nothing: who only asks wakes nobody. */
 bool log_has_space(struct cache *c, enum log_purpose p);
+/* For who moves what keeps the tail: the last segment, too, when crashes have eaten up the rest. */
+static inline enum log_purpose log_moving_purpose(const struct cache *c)
+{
+	return c->log.free_segments > PURPOSE_CLEANER ? PURPOSE_CLEANER : PURPOSE_WAY_OUT;
+}
 uint32_t log_most_entries(const struct cache *c);
 /* Data entries that the open record can take now. */
 uint32_t log_room(const struct cache *c);
@@ -646,6 +658,12 @@ int cleaner_work(struct cache *c);
 /* A block was written, migrated or dropped, a state has changed: what was in vain may not be so
  * now. */
 void cleaner_progress(struct cache *c);
+/* So long its batches have failed: a moment's trouble is none. */
+#define CLEANER_STALLED_NS UINT64_C(3000000000)
+/* What is older says nothing: nobody has tried for longer than any pause between two tries. */
+#define CLEANER_FORGET_NS UINT64_C(64000000000)
+/* Has it packed what there is, in vain? */
+bool cleaner_is_at_rest(const struct cache *c, uint64_t now);
 /* Does its backing store not take the image's data, or not now and not for a while? */
 bool image_is_stalled(const struct cache_image *img, uint64_t now);
 

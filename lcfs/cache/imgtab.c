@@ -543,6 +543,7 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 			 .arg0 = sticky_of(s),
 			 .arg1 = (uint64_t)error };
 
+	img->fails_ns = 0;
 	if (img->state == sticky_of(s) && img->error == error)
 		return;
 	set_sticky(img, sticky_of(s), error);

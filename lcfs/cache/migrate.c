@@ -34,6 +34,7 @@
 #include <stdlib.h>
 
 #include "common/nsec.h"
+#include "lcfs/cache/shares.h"
 
 #define RETRY_NS NSEC_PER_SEC
 #define RETRIES_SHIFT_MAX 5
@@ -128,8 +129,11 @@ static void pause_image(struct cache *c, struct cache_image *img, uint64_t now)
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
 {
 	img->batch_failed = true;
-	if (!img->fails_ns)
+	if (!img->fails_ns || now >= img->failed_ns + CLEANER_FORGET_NS) {
 		img->fails_ns = now;
+		shares_wake_at(c, now + CLEANER_STALLED_NS);
+	}
+	img->failed_ns = now;
 	if (error == -EAGAIN) {
 		pause_image(c, img, now);
 		return;
@@ -153,6 +157,7 @@ void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t no
 {
 	end_pause(img);
 	cleaner_progress(c);
+	shares_wake(c, ob);
 	migrate_kick(c, now, ob);
 }
 
@@ -439,6 +444,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	struct cache_image *img, *tmp;
 
 	finish_items(c);
+	shares_wake(c, ob);
 	adapt(m, now);
 	m->phase = MIGRATE_IDLE;
 	m->nr_items = 0;
@@ -543,7 +549,7 @@ static bool is_forced(const struct cache *c)
 /* The store has time, or the log has none to lose; else only what is drained is migrated. */
 static bool may_run(const struct cache *c)
 {
-	return log_is_short(c) || is_forced(c) ||
+	return log_is_short(c) || shares_are_tight(c) || is_forced(c) ||
 	       (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
 }
 

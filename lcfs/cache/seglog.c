@@ -290,7 +290,7 @@ int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint6
 	if (l->nr_bare >= BARE_RECORDS_MAX)
 		return -EAGAIN;
 	log_seal(c, now, ob);
-	ret = log_prepare(c, 0, 1, PURPOSE_CLEANER, now, ob);
+	ret = log_prepare(c, 0, 1, log_moving_purpose(c), now, ob);
 	if (ret < 0)
 		return ret;
 	rec = l->open;

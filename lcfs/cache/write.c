@@ -16,9 +16,10 @@
  * are completed from the present view. What needs sectors of a poisoned block (poison.c) is EIO; a
  * write that covers them all ends the poison.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/shares.h"
 
 #include "common/checksum.h"
+#include "common/nsec.h"
 
 /* ---------------------------------------------------------------- chunks */
 
@@ -278,9 +279,10 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 {
 	struct op size;
 	uint32_t ops = op_bytes_needed(w, &size);
-	int ret;
+	int ret = shares_admit(c, w, now);
 
-	ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
+	if (!ret)
+		ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
 	if (ret < 0)
 		return ret;
 	if (ops) {
@@ -299,6 +301,7 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 	if (w->s.extends)
 		w->image->logged_size = max(w->image->logged_size, chunk_end(w));
 	w->s.rec = log_reserve(c, w->image->id, w->s.block, w->s.blocks, &w->s.entry, &w->s.dst);
+	c->nr_reserved += w->s.blocks;
 	return 0;
 }
 
@@ -366,6 +369,7 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	struct record *rec = w->s.rec;
 	int64_t at = c->info.real_ns + (int64_t)now;
 
+	c->nr_reserved -= w->s.blocks;
 	/* With a rotten base the entries stay dead, and the chunk is tried again without it. */
 	if (!w->s.error && !is_spoilt(w)) {
 		publish_blocks(c, w, at);
@@ -432,7 +436,7 @@ static enum cache_step park(struct cache *c, struct cache_write *w, struct list 
 		return CACHE_AGAIN;
 	w->s.has_waited = true;
 	waiters_add(queue, &w->s.wait, &w->act);
-	if (queue == &c->log.space_waiters) {
+	if (queue == &c->log.space_waiters || queue == &c->share_waiters) {
 		commit_kick(c, now, ob);
 		migrate_kick(c, now, ob);
 	}
@@ -503,7 +507,6 @@ static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct 
 static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
 			       struct outbox *ob)
 {
-	next_chunk(c, w);
 	if (!range_try(c, w->image, &w->s.range, w->s.block, w->s.block + w->s.blocks - 1))
 		return park(c, w, &w->image->range_waiters, may_wait, now, ob);
 	if (w->s.is_partial) {
@@ -527,6 +530,36 @@ static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_
 	return CACHE_COPY;
 }
 
+/* ---------------------------------------------------------------- space */
+
+/* For the log, or for its image's share of it? */
+static bool must_wait(struct cache *c, const struct cache_write *w, uint64_t now)
+{
+	return shares_admit(c, w, now) < 0 || !log_has_space(c, PURPOSE_USER) ||
+	       (!w->s.has_waited && !list_is_empty(&c->log.space_waiters));
+}
+
+/*
+ * Holds nothing. Who waits for his share, or writes to a stalled image, waits apart: those who only
+ * wait for the log come one after the other.
+ */
+static enum cache_step wait_for_space(struct cache *c, struct cache_write *w, bool may_wait,
+				      uint64_t now, struct outbox *ob)
+{
+	bool is_stalled = image_is_stalled(w->image, now);
+
+	/* while cleaning yields space, there is no need to end the wait for it */
+	if (shares_admit(c, w, now) < 0 || cleaner_is_at_rest(c, now))
+		w->s.error = shares_patience(c, w->image, now);
+	if (w->s.error)
+		return end_write(c, w, now, ob);
+	if (!is_stalled && shares_admit(c, w, now) == 0)
+		return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+	if (may_wait)
+		shares_wake_at(c, now + NSEC_PER_SEC);
+	return park(c, w, &c->share_waiters, may_wait, now, ob);
+}
+
 static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool may_wait,
 				   uint64_t now, struct outbox *ob)
 {
@@ -547,16 +580,16 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 	if (!w->s.is_ready) {
 		if (log_is_short(c) && !w->s.is_admitted && delay(c, w, may_wait, now, ob, &step))
 			return step;
-		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
-		    !log_has_space(c, PURPOSE_USER))
-			return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+		next_chunk(c, w);
+		if (must_wait(c, w, now))
+			return wait_for_space(c, w, may_wait, now, ob);
 		step = prepare(c, w, may_wait, now, ob);
 		if (step != CACHE_COPY)
 			return step;
 	}
 	if (reserve(c, w, now, ob) < 0) {
 		let_go(c, w, now, ob);
-		return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+		return wait_for_space(c, w, may_wait, now, ob);
 	}
 	w->s.is_ready = false;
 	return CACHE_COPY;

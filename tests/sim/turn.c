@@ -193,6 +193,7 @@ static void lift(struct sim_world *w, struct sim_image *img)
 {
 	struct outbox ob;
 
+	img->is_refusing = false;
 	if (!img->is_conflict && !img->is_missing)
 		return;
 	end_conflict(w, img);
@@ -333,6 +334,11 @@ static void turn_start(struct sim_world *w, const struct plan *p)
 	case PLAN_CONFLICT:
 		toggle_conflict(w, p, img);
 		break;
+	case PLAN_REFUSE:
+		img->is_refusing = !img->is_refusing;
+		img->may_fail = true;
+		TRACE(w, "image %: refusing %", img->index, img->is_refusing);
+		break;
 	case NR_PLAN_KINDS:
 		break;
 	}
@@ -471,14 +477,26 @@ static void recover(struct sim_world *w, const struct plan *p)
 		crash(w, p);
 	}
 	sim_mount(w);
+	if (rng_below(&w->rng, 100) < p->rot_percent)
+		sim_rot(w);
+}
+
+/* What was lost is written again. */
+static void make_good(struct sim_world *w, struct sim_image *img)
+{
+	for (uint32_t b = 0; b < img->model->nr_blocks; b++)
+		if (img->model->block[b].lost)
+			sim_do_write(w, img, (uint64_t)b * ORACLE_BLOCK, ORACLE_BLOCK);
 }
 
 /* Everything in the plain files, and nothing left to do after that. */
 static void end_life(struct sim_world *w)
 {
 	calm_down(w);
-	for (uint32_t i = 0; i < w->conf.nr_images; i++)
+	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
+		make_good(w, &w->image[i]);
 		sim_do_clean(w, &w->image[i]);
+	}
 	sim_shutdown(w);
 	simdev_power_cut(w->dev, CUT_DROP_ALL, 0);
 	simstore_power_cut(w->store, CUT_DROP_ALL, 0);
