@@ -54,6 +54,18 @@ const struct ctl_number ctl_cache_numbers[CTL_NR_CACHE_NUMBERS] = {
 		"writes that failed" },
 	[CTL_CACHE_SYNC_ERRORS] = { "fsync_errors", "fsync_errors", CTL_COUNTER, "", 1,
 		"syncs that failed" },
+	[CTL_CACHE_SCRUB_LEFT] = { "scrub_left_bytes", "scrub_left_bytes", CTL_GAUGE, "bytes", 1,
+		"what a pass of the scrub that is under way has in front of it" },
+	[CTL_CACHE_SCRUBBED] = { "scrubbed_bytes", "scrubbed_bytes", CTL_COUNTER, "bytes", 1,
+		"read by the scrub" },
+	[CTL_CACHE_SCRUB_PASSES] = { "scrub_passes", "scrub_passes", CTL_COUNTER, "", 1,
+		"passes of the scrub that came to their end" },
+	[CTL_CACHE_SCRUB_CLEAN] = { "scrub_clean_errors", "scrub_clean_errors", CTL_COUNTER, "", 1,
+		"damaged blocks that the scrub has dropped, since a backing file has them" },
+	[CTL_CACHE_SCRUB_DIRTY] = { "scrub_dirty_errors", "scrub_dirty_errors", CTL_COUNTER, "", 1,
+		"damaged blocks that the scrub has found of which there was no other copy" },
+	[CTL_CACHE_SCRUB_HEADERS] = { "scrub_header_errors", "scrub_header_errors", CTL_COUNTER, "",
+		1, "segments that could not have been recovered; they are migrated at once" },
 };
 
 const struct ctl_number ctl_device_numbers[CTL_NR_DEVICE_NUMBERS] = {

@@ -44,6 +44,16 @@ static void status_numbers(const struct cache_status *st, uint64_t *n)
 	n[CTL_CACHE_MIGRATE_ERRORS] = st->migrate_errors;
 }
 
+static void scrub_numbers(const struct cache_scrub_status *st, uint64_t segment_bytes, uint64_t *n)
+{
+	n[CTL_CACHE_SCRUB_LEFT] = st->is_running ? (st->total - st->done) * segment_bytes : 0;
+	n[CTL_CACHE_SCRUBBED] = st->blocks * BLOCK_BYTES;
+	n[CTL_CACHE_SCRUB_PASSES] = st->passes;
+	n[CTL_CACHE_SCRUB_CLEAN] = st->bad_clean;
+	n[CTL_CACHE_SCRUB_DIRTY] = st->bad_dirty;
+	n[CTL_CACHE_SCRUB_HEADERS] = st->bad_headers;
+}
+
 static void request_numbers(struct imagedir *d, struct ctl_cache_data *c)
 {
 	struct image_io_counts n;
@@ -62,6 +72,7 @@ int ctl_cache_data_read(struct ctlfs *t, uint32_t id, struct ctl_cache_data *c)
 {
 	struct imagedir *d = t->dir;
 	struct cache *cache;
+	struct cache_scrub_status scrub;
 	const char *device;
 
 	if (!imagedir_hold_cache(d, id))
@@ -71,12 +82,14 @@ int ctl_cache_data_read(struct ctlfs *t, uint32_t id, struct ctl_cache_data *c)
 	device = imagedir_cache_device(d, id);
 	c->device = strdup(device ? device : t->cache_path);
 	cache_status(cache, &c->status);
+	cache_scrub_status(cache, &scrub);
 	cache_latency(cache, &c->time[CTL_LATENCY_FLUSH], &c->time[CTL_LATENCY_MIGRATE]);
 	for (int k = 0; k < NR_KNOBS; k++)
 		c->knob[k] = cache_knob_get(cache, (enum cache_knob)k);
 	request_numbers(d, c);
 	imagedir_release_cache(d, id);
 	status_numbers(&c->status, c->number);
+	scrub_numbers(&scrub, c->status.segment_bytes, c->number);
 	c->state = c->status.is_failed ? "failed" : "ok";
 	c->reason = c->status.is_failed ? strerror(c->status.error) : "";
 	return c->device ? 0 : -ENOMEM;
