@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "common/nsec.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/pool.h"
 
 void cache_conf_default(struct cache_conf *conf)
 {

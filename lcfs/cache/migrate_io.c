@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "common/checksum.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
 
 /* ---------------------------------------------------------------- read and verify */
 
