@@ -32,6 +32,7 @@
 
 #include "common/nsec.h"
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
 #include "lcfs/cache/shares.h"
 
 #define RETRY_NS NSEC_PER_SEC
@@ -155,6 +156,8 @@ void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t no
 	end_pause(img);
 	cleaner_progress(c);
 	shares_wake(c, ob);
+	if (img->is_draining && !img->in_batch && poison_is_all(img))
+		op_drain_done(c, img, now, ob);
 	migrate_kick(c, now, ob);
 }
 

@@ -287,6 +287,28 @@ START_TEST(test_h2_a_copy_never_brings_back_what_is_gone)
 }
 END_TEST
 
+/* H2, E5. What was copied and then migrated is clean: no replay brings it back. */
+START_TEST(test_h2_copies_are_clean_when_their_image_is)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+
+	write_blocks(w, x, 0, X_BLOCKS);
+	find_refusal(w, x);
+	write_blocks(w, y, 0, 40);
+	scenario_run(w, 5000 * SIM_MS);
+	ck_assert_uint_gt(status_of(w).relocated_blocks, 0);
+	x->is_refusing = x->may_fail = false;
+	sim_do_clean(w, x);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	ck_assert_int_eq(sim_open(w, 0), 0);
+	sim_attach(w);
+	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 0);
+	sim_judge(w, true);
+	scenario_end(w);
+}
+END_TEST
+
 /* x has blocks 3 and 4 dirty, and 3 is poisoned; nothing of it is in RAM any more. */
 static struct sim_world *begin_poisoned(void)
 {
@@ -376,6 +398,37 @@ START_TEST(test_f4_poison_ends)
 	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, &w->image[0], 3 * BLOCK + 5, BLOCK)), -EIO);
 	scenario_write_block(w, &w->image[0], 3);
 	expect_whole(w, &w->image[0]);
+}
+END_TEST
+
+/* F4. A block is found damaged for good while a write to it has its entry and is not published: the
+ * write is what is there in the end. */
+START_TEST(test_f4_poison_never_overtakes_a_write)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r;
+
+	write_blocks(w, x, 3, 2);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	scenario_mount(w);
+	sim_rot_block(w, x, 3);
+	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 3, 1)), -EIO);
+	r = sim_start_write(w, x, 3 * BLOCK, BLOCK, false);
+	scenario_take_to(w, r, SIM_COPIED);
+	sim_pass_time(w, 2000 * SIM_MS);
+	for (struct sim_request *read = sim_start_read(w, x, 3, 1); read->phase != SIM_ENDED;) {
+		read->is_kept = true;
+		if (sim_can_advance(read))
+			sim_advance(w, read);
+		for (uint32_t i = w->nr_actions; i-- > 0;)
+			if (w->action[i]->action->type == ACTION_DEV_READ) {
+				sim_carry(w, w->action[i], NULL);
+				sim_return(w, w->action[i]);
+			}
+	}
+	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
+	expect_whole(w, x);
 }
 END_TEST
 
@@ -486,7 +539,8 @@ SCENARIO_SUITE("cleaning", test_h2_a_conflict_does_not_stop_others,
 	       test_h2_a_stalled_image_keeps_to_its_share,
 	       test_h2_the_cleaner_rests_when_everything_is_stalled, test_h2_crashes_while_cleaning,
 	       test_h2_a_copy_never_overtakes_a_write,
-	       test_h2_a_copy_never_brings_back_what_is_gone, test_f4_poison_stays,
-	       test_f4_poison_ends, test_f4_a_write_of_what_was_lost_ends_poison,
-	       test_f4_unreadable, test_f4_a_moment_of_errors_poisons_nothing,
-	       test_f4_the_cleaner_finds_rot)
+	       test_h2_a_copy_never_brings_back_what_is_gone,
+	       test_h2_copies_are_clean_when_their_image_is, test_f4_poison_stays,
+	       test_f4_poison_ends, test_f4_poison_never_overtakes_a_write,
+	       test_f4_a_write_of_what_was_lost_ends_poison, test_f4_unreadable,
+	       test_f4_a_moment_of_errors_poisons_nothing, test_f4_the_cleaner_finds_rot)
