@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The index together with what is counted: an image's and a segment's live and dirty blocks. */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/cleaner.h"
 
 static void set_dirty(struct cache *c, struct cache_image *img, uint32_t cbn, uint32_t generation,
 		      int64_t at)

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 
 #include "common/nsec.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/pool.h"
+#include "lcfs/cache/scrub.h"
 
 void cache_conf_default(struct cache_conf *conf)
 {

@@ -32,16 +32,18 @@
  * cannot be migrated as closely as can be; when two laps have passed in which nothing else has
  * happened (nothing was written, migrated or dropped), it rests until something does.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/cleaner.h"
 
 #include <stdlib.h>
 
 #include "common/checksum.h"
 #include "common/nsec.h"
+#include "lcfs/cache/poison.h"
+#include "lcfs/cache/scrub.h"
 
 #define ITEMS_MAX 256u
 #define RUN_BLOCKS 64u
-#define SEGMENTS_MAX 4u /* of a round */
+#define SEGMENTS_MAX 4u		    /* of a round */
 #define PAUSE_NS (NSEC_PER_SEC / 8) /* after a round that came to nothing */
 
 enum cleaner_phase {

@@ -68,33 +68,8 @@ struct segment {
 
 /* ---------------------------------------------------------------- RAM buffers */
 
-#define POOL_MAGIC 0x31305f6c6f6f7063ull /* "cpool_01" */
-#define POOL_VERSION 1u
-
-/* In shared memory: read by the next daemon (C). magic is written last. */
-struct pool_header {
-	uint64_t magic;
-	uint32_t version, nr_buffers;
-	uint64_t segment_bytes;
-	uint8_t cache_uuid[FORMAT_UUID_BYTES];
-	uint8_t mount_id[FORMAT_UUID_BYTES];
-	uint8_t boot_id[FORMAT_UUID_BYTES];
-	uint8_t next_mount_id[FORMAT_UUID_BYTES]; /* of the mount that is taking over: what is here
-						   * was drained once the super block names it */
-};
-
-/*
- * One a buffer, in shared memory. segment_id != 0: the buffer holds records that are not durable;
- * it is stored last when a buffer is opened, and cleared first when it is let go. Records stand one
- * behind the other from block 0; the last one's header is at block last_record, and it may still be
- * open: key[], entry_flags[] and the counts of its header are valid, sum[], link and checksum are
- * not; an entry counts when its dirty[] is not 0, which is stored last (release).
- */
-struct pool_ctl {
-	uint64_t segment_id;
-	uint32_t last_record;
-	uint32_t reserved[13];
-};
+struct pool_header;
+struct pool_ctl;
 
 struct wbuf {
 	struct list node;	 /* log.free_bufs when no record in it is un-durable */
@@ -299,7 +274,7 @@ struct migrate;
 struct cleaner;
 struct scrub;
 
-/* A dirty block that was found damaged, and may be poisoned when it is found so again (poison.c). */
+/* A dirty block that was found damaged, and may be poisoned when it is found so again. */
 #define SUSPECTS_MAX 32u
 struct suspect {
 	uint64_t position; /* log_position(), 0: none */
@@ -450,17 +425,6 @@ void write_end_delays(struct cache *c, uint64_t now, struct outbox *ob);
 void write_end_all_delays(struct cache *c, struct outbox *ob);
 uint64_t write_next_delay(const struct cache *c);
 
-/* ---------------------------------------------------------------- pool.c */
-
-void pool_init(struct cache *c, void *pool); /* structs over the memory, contents untouched */
-/* Before the super block names this mount: a death right behind it must find the pool valid. */
-void pool_announce(struct cache *c, bool is_valid, const uint8_t *present);
-void pool_format(struct cache *c); /* empty, of this mount */
-void pool_mark_open(struct wbuf *b, uint32_t start);
-void pool_mark_closed(struct wbuf *b);
-/* Buffer i of a valid pool that nobody uses. */
-const struct pool_ctl *pool_peek(const void *pool, uint32_t i, const uint8_t **mem);
-
 /* ---------------------------------------------------------------- cache.c */
 
 /* Something is due at `at`. Needs no lock. */
@@ -501,28 +465,6 @@ bool blocks_drop_range(struct cache *c, struct cache_image *img, uint64_t first,
  * `before`. */
 void blocks_drop_sectors(struct cache *c, struct cache_image *img, uint64_t block, uint8_t mask,
 			 uint64_t before);
-
-/* ---------------------------------------------------------------- poison.c */
-
-/*
- * Somebody has read the slot at `position` (log_position(), taken when the read began), which was
- * the newest version of the block, and it is damaged: error is -EUCLEAN when its checksum did not
- * match, else what the read gave. A clean one is forgotten, its backing file serves. A dirty one is
- * counted, and becomes a poisoned block when it is found again so a second later: at once or, where
- * an operation or write holds the block or the log has no space, when it is found once more. For
- * every finder: reads, writes, migration, the cleaner, a scrub. Nothing happens if the index points
- * elsewhere by now. The finder's own range must be released.
- */
-void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint64_t position,
-		  int error, uint64_t now, struct outbox *ob);
-/* The block was found damaged a moment ago: it is to be left alone until the next look is due. */
-bool poison_is_suspect(const struct cache *c, uint32_t cbn, uint64_t now);
-/* When the next look is due, UINT64_MAX: never. */
-uint64_t poison_deadline(const struct cache *c);
-/* A poisoned block is logged again at the head. -EAGAIN: not now. */
-int poison_move(struct cache *c, uint32_t cbn, uint64_t now, struct outbox *ob) must_check;
-/* Is what is dirty of the image poisoned, all of it, and is nothing else to be done? */
-bool poison_is_all(const struct cache_image *img);
 
 /* ---------------------------------------------------------------- imgtab.c */
 
@@ -596,7 +538,7 @@ bool range_is_held(const struct cache_image *img, uint64_t block);
 /* Takes a block that nobody holds, before those who have announced that they want it. */
 bool range_take_first(struct cache_image *img, struct cache_range *r, uint64_t block);
 
-/* ---------------------------------------------------------------- merge buffers (read.c) */
+/* ---------------------------------------------------------------- merge.c */
 
 uint8_t *merge_get(struct cache *c);
 void merge_put(struct cache *c, uint8_t *m, struct outbox *ob);
@@ -644,45 +586,6 @@ bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint
 		      uint64_t last);
 uint64_t migrate_deadline(const struct cache *c);
 uint64_t migrate_ram(const struct cache *c);
-
-/* ---------------------------------------------------------------- cleaner.c */
-
-int cleaner_init(struct cache *c) must_check;
-void cleaner_free(struct cache *c);
-uint64_t cleaner_ram(const struct cache *c);
-/* Begins a round if the log is short and what stands at its tail cannot be migrated. */
-void cleaner_kick(struct cache *c, uint64_t now, struct outbox *ob);
-bool cleaner_is_busy(const struct cache *c);
-/* Off the lock: the checksums or copies of a round. */
-int cleaner_work(struct cache *c);
-/* A block was written, migrated or dropped, a state has changed: what was in vain may not be so
- * now. */
-void cleaner_progress(struct cache *c);
-/* So long its batches have failed: a moment's trouble is none. */
-#define CLEANER_STALLED_NS UINT64_C(3000000000)
-/* What is older says nothing: nobody has tried for longer than any pause between two tries. */
-#define CLEANER_FORGET_NS UINT64_C(64000000000)
-/* Has it packed what there is, in vain? */
-bool cleaner_is_at_rest(const struct cache *c, uint64_t now);
-/* Does its backing store not take the image's data, or not now and not for a while? */
-bool image_is_stalled(const struct cache_image *img, uint64_t now);
-
-/* ---------------------------------------------------------------- scrub.c */
-
-int scrub_init(struct cache *c) must_check;
-void scrub_free(struct cache *c);
-uint64_t scrub_ram(const struct cache *c);
-/* Reads the next piece if a pass is asked for, and it is time. */
-void scrub_kick(struct cache *c, uint64_t now, struct outbox *ob);
-bool scrub_is_busy(const struct cache *c);
-uint64_t scrub_deadline(const struct cache *c);
-/* A new pass from the start, whatever is under way. */
-void scrub_restart(struct cache *c);
-/* Off the lock: checksums and headers of a piece. */
-int scrub_work(struct cache *c);
-bool scrub_owns(const struct cache *c, const struct action *a);
-/* A header that a recovery would need is damaged: the tail is to pass it, whatever the load is. */
-bool scrub_wants_tail(const struct cache *c);
 
 /* ---------------------------------------------------------------- recovery.c, op.c */
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /*
- * 18 bytes and a bit a block in the arrays and 3 buckets of 4 bytes for 8 blocks make 19.6; segments
- * and what else grows with the device must fit the rest of the 20.
+ * 18 bytes and a bit a block in the arrays and 3 buckets of 4 bytes for 8 blocks make 19.6;
+ * segments and what else grows with the device must fit the rest of the 20.
  */
 static uint32_t bucket_count(uint64_t blocks)
 {

@@ -70,6 +70,8 @@ void migrate_collect(struct cache *c, uint64_t now);
 void migrate_add_image(struct migrate *m, struct cache_image *img);
 /* All actions of the phase have ended: on to the next one that has any. */
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
+/* The batch has been collected. */
+void migrate_begin(struct cache *c, uint64_t now, struct outbox *ob);
 /* Does the index still point at it? */
 bool migrate_item_is_current(struct cache *c, const struct migrate_item *it);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */

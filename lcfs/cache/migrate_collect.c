@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "lcfs/cache/poison.h"
+
 static int compare_key(const void *a, const void *b)
 {
 	const struct migrate_item *x = a, *y = b;

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "common/checksum.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
+#include "lcfs/cache/scrub.h"
 
 /* ---------------------------------------------------------------- read and verify */
 

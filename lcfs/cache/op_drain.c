@@ -5,6 +5,7 @@
  * that is left is poisoned: that goes to no backing file.
  */
 #include "lcfs/cache/op.h"
+#include "lcfs/cache/poison.h"
 
 /* All is in the backing file: wait until the log says so durably. */
 static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)

@@ -6,6 +6,7 @@
 #include "lcfs/cache/op.h"
 
 #include "common/checksum.h"
+#include "lcfs/cache/poison.h"
 
 /* ---------------------------------------------------------------- what it covers */
 

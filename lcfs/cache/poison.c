@@ -21,7 +21,7 @@
  * else has the block's range: a write that has its entry, but is not published, would be overtaken
  * and lost. Nothing is copied, so it is all one critical section.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/poison.h"
 
 #include "common/nsec.h"
 

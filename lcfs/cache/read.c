@@ -11,7 +11,7 @@
  * plan that the index has overtaken is made again a few times; after that it is answered as it is,
  * since each of its sectors was current at some moment of the read.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/poison.h"
 
 #include "common/checksum.h"
 

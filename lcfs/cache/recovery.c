@@ -21,6 +21,7 @@
 
 #include "common/cleanup.h"
 #include "lcfs/cache/logscan.h"
+#include "lcfs/cache/pool.h"
 #include "lcfs/cache/superread.h"
 
 int recovery_say(struct recovery *r, int error, const char *fmt, ...)

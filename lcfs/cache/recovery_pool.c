@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "lcfs/cache/pool.h"
 
 static int read_from_ram(struct recovery *r, const struct recovery_record *rec, uint32_t i,
 			 void *buf)

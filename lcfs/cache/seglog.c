@@ -14,6 +14,7 @@
 
 #include "common/checksum.h"
 #include "common/nsec.h"
+#include "lcfs/cache/pool.h"
 
 /* One with data takes two blocks at least, so many more of a single block there can be. */
 #define BARE_RECORDS_MAX 32u

@@ -3,6 +3,7 @@
 #include "lcfs/cache/shares.h"
 
 #include "common/nsec.h"
+#include "lcfs/cache/cleaner.h"
 
 void shares_init(struct cache *c)
 {
@@ -34,8 +35,7 @@ static uint64_t new_blocks(const struct cache *c, const struct cache_write *w)
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < w->s.blocks; i++) {
-		uint32_t cbn =
-			index_find(&c->index, entry_key(w->image->id, w->s.block + i));
+		uint32_t cbn = index_find(&c->index, entry_key(w->image->id, w->s.block + i));
 
 		n += cbn == CBN_NONE || !index_is_dirty(&c->index, cbn);
 	}

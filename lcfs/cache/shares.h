@@ -13,9 +13,9 @@
  *     all stall: SHARE_SPARE of the segments, at least two;
  *   - above 70 % one image of several makes migration run, whatever the load of the store is.
  *
- * Who must wait for that holds nothing. The wait of a stalled image's writer ends with ENOSPC or EIO
- * when the image has been stalled for stall_timeout (KNOB_STALL_TIMEOUT), and so does his wait for
- * space in the log; those of others never do, and need not.
+ * Who must wait for that holds nothing. The wait of a stalled image's writer ends with ENOSPC or
+ * EIO when the image has been stalled for stall_timeout (KNOB_STALL_TIMEOUT), and so does his wait
+ * for space in the log if cleaning yields none; those of others never do, and need not.
  */
 #ifndef LCFS_CACHE_SHARES_H
 #define LCFS_CACHE_SHARES_H

@@ -20,6 +20,8 @@
 
 #include "common/checksum.h"
 #include "common/nsec.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
 
 /* ---------------------------------------------------------------- chunks */
 
@@ -75,30 +77,6 @@ static uint8_t torn_sectors(const struct cache_write *w, uint64_t size)
 	if (b % SECTOR_BYTES && start + b < size)
 		torn |= sectors(b - 1, b);
 	return torn;
-}
-
-/* ---------------------------------------------------------------- merge buffers */
-
-struct merge_buf {
-	struct list node;
-};
-
-uint8_t *merge_get(struct cache *c)
-{
-	struct merge_buf *m = list_pop_head(&c->merge_free, struct merge_buf, node);
-
-	return (uint8_t *)m;
-}
-
-void merge_put(struct cache *c, uint8_t *mem, struct outbox *ob)
-{
-	struct merge_buf *m = (void *)mem;
-
-	if (!m)
-		return;
-	list_init(&m->node);
-	list_add_head(&c->merge_free, &m->node);
-	waiters_wake(&c->merge_waiters, ob);
 }
 
 /* ---------------------------------------------------------------- the older version */

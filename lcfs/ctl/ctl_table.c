@@ -158,6 +158,8 @@ const struct ctl_item ctl_table[] = {
 		      "at most so old is the oldest of them; 0 if there is none"),
 	DEVICE_NUMBER("cached_bytes", "bytes", CTL_DEVICE_CACHED_BYTES,
 		      "data of it that can be read from the cache, dirty or not"),
+	DEVICE_NUMBER("damaged_blocks", "blocks", CTL_DEVICE_DAMAGED_BLOCKS,
+		      "blocks of 4 KiB whose only copy, in the cache, is damaged"),
 	DEVICE_NUMBER("size", "bytes", CTL_DEVICE_SIZE, "its size"),
 	READ_ONLY(CTL_IN_DEVICE, "state", "", ctl_device_show_state, 0,
 		  "uncached, clean, dirty, draining, conflict, missing or error"),

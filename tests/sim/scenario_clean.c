@@ -211,6 +211,30 @@ START_TEST(test_h2_crashes_while_cleaning)
 }
 END_TEST
 
+/* x refuses, and the cleaner has blocks of it in hand: read, and with works also with entries. */
+static struct sim_world *begin_cleaning(bool works)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0];
+
+	write_blocks(w, x, 0, X_BLOCKS);
+	find_refusal(w, x);
+	scenario_hold(w, ACTION_WORK);
+	for (uint64_t i = 0; !scenario_is_out(w, ACTION_WORK); i++) {
+		ck_assert_uint_lt(i, 200);
+		sim_start_write(w, x, (20 + i % 20) * BLOCK, BLOCK, false);
+		scenario_run(w, 0);
+	}
+	ck_assert(!status_of(w).is_migrating);
+	for (uint32_t i = 0; works && i < w->nr_actions; i++)
+		if (w->action[i]->action->type == ACTION_WORK) {
+			sim_carry(w, w->action[i], NULL);
+			sim_return(w, w->action[i]);
+			break;
+		}
+	return w;
+}
+
 /*
  * H2, D4. A block is written again while the cleaner has its older version in hand: once before it
  * has an entry for it, once after. What was written last is there, at once and after a crash.
@@ -218,25 +242,10 @@ END_TEST
 START_TEST(test_h2_a_copy_never_overtakes_a_write)
 {
 	for (int works = 0; works < 2; works++) {
-		struct sim_world *w = begin();
+		struct sim_world *w = begin_cleaning(works);
 		struct sim_image *x = &w->image[0];
 		struct sim_request *r[X_BLOCKS];
 
-		write_blocks(w, x, 0, X_BLOCKS);
-		find_refusal(w, x);
-		scenario_hold(w, ACTION_WORK);
-		for (uint64_t i = 0; !scenario_is_out(w, ACTION_WORK); i++) {
-			ck_assert_uint_lt(i, 200);
-			sim_start_write(w, x, (20 + i % 20) * BLOCK, BLOCK, false);
-			scenario_run(w, 0);
-		}
-		ck_assert(!status_of(w).is_migrating);
-		for (uint32_t i = 0; works && i < w->nr_actions; i++)
-			if (w->action[i]->action->type == ACTION_WORK) {
-				sim_carry(w, w->action[i], NULL);
-				sim_return(w, w->action[i]);
-				break;
-			}
 		for (uint64_t b = 0; b < X_BLOCKS; b++) {
 			r[b] = sim_start_write(w, x, b * BLOCK, BLOCK, false);
 			r[b]->is_kept = true;
@@ -251,6 +260,52 @@ START_TEST(test_h2_a_copy_never_overtakes_a_write)
 		scenario_mount(w);
 		scenario_end(w);
 	}
+}
+END_TEST
+
+/* H2. The same with a truncate that cuts off what the cleaner has in hand, and with the image's
+ * last name. */
+START_TEST(test_h2_a_copy_never_brings_back_what_is_gone)
+{
+	for (int works = 0; works < 4; works++) {
+		struct sim_world *w = begin_cleaning(works & 1);
+		struct sim_image *x = &w->image[0], *y = &w->image[1];
+		struct sim_request *r = works & 2 ? sim_start_truncate(w, x, BLOCK) :
+						    sim_start_unlink(w, x);
+
+		r->is_kept = true;
+		scenario_run(w, 0);
+		scenario_release(w, ACTION_WORK);
+		ck_assert_int_eq(sim_wait(w, r), 0);
+		scenario_run(w, 0);
+		scenario_wrap(w, y, 0, 64);
+		scenario_wrap(w, y, 0, 64);
+		sim_power_cut(w, CUT_DROP_ALL);
+		scenario_mount(w);
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* H2, E5. What was copied and then migrated is clean: no replay brings it back. */
+START_TEST(test_h2_copies_are_clean_when_their_image_is)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+
+	write_blocks(w, x, 0, X_BLOCKS);
+	find_refusal(w, x);
+	write_blocks(w, y, 0, 40);
+	scenario_run(w, 5000 * SIM_MS);
+	ck_assert_uint_gt(status_of(w).relocated_blocks, 0);
+	x->is_refusing = x->may_fail = false;
+	sim_do_clean(w, x);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	ck_assert_int_eq(sim_open(w, 0), 0);
+	sim_attach(w);
+	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 0);
+	sim_judge(w, true);
+	scenario_end(w);
 }
 END_TEST
 
@@ -343,6 +398,37 @@ START_TEST(test_f4_poison_ends)
 	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, &w->image[0], 3 * BLOCK + 5, BLOCK)), -EIO);
 	scenario_write_block(w, &w->image[0], 3);
 	expect_whole(w, &w->image[0]);
+}
+END_TEST
+
+/* F4. A block is found damaged for good while a write to it has its entry and is not published: the
+ * write is what is there in the end. */
+START_TEST(test_f4_poison_never_overtakes_a_write)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r;
+
+	write_blocks(w, x, 3, 2);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	scenario_mount(w);
+	sim_rot_block(w, x, 3);
+	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 3, 1)), -EIO);
+	r = sim_start_write(w, x, 3 * BLOCK, BLOCK, false);
+	scenario_take_to(w, r, SIM_COPIED);
+	sim_pass_time(w, 2000 * SIM_MS);
+	for (struct sim_request *read = sim_start_read(w, x, 3, 1); read->phase != SIM_ENDED;) {
+		read->is_kept = true;
+		if (sim_can_advance(read))
+			sim_advance(w, read);
+		for (uint32_t i = w->nr_actions; i-- > 0;)
+			if (w->action[i]->action->type == ACTION_DEV_READ) {
+				sim_carry(w, w->action[i], NULL);
+				sim_return(w, w->action[i]);
+			}
+	}
+	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
+	expect_whole(w, x);
 }
 END_TEST
 
@@ -452,6 +538,9 @@ SCENARIO_SUITE("cleaning", test_h2_a_conflict_does_not_stop_others,
 	       test_h2_a_refusing_store_does_not_stop_others,
 	       test_h2_a_stalled_image_keeps_to_its_share,
 	       test_h2_the_cleaner_rests_when_everything_is_stalled, test_h2_crashes_while_cleaning,
-	       test_h2_a_copy_never_overtakes_a_write, test_f4_poison_stays, test_f4_poison_ends,
+	       test_h2_a_copy_never_overtakes_a_write,
+	       test_h2_a_copy_never_brings_back_what_is_gone,
+	       test_h2_copies_are_clean_when_their_image_is, test_f4_poison_stays,
+	       test_f4_poison_ends, test_f4_poison_never_overtakes_a_write,
 	       test_f4_a_write_of_what_was_lost_ends_poison, test_f4_unreadable,
 	       test_f4_a_moment_of_errors_poisons_nothing, test_f4_the_cleaner_finds_rot)
