@@ -153,9 +153,9 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("json");
 	TCase *tc = tcase_create("strings");
 
-	CHECK_CASE(s, "json", the_checker_of_json_is_strict, members_have_lines_as_deep_as_is_wanted,
-		   several_may_follow_each_other, bytes_may_have_zeros,
-		   characters_are_as_long_as_they_say);
+	CHECK_CASE(s, "json", the_checker_of_json_is_strict,
+		   members_have_lines_as_deep_as_is_wanted, several_may_follow_each_other,
+		   bytes_may_have_zeros, characters_are_as_long_as_they_say);
 	tcase_add_loop_test(tc, any_bytes_are_text, 0, array_size(strings));
 	suite_add_tcase(s, tc);
 	return s;
