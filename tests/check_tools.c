@@ -268,8 +268,8 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(t, strings_are_escaped, 0, (int)array_size(strings));
 	suite_add_tcase(s, t);
 	CHECK_CASE(s, "progress", what_is_quick_shows_no_progress, progress_is_a_line_each_time,
-		   a_bar_goes_away_without_a_trace,
-		   a_bar_fills_what_the_columns_have, no_terminal_shows_no_progress);
+		   a_bar_goes_away_without_a_trace, a_bar_fills_what_the_columns_have,
+		   no_terminal_shows_no_progress);
 	CHECK_CASE(s, "overlay", an_overlay_keeps_writes_to_itself);
 	return s;
 }
