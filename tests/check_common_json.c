@@ -13,9 +13,9 @@
 
 START_TEST(the_checker_of_json_is_strict)
 {
-	static const char *const bad[] = { "{\"a\":1,}", "[1 2]", "\"\n\"", "\"\\x41\"", "01",
-					   "{1:2}",	 "[",	  "nul",    "\"a",	 "",
-					   "\"\xff\"",	 "\"\\udcff\"" };
+	static const char *const bad[] = { "{\"a\":1,}", "[1 2]", "\"\n\"",   "\"\\x41\"",
+					   "01",	 "{1:2}", "[",	      "nul",
+					   "\"a",	 "",	  "\"\xff\"", "\"\\udcff\"" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(!check_json_value(bad[i]) || *check_json_value(bad[i]), "%s", bad[i]);
@@ -112,8 +112,7 @@ START_TEST(any_bytes_are_text)
 {
 	char want[128];
 
-	snprintf(want, sizeof(want), "{\"%s\": \"%s\"}\n", strings[_i].json,
-		 strings[_i].json);
+	snprintf(want, sizeof(want), "{\"%s\": \"%s\"}\n", strings[_i].json, strings[_i].json);
 	begin(0);
 	json_open(&j, NULL, '{');
 	json_text(&j, strings[_i].raw, strings[_i].raw);
@@ -153,9 +152,9 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("json");
 	TCase *tc = tcase_create("strings");
 
-	CHECK_CASE(s, "json", the_checker_of_json_is_strict, members_have_lines_as_deep_as_is_wanted,
-		   several_may_follow_each_other, bytes_may_have_zeros,
-		   characters_are_as_long_as_they_say);
+	CHECK_CASE(s, "json", the_checker_of_json_is_strict,
+		   members_have_lines_as_deep_as_is_wanted, several_may_follow_each_other,
+		   bytes_may_have_zeros, characters_are_as_long_as_they_say);
 	tcase_add_loop_test(tc, any_bytes_are_text, 0, array_size(strings));
 	suite_add_tcase(s, tc);
 	return s;

@@ -9,15 +9,7 @@ requires_loop
 requires udevadm unshare
 
 # /run is one of this test's own: rules and database go there.
-if [ "${test_in_namespace:-}" != yes ]; then
-	unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
-	test_in_namespace=yes
-	export test_in_namespace
-	status=0
-	unshare -m --propagation private "$0" || status=$?
-	exit $status
-fi
-let_go_of_foreign_mounts
+own_namespace "$0"
 mount -t tmpfs tmpfs /run
 cleanup_fn umount -l /run
 mkdir -p /run/udev/rules.d

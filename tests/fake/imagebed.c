@@ -475,6 +475,15 @@ struct image *bed_create(struct bed *b, const char *path)
 	return img;
 }
 
+struct image *bed_make_image(struct bed *b, const char *path, char fill, uint32_t bytes)
+{
+	struct image *img = bed_create(b, path);
+
+	must(image_open(img, true) == 0);
+	must(bed_fill(img, fill, bytes, 0) == (int)bytes);
+	return img;
+}
+
 struct image *bed_open(struct bed *b, const char *path)
 {
 	struct image *img = bed_get(b, path);

@@ -290,8 +290,7 @@ static enum plan_kind pick_kind(struct sim_world *w, const struct plan *p)
 
 static bool wants_decision(struct sim_world *w, const struct plan *p, const struct sim_image *img)
 {
-	return p->is_deciding && (img->is_conflict || img->is_missing) &&
-	       rng_chance(&w->rng, 1, 2);
+	return p->is_deciding && (img->is_conflict || img->is_missing) && rng_chance(&w->rng, 1, 2);
 }
 
 static void turn_start(struct sim_world *w, const struct plan *p)

@@ -94,8 +94,8 @@ void undo_apply(struct undo *u, int fd);
 struct fault_node {
 	int fd; /* O_PATH; const */
 	uint64_t dev, ino;
-	uint64_t nlookup;  /* store->lock */
-	struct list hash;  /* store->lock */
+	uint64_t nlookup; /* store->lock */
+	struct list hash; /* store->lock */
 	struct undo undo;
 };
 
