@@ -165,11 +165,8 @@ void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob)
 /* ---------------------------------------------------------------- phases with one action an image
  */
 
-/*
- * Has nobody touched the file since the sync of the batch was issued? Else the stamp may be of a
- * change that came between the sync and the look at it, which a power cut takes back: the recorded
- * one, which is older, is right for a file that is being touched.
- */
+/* Has nobody touched the file since before the batch's sync? Else the stamp may be of a change that
+ * a power cut takes back; the older one is right for a file that is being touched. */
 static bool was_left_alone(const struct cache_image *img)
 {
 	return !img->touchers && img->touch_seq == img->batch_touch_seq;
