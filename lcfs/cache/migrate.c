@@ -359,8 +359,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .has_stamp = true };
 
 	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
-	    img->last_lsn != img->batch_lsn || !was_left_alone(img) ||
-	    img->size != img->sync.off)
+	    img->last_lsn != img->batch_lsn || !was_left_alone(img) || img->size != img->sync.off)
 		return;
 	op.stamp = img->stamp;
 	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
