@@ -36,7 +36,8 @@ phase_lint() {
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
 		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
-		tests/*.bash tests/limited tests/sim/mutate completion/lcfs \
+		tests/*.bash tests/limited tests/sim/mutate tests/powercut/mutate \
+		tests/powercut/powercut completion/lcfs \
 		debian/tests/smoke) || failed=1
 	return $failed
 }
@@ -67,7 +68,7 @@ phase_fuzz() {
 }
 
 phase_distcheck() {
-	test_in distcheck --distcheck
+	POWERCUT_STATES=20 test_in distcheck --distcheck
 }
 
 # What autoreconf puts into a tree; all else that a build makes, make distclean takes away.

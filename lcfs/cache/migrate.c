@@ -173,6 +173,13 @@ void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob)
 /* ---------------------------------------------------------------- phases with one action an image
  */
 
+/* Has nobody touched the file since before the batch's sync? Else the stamp may be of a change that
+ * a power cut takes back; the older one is right for a file that is being touched. */
+static bool was_left_alone(const struct cache_image *img)
+{
+	return !img->touchers && img->touch_seq == img->batch_touch_seq;
+}
+
 static void image_done(struct cache *c, struct action *a, int result, uint64_t now,
 		       struct outbox *ob)
 {
@@ -184,7 +191,7 @@ static void image_done(struct cache *c, struct action *a, int result, uint64_t n
 				 ob);
 	if (result < 0)
 		migrate_image_failed(c, img, result, now);
-	else if (m->phase == MIGRATE_SYNC)
+	else if (m->phase == MIGRATE_SYNC && was_left_alone(img))
 		memcpy(&img->stamp, &a->stamp, sizeof(img->stamp));
 	if (--m->pending == 0)
 		migrate_next_phase(c, now, ob);
@@ -345,7 +352,7 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 		if (img->batch_failed)
 			continue;
 		img->batch_lsn = img->last_lsn;
-		img->batch_touch_seq = img->touch_seq;
+		img->batch_touch_seq = img->touchers ? UINT64_MAX : img->touch_seq;
 		img->batch_final = img->batch_items == img->dirty && !imgtab_has_pending(img) &&
 				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
 		issue_image(c, img, ACTION_BACK_SYNC, ob);
@@ -362,8 +369,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .has_stamp = true };
 
 	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
-	    img->last_lsn != img->batch_lsn || img->touchers ||
-	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
+	    img->last_lsn != img->batch_lsn || !was_left_alone(img) || img->size != img->sync.off)
 		return;
 	op.stamp = img->stamp;
 	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
@@ -379,8 +385,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 /* Orderly end: after its sync the file is what the stamp says, dirty data in the log or not. */
 static void end_touching(struct cache *c, struct cache_image *img)
 {
-	if (!c->is_stopping || img->batch_failed || img->touchers || imgtab_has_pending(img) ||
-	    img->touch_seq != img->batch_touch_seq)
+	if (!c->is_stopping || img->batch_failed || imgtab_has_pending(img) || !was_left_alone(img))
 		return;
 	img->is_touching = false;
 }

@@ -37,6 +37,18 @@ static uint32_t data_blocks(const struct record_disk *h)
 	return n;
 }
 
+/* Entries that were being handed out when the daemon died are counted last: what stands behind the
+ * count is none, and would make the record invalid. */
+static void drop_uncounted(struct record_disk *h)
+{
+	uint32_t n = le16_get(h->nr_entries), rest = RECORD_ENTRIES_MAX - n;
+
+	memset(h->key + n, 0, rest * sizeof(h->key[0]));
+	memset(h->sum + n, 0, rest * sizeof(h->sum[0]));
+	memset(h->dirty + n, 0, rest);
+	memset(h->entry_flags + n, 0, rest);
+}
+
 /* One record of a buffer: skipped when the log has it, else written where it belongs. */
 static int drain_record(struct recovery *r, struct recovery_drain *d, struct record_disk *h,
 			uint32_t offset)
@@ -49,6 +61,7 @@ static int drain_record(struct recovery *r, struct recovery_drain *d, struct rec
 				       .segment_id = d->segment_id,
 				       .offset = offset,
 				       .read = read_from_ram };
+	enum format_reason why;
 	int ret;
 
 	if (lsn <= r->last_lsn)
@@ -60,12 +73,14 @@ static int drain_record(struct recovery *r, struct recovery_drain *d, struct rec
 				    " is: one of them is not of this cache's last mount",
 				    r->last_lsn + 1, lsn);
 	h->nr_blocks = le16_make((uint16_t)(blocks - 1));
+	drop_uncounted(h);
 	r->last_link = log_finish_record(c, h, r->last_link, le64_get(h->durable_lsn),
 					 now ? now : r->real_ns);
-	if (record_verify(h, c->sb.cache_uuid, c->sb.key, le64_get(h->address)) != FORMAT_OK)
+	why = record_verify(h, c->sb.cache_uuid, c->sb.key, le64_get(h->address));
+	if (why != FORMAT_OK)
 		return recovery_say(r, -EUCLEAN,
-				    "record %" PRIu64 " in the RAM buffers is not well formed",
-				    lsn);
+				    "record %" PRIu64 " in the RAM buffers is not well formed (%s)",
+				    lsn, format_reason_text(why));
 	ret = blkdev_write(r->dev, h, (uint64_t)blocks * BLOCK_BYTES,
 			   log_device_offset(c, log_cbn(c, d->segment_id, offset)));
 	if (ret < 0)

@@ -3,9 +3,9 @@
  * What the workload of the power cut test did: every operation on every image, in a file that lies
  * elsewhere and is shared by all who map it.
  *
- * The operations of an image are numbered from 1, in their order: one thread writes to an image, and
- * begins none before the last one has returned. A write's number is the version of the sectors it
- * wrote, and stands in them together with image and sector, with a filling that follows from all
+ * The operations of an image are numbered from 1, in their order: one thread writes to an image,
+ * and begins none before the last one has returned. A write's number is the version of the sectors
+ * it wrote, and stands in them together with image and sector, with a filling that follows from all
  * these and the seed. Version 0 is zeros. issued and answered are from one counter for all images.
  */
 #ifndef TESTS_POWERCUT_JOURNAL_H

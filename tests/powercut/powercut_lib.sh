@@ -81,7 +81,11 @@ start_lcfs()
 	"$LCFS" -f -o "cache=$lcfs_cache,ram_buffers=8,config=none" "$disk/images" "$mnt" \
 		>>"$tmp/log" 2>&1 </dev/null &
 	lcfs_pid=$!
-	soon has_started || fail "lcfs does not mount"
+	soon has_started || fail "lcfs neither mounts nor ends"
+	has_fs "$mnt" fuse.lcfs && return
+	wait "$lcfs_pid" || :
+	lcfs_pid=
+	fail "lcfs does not mount"
 }
 
 has_started()

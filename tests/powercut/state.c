@@ -9,10 +9,10 @@
  * Files were empty when the trace began, or as they are in the directory BASE. -p: what is certain
  * stays in that directory for the next call, which is faster then if its INDEX is not lower.
  *
- * A cut is an instant: just before the end of a sync, just after it, or anywhere. Of each file there
- * is for certain what was answered before a sync was sent that has succeeded by then; the rest, and
- * what is in flight, is kept, dropped or torn by a policy of powercut.h, in pieces of 512 or of 4096
- * bytes, in any order that the times of the requests allow.
+ * A cut is an instant: just before the end of a sync, just after it, or anywhere. Of each file
+ * there is for certain what was answered before a sync was sent that has succeeded by then; the
+ * rest, and what is in flight, is kept, dropped or torn by a policy of powercut.h, in pieces of 512
+ * or of 4096 bytes, in any order that the times of the requests allow.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -136,9 +136,9 @@ static void prepare_pool(struct sim_world *w)
 
 int sim_open(struct sim_world *w, uint64_t crash_in)
 {
-	struct cache_mount_info info = {
-		.dir_uuid = { 7 }, .real_ns = w->boot_real_ns, .now_ns = w->now
-	};
+	struct cache_mount_info info = { .dir_uuid = { 7 },
+					 .real_ns = w->boot_real_ns,
+					 .now_ns = w->now };
 	int err;
 
 	prepare_pool(w);
@@ -196,6 +196,11 @@ static void guard(struct sim_world *w, struct sim_image *img, const struct cache
 			sim_fail(w, "image %u is found in state %d", img->index, (int)info->state);
 		lift_state(w, img);
 	}
+	if (info->is_touching && info->dirty_blocks && info->stamp.ctime_ns > st->ctime)
+		sim_fail(w,
+			 "image %u is touching and was changed before its recorded stamp: %" PRId64
+			 "/%" PRId64,
+			 img->index, info->stamp.ctime_ns, st->ctime);
 	if (info->is_touching || stamp_is_equal(&info->stamp, st))
 		return;
 	if (!img->is_edited || info->dirty_blocks)
