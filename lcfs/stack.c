@@ -309,7 +309,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 
 int stack_close(struct stack *s)
 {
-	bool had_engine[IMAGEDIR_CACHES_MAX];
+	bool had_engine[IMAGEDIR_CACHES_MAX] = { false };
 	int err = 0;
 
 	/* without an engine nothing marks the cache clean */

@@ -4,7 +4,7 @@
 # Usage: ci.sh [PHASE]...      (default: all, in the order below)
 set -u -o pipefail
 
-phases=(lint test gcc clang asan tsan fuzz distcheck tree deb)
+phases=(lint static test gcc clang asan tsan fuzz distcheck tree deb)
 top=$(cd "$(dirname "$0")/.." && pwd)
 # Seconds that no phase takes unless something hangs; the tests have limits of their own. All
 # phases together stay under 40 minutes on two processors.
@@ -35,11 +35,23 @@ phase_lint() {
 		esac
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
-		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
-		tests/*.bash tests/limited tests/sim/mutate tests/powercut/mutate \
+		scripts/quickstart scripts/coverage scripts/lcfs-plot scripts/plot-example \
+		.ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate tests/powercut/mutate \
 		tests/powercut/powercut completion/lcfs \
 		debian/tests/smoke) || failed=1
 	return $failed
+}
+
+# clang-tidy and cppcheck want a config.h, and no more.
+phase_static() {
+	local build=$work/static/build log=$work/static/log
+	test_in static --prepare >/dev/null || return 1
+	mkdir "$build" && cd "$build" || return 1
+	if ! "$work/static/src/configure" </dev/null >"$log" 2>&1; then
+		tail -n 60 "$log"
+		return 1
+	fi
+	"$work/static/src/scripts/check-static" "$work/static/src" "$build"
 }
 
 phase_test() {

@@ -213,7 +213,8 @@ bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path);
 /*
  * A new image for a file that the table does not have: gives it a free id in memory; it is bound by
  * an operation in the log with its first cached write. -ENOSPC: no id or no table space left (use
- * the file uncached), -EINVAL: path or size cannot be stored. May allocate. size: of the backing file now.
+ * the file uncached), -EINVAL: path or size cannot be stored. May allocate. size: of the backing
+ * file now.
  */
 int cache_image_new(struct cache *c, const struct op_identity *identity,
 		    const struct op_stamp *stamp, const char *path,

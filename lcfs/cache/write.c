@@ -166,8 +166,8 @@ static void read_backing(struct cache_write *w, struct outbox *ob)
 
 /*
  * Looks at what is there of a partial block. 0: all that is needed is in memory (or nothing is);
- * 1: reads were issued; -EAGAIN: no merge buffer now; -EWOULDBLOCK: it would have to read; -EIO: it
- * is poisoned.
+ * 1: reads were issued; -EAGAIN: no merge buffer now, or it would have to read and may not; -EIO:
+ * it is poisoned.
  */
 static int find_base(struct cache *c, struct cache_write *w, bool may_wait, struct outbox *ob)
 {
@@ -207,7 +207,7 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	w->s.merge = may_wait ? merge_get(c) : NULL;
 	if (!w->s.merge) {
 		w->s.base_buf = NULL;
-		return may_wait ? -EAGAIN : -EWOULDBLOCK;
+		return -EAGAIN;
 	}
 	if (w->s.base_mask && ram) {
 		w->s.base = ram;
