@@ -255,8 +255,8 @@ uint32_t image_cache_id(struct image *img);
  * size and path are filled in all the same. With a reference. May block.
  */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
-/* The same, and image_reason() in *why, but -EAGAIN instead of blocking behind who works on the
- * image. 1: it is in a cache, 0: it is not. */
+/* The same, and image_reason() in *why, but never waits for the store: -EAGAIN instead of blocking
+ * behind who works on the image; of one that is in no cache, what was last seen. 1: it is in a cache, 0: it is not. */
 int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 		   const char **why) must_check;
 /* Why it is in conflict or missing: a few words; "" where there is nothing to say. */

@@ -70,7 +70,7 @@ static uint64_t size_limit(int fd, _Atomic uint64_t *guess)
 	return good;
 }
 
-/* A descriptor that the file can be opened from, or -errno. */
+/* A descriptor that the file can be opened from, or -errno; BACK_CONFLICT: another file is there. */
 static int source(struct image *img, int *own)
 {
 	char path[PATHNAME_BYTES];
@@ -88,13 +88,15 @@ static int source(struct image *img, int *own)
 	if (fd < 0)
 		return fd;
 	*own = fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -ESTALE;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return BACK_CONFLICT;
 	image_core_info(img, &info);
 	r = identity_read(fd, &id);
 	if (r < 0)
 		return r;
-	return identity_compare(&id, &info.identity) == IDENTITY_OTHER ? -ESTALE : fd;
+	return identity_compare(&id, &info.identity) == IDENTITY_OTHER ? BACK_CONFLICT : fd;
 }
 
 static int pause_until(uint64_t deadline)

@@ -72,7 +72,7 @@ struct image {
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_weak;	     /* identity */
-	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
+	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
 	unsigned int changes;	/* own changes past the core under way */
@@ -100,6 +100,7 @@ struct image {
 	_Atomic bool is_direct_writable;
 	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
 	_Atomic uint64_t version;
+	_Atomic(const char *) reason; /* of a conflict, or of that it is missing; NULL: none */
 	_Atomic int bad;	   /* errno that every request gets; 0 = none */
 	_Atomic bool is_unmatched; /* its file has not been looked for yet */
 	_Atomic bool is_mtime_set; /* mtime was set by utimens and not written over since */

@@ -34,6 +34,8 @@ int pathname_reopen(int fd, int flags) must_check;
  * given.
  */
 int pathname_of_fd(int dirfd, int fd, char *path) must_check;
+/* The same as the kernel last knew it, whether that is so or not: never waits for the store. */
+int pathname_said_of_fd(int dirfd, int fd, char *path) must_check;
 /* path = that of the directory open at parentfd, and name. */
 int pathname_of_entry(int dirfd, int parentfd, const char *name, char *path) must_check;
 /*
