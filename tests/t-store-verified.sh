@@ -16,15 +16,20 @@ truncate -s 16M "$tmp/real/a" "$tmp/real/b"
 mount_with_log "$tmp/cache" "$store" "$mnt"
 set_knob "$mnt" force_migrate 1
 "$VERIFIER" init "$tmp/journal" 2 32768 "${STORE_SEED:-7}"
-"$VERIFIER" write -d -t 1 "$tmp/journal" "$mnt/a" "$mnt/b" || fail "the writer fails without errors"
+"$VERIFIER" write -d -s -t 1 "$tmp/journal" "$mnt/a" "$mnt/b" || fail "the writer fails without errors"
 
-fault "write ? EIO percent=1"
-fault "write ? ENOSPC percent=1"
-fault "fsync ? EIO percent=25 lose"
-fault "fsync ? ETIMEDOUT percent=10"
+# Each now and then, with more and more requests between.
+for after in 20 300 900 2000 5000 10000 20000; do
+	fault "write ? EIO after=$after times=1"
+	fault "write ? ENOSPC after=$((after * 2)) times=1"
+done
+for after in 1 3 6 10 20 40; do
+	fault "fsync ? EIO after=$after times=1 lose"
+	fault "fsync ? ETIMEDOUT after=$((after + 1)) times=1"
+done
 fault "truncate ? EDQUOT percent=20"
-fault "write ? ok percent=5 delay=20"
-"$VERIFIER" write -d -t "${STORE_SECONDS:-4}" "$tmp/journal" "$mnt/a" "$mnt/b" ||
+fault "write ? ok percent=2 delay=5"
+"$VERIFIER" write -d -s -t "${STORE_SECONDS:-4}" "$tmp/journal" "$mnt/a" "$mnt/b" ||
 	fail "the writer has seen an error"
 "$VERIFIER" check -d "$tmp/journal" "$mnt/a" "$mnt/b" || fail "wrong data while the store fails"
 [ "$(metric lcfs_migrate_errors_total)" -gt 0 ] || fail "nothing has failed"
