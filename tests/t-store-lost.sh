@@ -49,7 +49,43 @@ reason_has busy "Transport endpoint is not connected" || fail "$(cat "$(device_o
 timeout -s KILL 10 "$LCCTL" status "$mnt" >/dev/null || fail "lcctl status"
 run "$LCCTL" status -x "$mnt"
 [ "$status" = 1 ] || fail "lcctl status -x ends with $status"
+# It comes back at its place while lcfs is mounted: all goes on by itself.
+umount -l "$store"
+faultdir_start "$tmp/real" "$store" -u
+eventually 60 is_clean "$mnt" || fail "it is not migrated when the store is back"
+fault lose
+has "$tmp/real/busy" 1 3 2 || fail "busy has wrong data in the store that is back"
+has "$tmp/real/idle" 1 3 2 || fail "idle has wrong data in the store that is back"
+has "$mnt/busy" 1 3 2 || fail "busy cannot be read any more"
+[ "$(ls "$mnt")" = "$(printf 'busy\nidle')" ] || fail "the directory shows: $(ls "$mnt")"
+put "$mnt/new" 0 4
+eventually 20 is_clean "$mnt" || fail "a new file is not migrated"
+has "$tmp/real/new" 0 4 || fail "wrong data of a new file"
+
+# It dies again, and what comes back is not what it was: one file was written to by somebody.
+set_knob "$mnt" force_migrate 0
+set_knob "$mnt" allow_migrate 0
+put "$mnt/busy" 1 5 2
+put "$mnt/idle" 1 5 2
+faultdir_kill "$store"
+umount -l "$store"
+printf changed | dd of="$tmp/real/idle" bs=1 seek=9000 conv=notrunc status=none
+faultdir_start "$tmp/real" "$store" -u
+set_knob "$mnt" force_migrate 1
+eventually 20 image_state idle conflict || fail "a changed file is $state"
+eventually 20 image_state busy clean || fail "busy is $state"
+has "$tmp/real/busy" 1 5 2 || fail "busy has wrong data after the second time"
+[ "$(dd if="$tmp/real/idle" bs=1 skip=9000 count=7 status=none)" = changed ] ||
+	fail "what somebody wrote was written over"
 exec 3>&- 4>&-
+works "$LCCTL" resolve --keep-cache "$mnt/idle"
+eventually 20 is_clean "$mnt" || fail "not clean after the decision"
+
+# And once more: lcfs is unmounted meanwhile, and refused until the store is back.
+put "$mnt/busy" 1 6 2
+set_knob "$mnt" force_migrate 0
+put "$mnt/idle" 1 6 2
+faultdir_kill "$store"
 umount_lcfs "$mnt"
 run "$LCFS" -o "cache=$tmp/cache" "$store" "$mnt"
 [ "$status" != 0 ] || fail "a mount of a dead store"
@@ -57,10 +93,10 @@ run "$LCFS" -o "cache=$tmp/cache" "$store" "$mnt"
 umount -l "$store"
 faultdir_start "$tmp/real" "$store" -u
 mount_with_log "$tmp/cache" "$store" "$mnt"
-has "$mnt/busy" 1 3 2 || fail "busy has lost data"
-has "$mnt/idle" 1 3 2 || fail "idle has lost data"
+has "$mnt/busy" 1 6 2 || fail "busy has lost data"
+has "$mnt/idle" 1 6 2 || fail "idle has lost data"
 drain "$mnt"
 fault lose
-has "$tmp/real/busy" 1 3 2 || fail "busy has wrong data in the store"
-has "$tmp/real/idle" 1 3 2 || fail "idle has wrong data in the store"
+has "$tmp/real/busy" 1 6 2 || fail "busy has wrong data in the store"
+has "$tmp/real/idle" 1 6 2 || fail "idle has wrong data in the store"
 umount_lcfs "$mnt"

@@ -13,12 +13,13 @@
 
 #include "common/clock.h"
 #include "common/mutex.h"
+#include "lcfs/fuse/node.h"
 #include "lcfs/fuse/ranks.h"
 
 #define PATIENCE_NS NSEC_PER_SEC
 
 struct rootattr {
-	int fd; /* const */
+	struct nodes *nodes; /* const */
 	pthread_t thread;
 	struct mutex lock; /* of all below */
 	struct cond asked, answered;
@@ -49,6 +50,11 @@ static void answer(struct rootattr *r, uint64_t number, const struct stat *st)
 	cond_broadcast(&r->answered);
 }
 
+static int root_fd(const struct rootattr *r)
+{
+	return nodes_root(r->nodes)->fd;
+}
+
 static void *run(void *arg)
 {
 	struct rootattr *r = arg;
@@ -56,8 +62,10 @@ static void *run(void *arg)
 	uint64_t number;
 
 	pthread_setname_np(pthread_self(), "lcfs-root");
-	while (next(r, &number))
-		answer(r, number, fstatat(r->fd, "", &st, AT_EMPTY_PATH) < 0 ? NULL : &st);
+	while (next(r, &number)) {
+		nodes_renew_root(r->nodes);
+		answer(r, number, fstatat(root_fd(r), "", &st, AT_EMPTY_PATH) < 0 ? NULL : &st);
+	}
 	return NULL;
 }
 
@@ -82,7 +90,7 @@ static void destroy(struct rootattr *r)
 	free(r);
 }
 
-int rootattr_start(struct rootattr **out, int fd)
+int rootattr_start(struct rootattr **out, struct nodes *nodes)
 {
 	struct rootattr *r = calloc(1, sizeof(*r));
 	int error;
@@ -90,11 +98,11 @@ int rootattr_start(struct rootattr **out, int fd)
 	*out = NULL;
 	if (!r)
 		return -ENOMEM;
-	r->fd = fd;
+	r->nodes = nodes;
 	mutex_init(&r->lock, RANK_ROOTATTR, "root attributes");
 	cond_init(&r->asked);
 	cond_init(&r->answered);
-	error = fstatat(fd, "", &r->last, AT_EMPTY_PATH) < 0 ? errno : 0;
+	error = fstatat(root_fd(r), "", &r->last, AT_EMPTY_PATH) < 0 ? errno : 0;
 	if (!error)
 		error = pthread_create(&r->thread, NULL, run, r);
 	if (error) {

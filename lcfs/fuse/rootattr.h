@@ -13,8 +13,10 @@
 
 struct rootattr;
 
-/* fd: of the root; it stays the caller's, and open. 0 or -errno. */
-int rootattr_start(struct rootattr **out, int fd) must_check;
+struct nodes;
+
+/* They stay, and outlive it. 0 or -errno. */
+int rootattr_start(struct rootattr **out, struct nodes *nodes) must_check;
 /* Any thread; waits a second at most. */
 void rootattr_get(struct rootattr *r, struct stat *st);
 /* Waits for the store. NULL is allowed. */

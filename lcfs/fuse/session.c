@@ -225,7 +225,7 @@ static int start_all(struct session *s, char *text, size_t size)
 	if (error)
 		return fail(text, size, error, "the backing directory cannot be used: %s",
 			    strerror(-error));
-	error = rootattr_start(&s->rootattr, nodes_root(s->nodes)->fd);
+	error = rootattr_start(&s->rootattr, s->nodes);
 	if (error)
 		return fail(text, size, error, "the backing directory cannot be looked at: %s",
 			    strerror(-error));

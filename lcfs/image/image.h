@@ -54,6 +54,9 @@ int imagedir_open(struct imagedir **out, const struct imagedir_conf *conf, char 
 const uint8_t *imagedir_uuid(const struct imagedir *d);
 /* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
+/* How many times another filesystem has taken the place of one that died: what imagedir_fd() leads to
+ * is another file then. Any thread. */
+uint64_t imagedir_revived(struct imagedir *d);
 /*
  * May these caches serve this directory, together with those that do? Before cache_open(), which
  * tells the cache whose it is: the directory notes its UUID first (synced). -EPERM with a line in

@@ -129,6 +129,8 @@ struct image {
 struct imagedir {
 	/* const after open */
 	int root_fd;
+	char *root_path;	/* as the kernel says it */
+	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	struct privdir priv; /* its files: one thread */
 	struct taskpool *pool;
@@ -207,6 +209,8 @@ void image_set_conflict(struct image *img, enum image_state state, const char *w
 /* Opens the descriptors, or opens them again for writing. -EAGAIN: a dead lcfs's writes are still
  * under way and may_wait is false. */
 int image_fds_open(struct image *img, bool for_write, bool may_wait) must_check;
+/* Those that are open lead to the file at `from` from now on: they had been lost. */
+int image_fds_renew(struct image *img, int from) must_check;
 void image_fds_close(struct image *img);
 
 /* ---- image_state.c: image->lock held ---- */
@@ -307,6 +311,14 @@ bool maintain_is_room_short(struct cachehost *h);
 void maintain_want_room(struct cachehost *h);
 /* The next pass comes early. */
 void maintain_hurry(struct imagedir *d);
+
+/* ---- revive.c ---- */
+
+/* At the start: how the directory is found again. */
+int revive_init(struct imagedir *d) must_check;
+/* From maintenance: where the filesystem of the backing directory has died and another one has taken
+ * its place that is the same, goes on with that. */
+void revive_if_lost(struct imagedir *d);
 
 /* ---- match.c ---- */
 

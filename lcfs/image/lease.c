@@ -48,12 +48,14 @@ static int renew(struct cachehost *h)
 	step = cache_lease(h->cache, (uint64_t)there + LEASE_NS, &call.s, engine_now(h->engine),
 			   &ob);
 	r = corecall_finish(h, &call, step, &ob);
-	if (r == 0)
+	if (r == 0) {
+		atomic_store(&h->lease.there_ns, there + (int64_t)LEASE_NS);
 		atomic_store(&h->lease.until_ns, now + LEASE_NS);
-	else
+	} else {
 		msg_warn_ratelimited(
 			"cache: the super block cannot be written, so no backing file is changed: %s",
 			strerror(-r));
+	}
 	return r;
 }
 
