@@ -13,6 +13,8 @@ faultdir_start()
 	faultdir=$!
 	cleanup_fn faultdir_end "$faultdir" "$2"
 	eventually 20 is_mounted "$2" || fail "faultdir does not start: $(cat "$tmp/faultdir.log")"
+	# by a descriptor it can be reached while the root hangs
+	exec 9<>"$2/.faultdir"
 }
 
 # faultdir_end PID MNT
@@ -25,6 +27,7 @@ faultdir_end()
 # faultdir_kill MNT: as when a store's own daemon dies. Its mount stays, and is dead.
 faultdir_kill()
 {
+	exec 9>&-
 	kill -9 "$faultdir"
 	wait "$faultdir" 2>/dev/null || :
 	eventually 10 store_is_dead "$1" || fail "$1 is alive"
@@ -38,12 +41,12 @@ store_is_dead()
 # fault RULE...: a rule more; see faultdir.h.
 fault()
 {
-	echo "$*" >"$store/.faultdir" || fail "faultdir does not take: $*"
+	echo "$*" >/proc/self/fd/9 || fail "faultdir does not take: $*"
 }
 
 faults()
 {
-	timeout 20 cat "$store/.faultdir"
+	timeout 20 cat /proc/self/fd/9
 }
 
 is_hanging()

@@ -45,8 +45,8 @@ enum action_type {
 		      * of what was read. Any order, any thread but a worker */
 
 	/* For threads that may block: blocking calls on `image`'s backing file. */
-	ACTION_BACK_CHECK, /* is it still the file we know (identity, links, size, times)? -ESTALE:
-			    * conflict, -ENOENT: missing. Also opens and locks it for writing. */
+	ACTION_BACK_CHECK, /* is it still the file we know (identity, links, size, times)?
+			    * BACK_CONFLICT, BACK_MISSING. Also opens and locks it for writing. */
 	ACTION_BACK_GROW,  /* make it `off` bytes long if it is shorter */
 	ACTION_BACK_TRUNCATE, /* set its size to `off` (shrink or extend) */
 	ACTION_BACK_PUNCH,    /* make [off, off + len) read as zeros, size unchanged */
@@ -60,6 +60,10 @@ enum action_type {
 	ACTION_RESUME, /* a parked request can go on: call its step function again */
 	ACTION_DONE,   /* the request has ended, see its result; the core has let go of it */
 };
+
+/* Errors that no system call gives for a file: what a store says is never taken for a verdict. */
+#define BACK_CONFLICT (-EREMCHG)
+#define BACK_MISSING (-ENOANO)
 
 struct action {
 	struct list node; /* in the outbox; free for the carrier until completion */

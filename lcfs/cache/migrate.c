@@ -186,8 +186,9 @@ static void image_done(struct cache *c, struct action *a, int result, uint64_t n
 	struct cache_image *img = container_of(a, struct cache_image, sync);
 	struct migrate *m = c->migrate;
 
-	if (result == -ESTALE || result == -ENOENT)
-		imgtab_set_state(c, img, result == -ESTALE ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
+	if (result == BACK_CONFLICT || result == BACK_MISSING)
+		imgtab_set_state(c, img,
+				 result == BACK_CONFLICT ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
 				 ob);
 	if (result < 0)
 		migrate_image_failed(c, img, result, now);

@@ -126,7 +126,7 @@ int ctl_device_show_stat(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = ctl_image_data_read(p->img, false, &i);
 
 	(void)item;
 	if (err)

@@ -39,7 +39,7 @@ static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t
 
 /* ---- BACK_CHECK ---- */
 
-/* Is it the file at fd that has this name? 0, -ESTALE: another one has it, or what open said. */
+/* Is it the file at fd that has this name? 0, BACK_CONFLICT: another one has it, or what open said. */
 static int has_name(int root_fd, const char *path, int fd)
 {
 	CLEANUP_FD int there = pathname_open(root_fd, path, O_PATH | O_NOFOLLOW);
@@ -49,13 +49,13 @@ static int has_name(int root_fd, const char *path, int fd)
 		return there;
 	if (fstat(there, &have) < 0 || fstat(fd, &want) < 0)
 		return -errno;
-	return have.st_dev == want.st_dev && have.st_ino == want.st_ino ? 0 : -ESTALE;
+	return have.st_dev == want.st_dev && have.st_ino == want.st_ino ? 0 : BACK_CONFLICT;
 }
 
 /*
- * -ESTALE: another file has the recorded name. That the file is elsewhere and its old name free is
- * no conflict: it was moved, or had several names. -ENOENT: it was moved out of the directory;
- * nothing is to be written there. While a directory is renamed no name can be
+ * BACK_CONFLICT: another file has the recorded name. That the file is elsewhere and its old name
+ * free is no conflict: it was moved, or had several names. BACK_MISSING: it was moved out of the
+ * directory; nothing is to be written there. While a directory is renamed no name can be
  * told; that may wait for space in the log, and so must not be waited for: the change time tells
  * then, where there is one (-EAGAIN).
  */
@@ -73,8 +73,8 @@ static int check_name(struct image *img, int fd)
 	r = has_name(d->root_fd, recorded, fd);
 	pthread_rwlock_unlock(&d->names);
 	if (r < 0 && pathname_is_outside(d->root_fd, fd))
-		return -ENOENT;
-	return r == -ESTALE && !atomic_load(&img->is_name_lost) ? r : 0;
+		return BACK_MISSING;
+	return r == BACK_CONFLICT && !atomic_load(&img->is_name_lost) ? r : 0;
 }
 
 /* Is it still the file that we know (F2)? image->lock held, descriptors open. */
@@ -88,18 +88,18 @@ static int check_file(struct image *img)
 		return -errno;
 	if (st.st_nlink == 0 && !img->is_unlinked && !img->has_intent) {
 		image_set_conflict(img, IMAGE_MISSING, "deleted", false);
-		return -ENOENT;
+		return BACK_MISSING;
 	}
 	r = img->is_unlinked ? 0 : check_name(img, fd);
-	if (r == -ESTALE)
+	if (r == BACK_CONFLICT)
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
-	if (r == -ENOENT) {
+	if (r == BACK_MISSING) {
 		image_set_conflict(img, IMAGE_MISSING, "moved out of the directory", false);
 		return r;
 	}
 	if (r == 0)
 		r = image_check(img);
-	return atomic_load(&img->bad) ? -ESTALE : r;
+	return atomic_load(&img->bad) ? BACK_CONFLICT : r;
 }
 
 /* One that nobody holds is opened by its name, which leads nowhere while its directory is renamed.
@@ -136,9 +136,9 @@ static int open_for_core(struct image *img)
 	r = open_fds(img);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
 		image_set_conflict(img, IMAGE_MISSING, "not found", false);
-		return -ENOENT;
+		return BACK_MISSING;
 	}
-	if (r == -ESTALE)
+	if (r == BACK_CONFLICT)
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
 	return r == -EBUSY ? -EAGAIN : r;
 }
@@ -164,7 +164,7 @@ static int check_locked(struct image *img, const struct cache_image *ci)
 	if (atomic_load(&img->cached) != ci)
 		return -EAGAIN;
 	if (atomic_load(&img->bad))
-		return -ESTALE;
+		return BACK_CONFLICT;
 	r = open_for_core(img);
 	if (r < 0)
 		return r;
@@ -174,13 +174,17 @@ static int check_locked(struct image *img, const struct cache_image *ci)
 	return check_file(img);
 }
 
-/* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it
- * returns 0. */
+/* BACK_CONFLICT, BACK_MISSING, -EAGAIN: not now; or what the store says. Descriptors are open and stay
+ * so if it returns 0. */
 static int back_check(struct cachehost *h, struct image *img, const struct action *a)
 {
-	int r;
+	int r, error;
 
-	if (lease_ensure(h) < 0 || !lock_patiently(img))
+	if (lease_ensure(h) < 0) {
+		error = atomic_load(&h->lease.store_error);
+		return error ? error : -EAGAIN;
+	}
+	if (!lock_patiently(img))
 		return -EAGAIN;
 	r = check_locked(img, a->image);
 	mutex_unlock(&img->lock);

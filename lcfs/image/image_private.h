@@ -72,7 +72,7 @@ struct image {
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_weak;	     /* identity */
-	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
+	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
 	unsigned int changes;	/* own changes past the core under way */
@@ -100,6 +100,7 @@ struct image {
 	_Atomic bool is_direct_writable;
 	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
 	_Atomic uint64_t version;
+	_Atomic(const char *) reason; /* of a conflict, or of that it is missing; NULL: none */
 	_Atomic int bad;	   /* errno that every request gets; 0 = none */
 	_Atomic bool is_unmatched; /* its file has not been looked for yet */
 	_Atomic bool is_mtime_set; /* mtime was set by utimens and not written over since */
@@ -128,6 +129,8 @@ struct image {
 struct imagedir {
 	/* const after open */
 	int root_fd;
+	char *root_path;	/* as the kernel says it */
+	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	void (*looked)(void); /* imagedir_conf */
 	struct privdir priv; /* its files: one thread */
@@ -209,6 +212,8 @@ void image_set_conflict(struct image *img, enum image_state state, const char *w
 /* Opens the descriptors, or opens them again for writing. -EAGAIN: a dead lcfs's writes are still
  * under way and may_wait is false. */
 int image_fds_open(struct image *img, bool for_write, bool may_wait) must_check;
+/* Those that are open lead to the file at `from` from now on: they had been lost. */
+int image_fds_renew(struct image *img, int from) must_check;
 void image_fds_close(struct image *img);
 
 /* ---- image_state.c: image->lock held ---- */
@@ -316,6 +321,14 @@ bool maintain_is_room_short(struct cachehost *h);
 void maintain_want_room(struct cachehost *h);
 /* The next pass comes early. */
 void maintain_hurry(struct imagedir *d);
+
+/* ---- revive.c ---- */
+
+/* At the start: how the directory is found again. */
+int revive_init(struct imagedir *d) must_check;
+/* From maintenance: where the filesystem of the backing directory has died and another one has taken
+ * its place that is the same, goes on with that. */
+void revive_if_lost(struct imagedir *d);
 
 /* ---- match.c ---- */
 

@@ -139,6 +139,7 @@ int image_check(struct image *img)
 	if (fd < 0)
 		return -EBADF;
 	r = identity_stamp(fd, &now);
+	img->is_store_lost = r < 0;
 	if (r < 0)
 		return r;
 	learn_stamp(img, &now);
@@ -335,6 +336,40 @@ static int change_mark(struct image *img, void (*change)(struct image *img))
 	return 0;
 }
 
+/* Is r what the store says, rather than the log or the guard? */
+static bool is_of_store(struct image *img, int r)
+{
+	return r < 0 && r != -EAGAIN && !atomic_load(&img->bad) &&
+	       (img->is_store_lost || atomic_load(&image_host(img)->lease.store_error));
+}
+
+/*
+ * The store fails: then nothing of the file is changed, and what is written waits in the log.
+ * Migration looks at the file, and says in the log that it is about to change it, before it does;
+ * what somebody else has done to it by then is a conflict.
+ */
+static int prepare_without_store(struct image *img, int error)
+{
+	struct cachehost *h = image_host(img);
+	char path[PATHNAME_BYTES];
+	struct outbox ob;
+
+	/* what it is bound with */
+	if (!image_is_bound(img) && img->is_stamp_known) {
+		outbox_init(&ob);
+		if (cache_image_touch(h->cache, img->cached, &img->stamp, NULL,
+				      engine_now(h->engine), &ob) == CACHE_DONE)
+			cache_image_touched(h->cache, img->cached, &img->stamp,
+					    engine_now(h->engine), &ob);
+		engine_carry(h->engine, &ob);
+	}
+	cache_image_path(image_host(img)->cache, img->cached, path);
+	msg_warn_ratelimited("%s: its backing file cannot be looked at: %s: what is written stays in "
+			     "the cache until that is over",
+			     path, strerror(-error));
+	return 0;
+}
+
 int image_prepare(struct image *img)
 {
 	int r;
@@ -345,13 +380,16 @@ int image_prepare(struct image *img)
 	if (atomic_load(&img->is_ready))
 		return 0;
 	r = change_mark(img, set_mark);
+	if (r == 0) {
+		image_touch_end(img, NULL);
+		atomic_fetch_add(&img->sync_wanted, 1);
+	} else if (is_of_store(img, r)) {
+		r = prepare_without_store(img, r);
+	}
+	if (r == 0)
+		r = log_intent(img);
 	if (r < 0)
 		return r;
-	image_touch_end(img, NULL);
-	r = log_intent(img);
-	if (r < 0)
-		return r;
-	atomic_fetch_add(&img->sync_wanted, 1);
 	gate_open(img);
 	maintain_add(img);
 	return 0;
@@ -374,6 +412,9 @@ bool image_unprepare(struct image *img)
 	was_ready = atomic_load(&img->is_ready);
 	if (!was_ready && !img->is_marked)
 		return true;
+	/* a store that fails or hangs does so here, while writes pass */
+	if (was_ready && img->openers && image_check(img) < 0)
+		return false;
 	if (!gate_try_close(img))
 		return false;
 	if (is_dirty(img)) {

@@ -54,6 +54,7 @@ static void destroy(struct imagedir *d)
 	free(d->by_inode);
 	free(d->by_id);
 	choose_free(&d->choose);
+	free(d->root_path);
 	free(d->iostat);
 	privdir_close(&d->priv);
 	cleanup_fd(&d->root_fd);
@@ -84,6 +85,9 @@ static int open_parts(struct imagedir *d, const struct imagedir_conf *conf, char
 	d->root_fd = openat(conf->dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->root_fd < 0)
 		return -errno;
+	r = revive_init(d);
+	if (r < 0)
+		return r;
 	r = privdir_open(&d->priv, d->root_fd, !d->read_only, text, size);
 	if (r < 0)
 		return r;
@@ -125,6 +129,11 @@ const uint8_t *imagedir_uuid(const struct imagedir *d)
 int imagedir_fd(const struct imagedir *d)
 {
 	return d->root_fd;
+}
+
+uint64_t imagedir_revived(struct imagedir *d)
+{
+	return atomic_load(&d->revived);
 }
 
 bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name)

@@ -467,6 +467,7 @@ static void pass(struct maintain *m)
 	unsigned int nr = cachehost_hold_all(m->d, list);
 
 	m->passes++;
+	revive_if_lost(m->d);
 	for (unsigned int i = 0; i < nr; i++)
 		lease_keep(list[i]);
 	sync_dirs(m);

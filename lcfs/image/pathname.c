@@ -99,7 +99,7 @@ static int leads_to(int dirfd, const char *path, int fd)
 	return want.st_dev == have.st_dev && want.st_ino == have.st_ino ? 0 : -ENOENT;
 }
 
-int pathname_of_fd(int dirfd, int fd, char *path)
+int pathname_said_of_fd(int dirfd, int fd, char *path)
 {
 	char root[FULL_BYTES], full[FULL_BYTES];
 	const char *rest;
@@ -115,7 +115,15 @@ int pathname_of_fd(int dirfd, int fd, char *path)
 	if (strlen(rest) > OP_PATH_MAX)
 		return -ENAMETOOLONG;
 	strcpy(path, rest);
-	r = leads_to(dirfd, path, fd);
+	return 0;
+}
+
+int pathname_of_fd(int dirfd, int fd, char *path)
+{
+	int r = pathname_said_of_fd(dirfd, fd, path);
+
+	if (r == 0)
+		r = leads_to(dirfd, path, fd);
 	return r == -ENOTDIR || r == -ELOOP ? -ENOENT : r;
 }
 

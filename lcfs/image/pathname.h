@@ -42,6 +42,8 @@ int pathname_of_fd(int dirfd, int fd, char *path) must_check;
 /* Has the file or directory open at fd been moved to where it is not below dirfd? False, too, where
  * its name is not known, since that one was removed. */
 bool pathname_is_outside(int dirfd, int fd);
+/* The same as the kernel last knew it, whether that is so or not: never waits for the store. */
+int pathname_said_of_fd(int dirfd, int fd, char *path) must_check;
 /* path = that of the directory open at parentfd, and name. */
 int pathname_of_entry(int dirfd, int parentfd, const char *name, char *path) must_check;
 /*

@@ -203,6 +203,34 @@ int privdir_open(struct privdir *p, int dirfd, bool may_write, char *text, size_
 	return r;
 }
 
+static int take_over(int from, int *to)
+{
+	return dup3(from, *to, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int privdir_renew(struct privdir *p, int dirfd)
+{
+	struct privdir new;
+	char text[256];
+	int r;
+
+	if (p->fd < 0 || p->lock_fd < 0)
+		return -EROFS;
+	r = privdir_open(&new, dirfd, false, text, sizeof(text));
+	if (r < 0)
+		return r;
+	if (!new.has_uuid || memcmp(new.uuid, p->uuid, sizeof(p->uuid)) != 0)
+		r = -EREMCHG;
+	else if (new.lock_fd < 0)
+		r = -EROFS;
+	if (r == 0)
+		r = take_over(new.fd, &p->fd);
+	if (r == 0)
+		r = take_over(new.lock_fd, &p->lock_fd);
+	privdir_close(&new);
+	return r;
+}
+
 void privdir_close(struct privdir *p)
 {
 	cleanup_fd(&p->lock_fd);

@@ -36,6 +36,9 @@ struct privdir {
  * error.
  */
 int privdir_open(struct privdir *p, int dirfd, bool may_write, char *text, size_t size) must_check;
+/* The same directory in the new root: its files are used from now on. -EREMCHG: it is another one,
+ * -EBUSY: somebody else uses it. */
+int privdir_renew(struct privdir *p, int dirfd) must_check;
 void privdir_close(struct privdir *p);
 
 /* Stores the UUID, durable, if it is not yet. dirfd: as for open. */

@@ -201,9 +201,9 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	if (img->file->is_gone)
 		return -EAGAIN; /* about to be unbound */
 	if (img->is_missing)
-		return -ENOENT;
+		return BACK_MISSING;
 	if (img->is_conflict)
-		return -ESTALE;
+		return BACK_CONFLICT;
 	st = &img->file->view.stamp;
 	cache_image_info(w->cache, a->image, &info);
 	if (!info.is_touching && (info.stamp.size != st->size || info.stamp.mtime_ns != st->mtime ||
