@@ -4,7 +4,7 @@
  * became of the daemon meanwhile.
  *
  *	filestorm init JOURNAL THREADS SEED
- *	filestorm run [-t SECONDS] [-e] [-p] JOURNAL DIR
+ *	filestorm run [-t SECONDS] [-e] [-l LOG] [-p] JOURNAL DIR
  *	filestorm check JOURNAL DIR
  *
  * init makes the journal, a mapped file on another filesystem, which outlives this process, and
@@ -14,7 +14,8 @@
  * over, TERM comes, or the mount's daemon has died. check compares all of them, and their names.
  *
  * -e: the backing store may refuse what it is asked for (ENOSPC, EDQUOT, EROFS, EIO): what was
- * refused has happened or not. -p: no write through mappings.
+ * refused has happened or not. -l: a line in LOG for each operation, for whoever looks for a mistake.
+ * -p: no write through mappings.
  *
  * Prints the number of operations so far. Exit status: 0, 1 for what is wrong, 2 for wrong usage.
  */
@@ -75,6 +76,8 @@ static enum outcome failed(struct worker *w, int slot, const char *what)
 {
 	int err = errno;
 
+	if (w->log)
+		fprintf(w->log, "%d f%d %s: %s\n", w->index, slot, what, strerror(err));
 	if (w->may_refuse && (err == ENOSPC || err == EDQUOT || err == EROFS))
 		return REFUSED;
 	if (is_death(w, err))
@@ -88,7 +91,16 @@ static enum outcome failed(struct worker *w, int slot, const char *what)
 static enum outcome acknowledged(struct worker *w)
 {
 	model_acknowledged(w->m);
+	if (w->log)
+		fprintf(w->log, "%d done\n", w->index);
 	return DONE;
+}
+
+static void note(const struct worker *w, int slot, const char *what, uint32_t off, uint32_t len)
+{
+	if (w->log)
+		fprintf(w->log, "%" PRIu64 " %d f%d %s %u to %u\n", clock_real_ns() / NSEC_PER_USEC,
+			w->index, slot, what, off, off + len);
 }
 
 static void close_slot(struct worker *w, int slot)
@@ -124,6 +136,7 @@ static enum outcome do_create(struct worker *w, int slot)
 	memset(s, 0, sizeof(*s));
 	s->exists = true;
 	model_under_way(w->m, 1, false);
+	note(w, slot, "create", 0, 0);
 	w->fd[slot] = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (w->fd[slot] < 0)
 		return failed(w, slot, "create");
@@ -154,6 +167,7 @@ static enum outcome do_write(struct worker *w, int slot)
 	memcpy(w->buf, s->data + off, len);
 	iov = (struct iovec){ w->buf, len };
 	model_under_way(w->m, 1, true);
+	note(w, slot, is_direct ? "direct write" : "write", off, len);
 	n = pwritev2(fd, &iov, 1, off, below(&w->random, 8) ? 0 : RWF_DSYNC);
 	if (n < 0)
 		return failed(w, slot, is_direct ? "direct write" : "write");
@@ -201,6 +215,7 @@ static enum outcome do_map(struct worker *w, int slot)
 		return failed(w, slot, "mmap");
 	model_fill(s, &w->random, off, len);
 	model_under_way(w->m, 1, true);
+	note(w, slot, "mapped write", off, len);
 	errno = EIO;
 	if (!copy_to_mapping(map + off, s->data + off, len))
 		out = failed(w, slot, "access to a mapping");
@@ -251,6 +266,7 @@ static enum outcome do_truncate(struct worker *w, int slot)
 		return failed(w, slot, "open");
 	model_truncate(s, size);
 	model_under_way(w->m, 1, false);
+	note(w, slot, "truncate", size, 0);
 	return ftruncate(fd, size) < 0 ? failed(w, slot, "truncate") : acknowledged(w);
 }
 
@@ -266,6 +282,7 @@ static enum outcome do_punch(struct worker *w, int slot)
 		return failed(w, slot, "open");
 	model_zero(s, off, len);
 	model_under_way(w->m, 1, true);
+	note(w, slot, mode & FALLOC_FL_PUNCH_HOLE ? "punch" : "zero", off, len);
 	if (fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, off, len) < 0)
 		return failed(w, slot, "punch");
 	return acknowledged(w);
@@ -282,6 +299,7 @@ static enum outcome do_extend(struct worker *w, int slot)
 		return failed(w, slot, "open");
 	s->size = max(s->size, off + len);
 	model_under_way(w->m, 1, false);
+	note(w, slot, "fallocate", off, len);
 	return fallocate(fd, 0, off, len) < 0 ? failed(w, slot, "fallocate") : acknowledged(w);
 }
 
@@ -295,6 +313,7 @@ static enum outcome do_unlink(struct worker *w, int slot)
 	name_of(slot, name);
 	s->exists = false;
 	model_under_way(w->m, 1, false);
+	note(w, slot, "unlink", 0, 0);
 	if (unlinkat(w->dir, name, 0) < 0)
 		return failed(w, slot, "unlink");
 	out = acknowledged(w);
@@ -321,6 +340,7 @@ static enum outcome do_rename(struct worker *w, int slot)
 	if (!exchange)
 		m->next[0].exists = false;
 	model_under_way(m, 2, false);
+	note(w, slot, exchange ? "exchange" : "rename", (uint32_t)to, 0);
 	if (renameat2(w->dir, a, w->dir, b, exchange ? RENAME_EXCHANGE : 0) < 0)
 		return failed(w, slot, "rename");
 	close_slot(w, slot);
@@ -537,9 +557,11 @@ static int run(int argc, char **argv)
 	struct journal *j;
 	int option;
 
-	while ((option = getopt(argc, argv, "+ept:")) != -1) {
+	while ((option = getopt(argc, argv, "+el:pt:")) != -1) {
 		if (option == 'e')
 			like.may_refuse = true;
+		else if (option == 'l')
+			like.log = fopen(optarg, "we");
 		else if (option == 'p')
 			like.may_map = false;
 		else if (option == 't' && parse_u64(optarg, 0, 1000000, &seconds) == 0)

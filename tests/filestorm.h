@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "tests/filemodel.h"
 
@@ -15,6 +16,7 @@ struct worker {
 	int fd[SLOTS], direct[SLOTS]; /* or -1 */
 	bool may_refuse, may_map, has_failed;
 	uint8_t *buf; /* SIZE_MAX_, aligned */
+	FILE *log;    /* or NULL */
 };
 
 /* Is there a name that nobody gave? A second name may be left of an interrupted step. Says so. */

@@ -114,7 +114,10 @@ class Files(Load):
         os.mkdir(mnt + '/files')
 
     def start(self, mnt, may_refuse):
-        self.spawn([self.program, 'run', *(['-e'] if may_refuse else []), self.journal,
+        log = self.stand.work + '/files.log'
+        if os.path.exists(log):
+            os.replace(log, log + '.before')
+        self.spawn([self.program, 'run', *(['-e'] if may_refuse else []), '-l', log, self.journal,
                     mnt + '/files'])
 
     def look(self, where):

@@ -15,8 +15,8 @@ MULTIPLIER = int(os.environ.get('CK_TIMEOUT_MULTIPLIER', '1'))
 SIGNALS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS]
 GROUPS = '/sys/fs/cgroup/memory'
 # What the daemon says of a thing that must not happen.
-COMPLAINT = re.compile('conflict|damaged|: missing |are missing|not well formed|cannot|not opened|ERROR: |'
-                       'the cache device failed|could not be')
+COMPLAINT = re.compile('conflict|damaged|: missing |are missing|not well formed|cannot|not opened|'
+                       'ERROR: |the cache device failed|could not be')
 
 
 class Failure(Exception):
