@@ -29,7 +29,8 @@ second=$(fact ram_buffers)
 [ "$first" != "$second" ] || fail "two caches, one file of RAM buffers"
 echo two >"$tmp/mnt2/file"
 ! flock -n "$first" true || fail "$first is not locked"
-refused 1 'in use' "$LCFS" -o "cache=$tmp/cache" "$dir" "$tmp/dir2"
+mkdir "$tmp/mnt3"
+refused 1 'in use' "$LCFS" -o "cache=$tmp/cache" "$dir" "$tmp/mnt3"
 
 # What was never synced, and with it a log that ends in RAM: killed, killed again, and again.
 cp "$top_srcdir/tests/functions.sh" "$mnt/unsynced"

@@ -58,15 +58,15 @@ head -c 5000 "$tmp/right" >"$pool"
 refused_now 'impossible size' 'buffers of an odd size'
 : >"$pool"
 refused_now 'impossible size' 'empty buffers'
-# magic, version, number, size, UUID, mount, boot
-for offset in 0 8 12 16 24 39 40 55 56 71; do
+# magic, number, UUID, mount, boot
+for offset in 0 12 24 40 71; do
 	flip "$pool" "$offset"
 	refused_now "$missing" "byte $offset of the header changed"
 done
 # the table: a buffer of a segment that cannot be, a record where none is
 flip "$pool" 4101
 refused_now 'RAM buffer 0 does not belong to this log' 'a segment number changed'
-flip "$pool" 8192
+flip "$pool" 8264
 refused_now 'is not well formed' 'the head of a record changed'
 chmod 644 "$pool"
 refused_now 'not a private file' 'buffers that others can read'
