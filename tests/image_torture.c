@@ -55,27 +55,17 @@ uint64_t seed;
 
 static struct slot *begin(struct worker *w, int slot)
 {
-	struct model *m = w->m;
-
-	m->slot[0] = slot;
-	m->next[0] = m->now[slot];
-	return &m->next[0];
+	return model_begin(w->m, slot);
 }
 
 static void under_way(struct worker *w, int slots, bool is_write)
 {
-	w->m->is_write = is_write;
-	__atomic_store_n(&w->m->under_way, slots, __ATOMIC_RELEASE);
+	model_under_way(w->m, slots, is_write);
 }
 
 static void acknowledged(struct worker *w)
 {
-	struct model *m = w->m;
-
-	for (int i = 0; i < m->under_way; i++)
-		m->now[m->slot[i]] = m->next[i];
-	__atomic_store_n(&m->under_way, 0, __ATOMIC_RELEASE);
-	m->ops++;
+	model_acknowledged(w->m);
 }
 
 /* ---- operations ---- */
@@ -150,9 +140,7 @@ static void do_write(struct worker *w, int slot)
 		len &= ~4095u;
 	}
 	len = min(len + 1, SIZE_MAX_ - off);
-	for (uint32_t i = 0; i < len; i++)
-		s->data[off + i] = (uint8_t)below(&w->random, 256);
-	s->size = max(s->size, off + len);
+	model_fill(s, &w->random, off, len);
 	under_way(w, 1, true);
 	r = sync ? bed_write_sync(img, s->data + off, len, off) :
 		   bed_write(img, s->data + off, len, off);
@@ -184,9 +172,7 @@ static void do_truncate(struct worker *w, int slot)
 	uint32_t size = below(&w->random, SIZE_MAX_);
 
 	doing(w->m, slot, "truncate");
-	if (size < s->size)
-		memset(s->data + size, 0, s->size - size);
-	s->size = size;
+	model_truncate(s, size);
 	under_way(w, 1, false);
 	check(w, slot, "truncate", image_truncate(img, size), 0);
 	acknowledged(w);
@@ -201,7 +187,7 @@ static void do_punch(struct worker *w, int slot)
 	int mode = below(&w->random, 2) ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
 
 	doing(w->m, slot, "punch");
-	memset(s->data + off, 0, len);
+	model_zero(s, off, len);
 	under_way(w, 1, true);
 	check(w, slot, "punch", image_fallocate(img, mode | FALLOC_FL_KEEP_SIZE, off, len), 0);
 	acknowledged(w);
@@ -252,8 +238,7 @@ static void do_rename(struct worker *w, int slot)
 	doing(w->m, slot, "rename");
 	name_of(slot, a);
 	name_of(to, b);
-	m->slot[0] = slot;
-	m->slot[1] = to;
+	model_begin_both(m, slot, to);
 	m->next[1] = m->now[slot];
 	m->next[0] = m->now[to];
 	if (!exchange)

@@ -8,11 +8,6 @@
 #include "common/align.h"
 #include "tests/image_torture.h"
 
-void name_of(int slot, char *name)
-{
-	snprintf(name, 16, "f%d", slot);
-}
-
 int open_dir(struct bed *b, int index)
 {
 	char name[32];
@@ -48,25 +43,6 @@ void must_mount(struct bed *b)
 		fail("mount: %s", b->said);
 }
 
-static bool is_same(const struct slot *a, const struct slot *b)
-{
-	if (!a->exists || !b->exists)
-		return a->exists == b->exists;
-	return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
-}
-
-/* Each byte of now or of next. */
-static bool is_mixed(const struct slot *is, const struct slot *now, const struct slot *next)
-{
-	if (!is->exists || is->size < min(now->size, next->size) ||
-	    is->size > max(now->size, next->size))
-		return false;
-	for (uint32_t i = 0; i < is->size; i++)
-		if (is->data[i] != now->data[i] && is->data[i] != next->data[i])
-			return false;
-	return true;
-}
-
 static void read_slot(struct bed *b, int dir, int slot, struct slot *s)
 {
 	struct image *img;
@@ -89,54 +65,19 @@ static void read_slot(struct bed *b, int dir, int slot, struct slot *s)
 	close(fd);
 }
 
-static bool is_possible(const struct model *m, const struct slot *is)
-{
-	if (m->under_way == 0)
-		return true;
-	if (m->under_way == 1) {
-		const struct slot *s = &is[m->slot[0]], *now = &m->now[m->slot[0]];
-
-		return is_same(s, now) || is_same(s, &m->next[0]) ||
-		       (m->is_write && is_mixed(s, now, &m->next[0]));
-	}
-	return (is_same(&is[m->slot[0]], &m->now[m->slot[0]]) &&
-		is_same(&is[m->slot[1]], &m->now[m->slot[1]])) ||
-	       (is_same(&is[m->slot[0]], &m->next[0]) && is_same(&is[m->slot[1]], &m->next[1]));
-}
-
-static bool is_under_way(const struct model *m, int slot)
-{
-	for (int i = 0; i < m->under_way; i++)
-		if (m->slot[i] == slot)
-			return true;
-	return false;
-}
-
-static void tell_difference(int index, int slot, const struct slot *is, const struct slot *want)
-{
-	uint32_t i = 0;
-
-	while (i < is->size && i < want->size && is->data[i] == want->data[i])
-		i++;
-	fail("d%d/f%d: is %d, size %u; should be %d, size %u; differs from byte %u", index, slot,
-	     is->exists, is->size, want->exists, want->size, i);
-}
-
 static void verify(struct bed *b, int index)
 {
-	struct model *m = &models[index];
 	struct slot *is = calloc(SLOTS, sizeof(*is));
-	int dir = open_dir(b, index);
+	const struct slot *want;
+	int wrong, dir = open_dir(b, index);
 
-	for (int i = 0; i < SLOTS; i++) {
+	for (int i = 0; i < SLOTS; i++)
 		read_slot(b, dir, i, &is[i]);
-		if (!is_under_way(m, i) && !is_same(&is[i], &m->now[i]))
-			tell_difference(index, i, &is[i], &m->now[i]);
-	}
-	if (!is_possible(m, is))
-		tell_difference(index, m->slot[0], &is[m->slot[0]], &m->now[m->slot[0]]);
-	memcpy(m->now, is, SLOTS * sizeof(*is));
-	m->under_way = 0;
+	wrong = model_settle(&models[index], is, &want);
+	if (wrong >= 0)
+		fail("d%d/f%d: is %d, size %u; should be %d, size %u; differs from byte %u", index,
+		     wrong, is[wrong].exists, is[wrong].size, want->exists, want->size,
+		     slot_differs_at(&is[wrong], want));
 	close(dir);
 	free(is);
 }

@@ -3,10 +3,12 @@
  * A writer that knows what must be there after a crash of the filesystem it writes to.
  *
  *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
- *	verifier write [-d] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
- *		write, one thread a file, until the time is over (status 0) or the filesystem dies
- *		below it (status 0 too: that is what it is for); -d with O_DIRECT, -u without ever
- *		syncing, -s with no filesystem that is allowed to die, -l with a line in LOG for each operation, for whoever looks for a mistake
+ *	verifier write [-d] [-e] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
+ *		write, one thread a file, until the time is over or TERM comes (status 0) or the
+ *		filesystem dies below it (status 0 too: that is what it is for); -d with O_DIRECT,
+ *		-e although the backing store refuses some, -u without ever syncing, -s with no
+ *		filesystem that is allowed to die, -l with a line in LOG for each operation, for
+ *		whoever looks for a mistake
  *	verifier check [-d] JOURNAL FILE...        everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
@@ -19,6 +21,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +56,7 @@ struct run {
 	uint32_t index;
 	const char *path;
 	uint32_t *versions; /* of this file's sectors, in the journal */
-	bool is_direct, is_unsynced, is_strict;
+	bool is_direct, is_unsynced, is_strict, may_refuse;
 	FILE *log; /* or NULL */
 	uint64_t end_ns;
 	int fd;
@@ -369,13 +372,40 @@ static int do_something(struct run *r)
 	return do_write(r);
 }
 
+static volatile sig_atomic_t is_ending;
+
+static void catch_term(int signal)
+{
+	(void)signal;
+	is_ending = 1;
+}
+
+/* What the backing store refused has happened or not: that is seen at once. */
+static int settle_refused(struct run *r, int err)
+{
+	const struct timespec pause = { .tv_nsec = 50 * NSEC_PER_MSEC };
+	struct journal_file *f = &r->j->file[r->index];
+	uint64_t first = f->first - f->first % SECTORS_A_BLOCK;
+
+	if (!r->may_refuse || (err != ENOSPC && err != EDQUOT && err != EROFS))
+		return err;
+	if (f->count && !check_range(r, first, f->first + f->count - first))
+		return err;
+	f->count = 0;
+	nanosleep(&pause, NULL);
+	return 0;
+}
+
 static void *write_file(void *arg)
 {
 	struct run *r = arg;
 	int err = 0;
 
-	while (!err && clock_mono_ns() < r->end_ns)
+	while (!err && !is_ending && clock_mono_ns() < r->end_ns) {
 		err = do_something(r);
+		if (err)
+			err = settle_refused(r, err);
+	}
 	if (err && !is_death(r, err)) {
 		fprintf(stderr, "%s: %s\n", r->path, strerror(err));
 		r->has_failed = true;
@@ -479,9 +509,11 @@ static int write_or_check(bool is_write, int argc, char **argv)
 	struct journal *j;
 	int option;
 
-	while ((option = getopt(argc, argv, "+dust:l:")) != -1) {
+	while ((option = getopt(argc, argv, "+deust:l:")) != -1) {
 		if (option == 'd')
 			like.is_direct = true;
+		else if (option == 'e')
+			like.may_refuse = true;
 		else if (option == 'u')
 			like.is_unsynced = true;
 		else if (option == 's')
@@ -495,6 +527,8 @@ static int write_or_check(bool is_write, int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		return 2;
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = catch_term, .sa_flags = SA_RESTART },
+		  NULL);
 	j = journal_map(argv[optind], false, 0);
 	if (j->files != (uint64_t)(argc - optind - 1) || j->files > array_size(runs))
 		return 2;

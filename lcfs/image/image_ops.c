@@ -141,6 +141,10 @@ static int plain_fallocate(int fd, const void *arg)
 {
 	const struct fallocate_args *a = arg;
 
+	/* ext4 makes the file longer by what it had found before there was no more */
+	if (a->mode == 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)a->off, (off_t)a->len) < 0 &&
+	    errno != EOPNOTSUPP)
+		return -errno;
 	return fallocate(fd, a->mode, (off_t)a->off, (off_t)a->len) < 0 ? -errno : 0;
 }
 
@@ -162,16 +166,19 @@ static int fallocate_bound(struct image *img, const struct fallocate_args *a)
 {
 	uint64_t end = a->off + a->len;
 	bool extends = !(a->mode & FALLOC_FL_KEEP_SIZE) && end > image_size_inside(img);
+	bool zeroes = a->mode & FALLOC_FL_ZERO_RANGE;
 	int r = 0;
 
-	if (a->mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
-		r = core_op(img, CACHE_OP_PUNCH, a->off, a->len);
-	if (r == 0 && !(a->mode & FALLOC_FL_PUNCH_HOLE)) {
+	/* what can be refused is refused before anything changes: the kernel would keep old pages */
+	if (!(a->mode & FALLOC_FL_PUNCH_HOLE))
 		r = reserve_space(img, a);
-		/* zeros are there already, whether they take space or not */
-		if (r == -EOPNOTSUPP && a->mode & FALLOC_FL_ZERO_RANGE)
-			r = 0;
-	}
+	if (r == -EOPNOTSUPP && zeroes)
+		r = 0;
+	if (r == 0 && a->mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		r = core_op(img, CACHE_OP_PUNCH, a->off, a->len);
+	/* zeros are there now, whether they take space or not */
+	if (r == 0 && zeroes)
+		(void)!reserve_space(img, a);
 	if (r == 0 && extends)
 		r = core_op(img, CACHE_OP_TRUNCATE, end, CACHE_ONLY_GROW);
 	return r;

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The stand of the soak: a backing filesystem, two caches, the daemon, and everything that must be
+taken away at the end."""
+import ctypes
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+MULTIPLIER = int(os.environ.get('CK_TIMEOUT_MULTIPLIER', '1'))
+SIGNALS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS]
+GROUPS = '/sys/fs/cgroup/memory'
+# What the daemon says of a thing that must not happen.
+COMPLAINT = re.compile('conflict|damaged|: missing |are missing|not well formed|cannot|not opened|'
+                       'ERROR: |the cache device failed|could not be')
+
+
+class Failure(Exception):
+    """Something is not as it must be."""
+
+
+def limit(seconds):
+    return seconds * MULTIPLIER
+
+
+def no_core():
+    """In a child: a daemon that dies by SIGSEGV leaves no core."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def is_gone(pid):
+    try:
+        with open('/proc/%d/stat' % pid, encoding='ascii', errors='replace') as f:
+            return f.read().rpartition(')')[2].split()[0] == 'Z'
+    except OSError:
+        return True
+
+
+def eventually(seconds, what, done):
+    end = time.monotonic() + limit(seconds)
+    while not done():
+        if time.monotonic() > end:
+            raise Failure('%s: not within %d s' % (what, limit(seconds)))
+        time.sleep(0.005)
+
+
+class Stand:
+    """One directory with all that the soak uses."""
+
+    def __init__(self, build, work, rng, trace):
+        self.build, self.work, self.rng, self.trace_file = build, work, rng, trace
+        self.mnt, self.back = work + '/mnt', work + '/store/dir'
+        self.log_path = work + '/lcfs.log'
+        self.loops, self.mounts, self.children = [], [], []
+        self.caches, self.loop_files = [], {}
+        self.daemon = None  # Popen, or None
+        self.pid = 0
+        self.log_at = 0
+        self.has_died = False  # this daemon was killed by us
+        self.group = None
+        # Daemons that detach stay children of the soak.
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+    # ------------------------------------------------------------ small things
+
+    def trace(self, text):
+        self.trace_file.write('%.3f %s\n' % (time.time(), text))
+        self.trace_file.flush()
+
+    def program(self, name):
+        return os.path.join(self.build, name)
+
+    def run(self, *command, seconds=120, may_fail=False):
+        """Runs a command to its end; its output."""
+        self.trace(' '.join(command))
+        try:
+            r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors='replace',
+                               timeout=limit(seconds), check=False)
+        except subprocess.TimeoutExpired:
+            raise Failure('%s: no end within %d s' % (' '.join(command), limit(seconds))) from None
+        if r.returncode and not may_fail:
+            raise Failure('%s: status %d: %s' % (' '.join(command), r.returncode,
+                                                 r.stdout.strip()[-2000:]))
+        return r.stdout
+
+    def is_mounted(self, point):
+        with open('/proc/self/mountinfo', encoding='utf-8', errors='replace') as f:
+            return any(line.split()[4] == point for line in f)
+
+    def attach(self, path, *options):
+        device = self.run('losetup', '-f', '--show', *options, path).strip()
+        self.loops.append(device)
+        self.loop_files[device] = path
+        return device
+
+    def detach(self, device):
+        """If it is still our file that is behind it."""
+        if device not in self.loops:
+            return
+        self.loops.remove(device)
+        out = self.run('losetup', '-nO', 'BACK-FILE', device, may_fail=True).strip()
+        if not out.startswith(self.work):
+            return
+
+        def lets_go():
+            now = self.run('losetup', '-nO', 'BACK-FILE', device, may_fail=True).strip()
+            return now != out
+        self.run('losetup', '-d', device, may_fail=True)
+        eventually(30, '%s lets go of %s' % (device, out), lets_go)
+
+    def mount_fs(self, device, point, *options):
+        os.makedirs(point, exist_ok=True)
+        self.run('mount', *options, device, point)
+        self.mounts.append(point)
+
+    def umount_fs(self, point):
+        if point in self.mounts:
+            self.mounts.remove(point)
+        for _ in range(100):
+            if not self.is_mounted(point):
+                return
+            self.run('umount', point, may_fail=True)
+            if self.is_mounted(point):
+                time.sleep(0.05)
+        self.run('umount', '-l', point)
+
+    # ------------------------------------------------------------ the places
+
+    def make_cache(self, name, mib, order, is_device):
+        path = '%s/%s' % (self.work, name)
+        with open(path, 'wb') as f:
+            f.truncate(mib << 20)
+        if is_device:
+            path = self.attach(path, '--direct-io=on')
+        self.run(self.program('lcfs/tools/mkfs.lcfs'), '-q', '--segment-order=%d' % order, path)
+        self.caches.append(path)
+        self.trace('cache %s: %d MiB, segment order %d' % (path, mib, order))
+
+    def make(self, store_mib):
+        for name in ('mnt', 'store', 'inner', 'copy'):
+            os.mkdir('%s/%s' % (self.work, name))
+        image = self.work + '/store.ext4'
+        with open(image, 'wb') as f:
+            f.truncate(store_mib << 20)
+        self.run('mkfs.ext4', '-qF', '-E', 'lazy_itable_init=0', image)
+        self.mount_fs(self.attach(image, '--direct-io=on'), self.work + '/store')
+        os.mkdir(self.back)
+        self.make_cache('one', self.rng.choice([24, 48, 96, 128]), self.rng.choice([7, 9, 11]),
+                        True)
+        self.make_cache('two', self.rng.choice([24, 64, 128]), self.rng.choice([6, 8, 11]), False)
+
+    # ------------------------------------------------------------ the daemon
+
+    def options(self):
+        rng, caches = self.rng, list(self.caches)
+        rng.shuffle(caches)
+        words = ['cache=' + path for path in caches]
+        words += ['policy=' + rng.choice(['first', 'round_robin', 'least_dirty']),
+                  'ram_buffers=%d' % rng.choice([2, 3, 8, 64]),
+                  'force_migrate=%d' % rng.choice([0, 0, 1]),
+                  'allow_migrate=%d' % rng.choice([0, 1])]
+        return ','.join(words)
+
+    def start(self, is_foreground=True):
+        """Starts lcfs, and waits for nothing. The process that was started."""
+        command = [self.program('lcfs/lcfs')] + (['-f'] if is_foreground else [])
+        command += ['-o', self.options(), self.back, self.mnt]
+        self.trace(' '.join(command))
+        with open(self.log_path, 'ab') as log:
+            self.log_at = log.tell()
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     preexec_fn=no_core)
+        self.children.append(child)
+        self.has_died = False
+        return child
+
+    def said(self):
+        with open(self.log_path, encoding='utf-8', errors='replace') as f:
+            f.seek(self.log_at)
+            return f.read()
+
+    def find_daemons(self):
+        exe = os.path.realpath(self.program('lcfs/lcfs'))
+        found = []
+        for name in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open('/proc/%s/cmdline' % name, 'rb') as f:
+                    is_ours = self.mnt.encode() in f.read().split(b'\0')
+                if is_ours and os.readlink('/proc/%s/exe' % name) == exe:
+                    found.append(int(name))
+            except OSError:
+                pass
+        return found
+
+    def mount(self):
+        """Mounts and waits until it serves. The time that took, in seconds."""
+        is_foreground = self.rng.random() < 0.7
+        begin = time.monotonic()
+        self.daemon = self.start(is_foreground)
+
+        def serves():
+            status = self.daemon.poll()
+            if status is not None and (is_foreground or status):
+                raise Failure('lcfs does not mount: status %s: %s' % (status, self.said()))
+            return (is_foreground or status == 0) and self.is_mounted(self.mnt)
+        eventually(120, 'mount', serves)
+        took = time.monotonic() - begin
+        self.run('timeout', '60', 'test', '-e', self.mnt + '/.lcctl/version')
+        pids = [self.daemon.pid] if is_foreground else self.find_daemons()
+        if len(pids) != 1:
+            raise Failure('%d daemons' % len(pids))
+        self.pid = pids[0]
+        self.trace('serves, pid %d' % self.pid)
+        return took
+
+    def end_of(self, pids, seconds=60):
+        def all_gone():
+            for child in list(self.children):
+                if child.poll() is not None:
+                    self.children.remove(child)
+            return all(is_gone(pid) for pid in pids)
+        eventually(seconds, 'the end of lcfs, pid %s' % pids, all_gone)
+        for pid in pids:  # those that had detached
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+    def kill(self, pids, how):
+        self.trace('signal %d to %s' % (how, pids))
+        self.has_died = True
+        for pid in pids:
+            try:
+                os.kill(pid, how)
+            except ProcessLookupError:
+                pass
+        self.end_of(pids)
+
+    def kill_by_memory(self):
+        """The kernel's out-of-memory killer does it, in a group that the daemon shares with an
+        eater of memory. False where that cannot be had."""
+        group = '%s/lcfs-soak-%d' % (GROUPS, os.getpid())
+        try:
+            os.makedirs(group, exist_ok=True)
+            self.group = group
+            self.put(group + '/cgroup.procs', self.pid)
+            self.put('/proc/%d/oom_score_adj' % self.pid, 1000)
+            self.put(group + '/memory.limit_in_bytes', 48 << 20)
+        except OSError as e:
+            self.trace('no memory group: %s' % e)
+            return False
+        eater = 'import os\nopen(%r, "w").write(str(os.getpid()))\na = []\n' \
+                'while True:\n a.append(bytearray(b"x") * (1 << 20))\n' % (group + '/cgroup.procs')
+        self.trace('memory runs out for pid %d' % self.pid)
+        self.has_died = True
+        p = subprocess.Popen([sys.executable, '-c', eater], stdin=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        self.children.append(p)
+        try:
+            eventually(30, 'the out-of-memory killer', lambda: is_gone(self.pid) or
+                       p.poll() is not None)
+            is_done = is_gone(self.pid)
+        finally:
+            p.kill()
+            p.wait()
+        if not is_done:
+            self.trace('it took the eater')
+            self.kill([self.pid], signal.SIGKILL)
+        self.end_of([self.pid])
+        return is_done
+
+    @staticmethod
+    def put(path, value):
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(str(value))
+
+    def remove_dead_mount(self):
+        for _ in range(10):
+            if not self.is_mounted(self.mnt):
+                return
+            self.run('umount', '-l', self.mnt)
+        raise Failure('%s cannot be unmounted' % self.mnt)
+
+    def begin_umount(self):
+        """umount(8), at work; the daemon may still close the caches when it has ended."""
+        child = subprocess.Popen(['umount', self.mnt], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.children.append(child)
+        return child
+
+    def umount(self):
+        def is_done():
+            child = self.begin_umount()
+            text = child.communicate(timeout=limit(120))[1]
+            if child.returncode:
+                self.trace('umount: ' + text.strip())
+            return child.returncode == 0
+        eventually(20, 'umount', is_done)  # a release may be under way
+        self.end_of([self.pid], 120)
+        status = self.daemon.poll()
+        if status:
+            raise Failure('the daemon ended with status %s: %s' % (status, self.said()))
+        left = [p for p in self.pools() if os.path.exists(p)]
+        if left:
+            raise Failure('a clean end leaves RAM buffers: %s' % left)
+
+    def pools(self):
+        paths = []
+        for cache in self.caches:
+            out = self.run(self.program('lcfs/tools/lcfs-id'), cache, may_fail=True)
+            uuid = re.search('ID_FS_UUID=(.*)', out)
+            if uuid:
+                paths.append('/run/lcfs/%s.pool' % uuid.group(1).replace('-', ''))
+        return paths
+
+    def check_log(self, allowed):
+        """No complaint of the daemon but about what was provoked."""
+        for line in self.said().splitlines():
+            if COMPLAINT.search(line) and not any(word in line for word in allowed):
+                raise Failure('the daemon says: ' + line)
+
+    # ------------------------------------------------------------ the end
+
+    def diagnose(self):
+        """What a daemon that hangs does; into the directory."""
+        with open(self.work + '/diagnosis', 'w', encoding='utf-8', errors='replace') as out:
+            for name in ('status', 'stats.json'):
+                r = subprocess.run(['timeout', '-k', '1', '10', 'cat',
+                                    '%s/.lcctl/%s' % (self.mnt, name)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, check=False)
+                out.write('--- %s\n%s\n' % (name, r.stdout))
+            for pid in self.find_daemons():
+                if shutil.which('gdb'):
+                    r = subprocess.run(['timeout', '-k', '1', '60', 'gdb', '-p', str(pid), '-batch',
+                                        '-ex', 'thread apply all bt'], stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                       text=True, check=False)
+                    out.write('--- threads of %d\n%s\n' % (pid, r.stdout))
+
+    def freeze(self):
+        """After an error: the daemon ends as it is, its RAM buffers are kept with the rest."""
+        pids = self.find_daemons()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.end_of(pids)
+        for pool in self.pools():
+            if os.path.exists(pool):
+                shutil.copy(pool, self.work)
+
+    def clean_up(self, keep):
+        """Everything goes that a soak leaves in the system; with keep not its directory."""
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+        for pid in self.find_daemons():
+            os.kill(pid, signal.SIGKILL)
+        pools = self.pools()
+        steps = [(self.umount_fs, point) for point in reversed(self.mounts)
+                 if point != self.work + '/store']
+        steps += [(self.detach, device) for device in reversed(self.loops)
+                  if self.loop_files[device].startswith(self.mnt)]
+        steps += [(lambda _: self.remove_dead_mount(), None),
+                  (lambda _: self.end_of(self.find_daemons()), None)]
+        steps += [(self.umount_fs, point) for point in list(self.mounts)
+                  if point == self.work + '/store']
+        steps += [(self.detach, device) for device in reversed(self.loops)
+                  if not self.loop_files[device].startswith(self.mnt)]
+        for step, what in steps:
+            try:
+                step(what)
+            except (Failure, OSError) as e:
+                print('soak: cleaning up: %s' % e, file=sys.stderr)
+        for pool in pools:
+            if os.path.exists(pool):
+                os.unlink(pool)
+        if self.group:
+            try:
+                os.rmdir(self.group)
+            except OSError as e:
+                print('soak: %s: %s' % (self.group, e), file=sys.stderr)
+        if not keep:
+            shutil.rmtree(self.work, ignore_errors=True)
