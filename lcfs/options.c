@@ -54,6 +54,10 @@ static must_check int take_word(struct options *o, const char *word, char *text,
 		o->is_debug = true;
 		return 0;
 	}
+	if (strcmp(word, "remount") == 0)
+		return options_complain(text, size,
+					"remount: a mount stays as it is: unmount and mount again; "
+					"knobs are changed by lcctl set");
 	if (o->is_sloppy)
 		return 0;
 	return options_complain(text, size, "unknown option '%.*s': see lcfs --help", (int)len,

@@ -10,7 +10,7 @@ mkdir -p $work
 
 show()
 {
-	head -n 60 $out | cut -c 1-400 | sed 's/^/    /'
+	head -n "${lines:-60}" $out | cut -c 1-400 | sed 's/^/    /'
 }
 
 ok()
@@ -28,7 +28,10 @@ run()
 {
 	status=0
 	echo "  \$ $*"
-	timeout 120 "$@" >$out 2>&1 </dev/null || status=$?
+	case $(type "$1" 2>/dev/null) in
+	*function*) "$@" >$out 2>&1 </dev/null || status=$? ;;
+	*) timeout 120 "$@" >$out 2>&1 </dev/null || status=$? ;;
+	esac
 	show
 }
 
@@ -83,6 +86,7 @@ lacks()
 	run "$@"
 	if grep -qE -e "$text" $out; then
 		not_ok "$name: '$text' is there"
+		grep -nE -e "$text" $out | head -n 10
 	else
 		ok "$name"
 	fi

@@ -84,7 +84,8 @@ phase_2()
 	sed -i 's|hard,_netdev|hard,_netdev,x-systemd.requires=nfs-server.service|' /etc/fstab
 	systemctl enable nfs-server
 	mkdir -p /etc/systemd/system/nfs-server.service.d
-	printf '[Unit]\nRequiresMountsFor=/export\n' >/etc/systemd/system/nfs-server.service.d/x.conf
+	printf '[Unit]\nRequiresMountsFor=/export\n' \
+		>/etc/systemd/system/nfs-server.service.d/export.conf
 	cat /etc/fstab
 }
 

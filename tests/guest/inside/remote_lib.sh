@@ -88,7 +88,8 @@ changed_on_server()
 	dd if=/dev/urandom of=/mnt/lc/c.img bs=4k count=10 conv=notrunc,fsync status=none
 	check "$1: umount with dirty data" umount_lcfs
 	sleep 1
-	dd if=/dev/zero of=/export/images/c.img bs=4k count=1 seek=100 conv=notrunc,fsync status=none
+	dd if=/dev/zero of=/export/images/c.img bs=4k count=1 seek=100 conv=notrunc,fsync \
+		status=none
 	# The attributes that the client has cached are of before.
 	sleep 4
 	check "$1: mount after the server changed it" mount_lcfs allow_migrate=0

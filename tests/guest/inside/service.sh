@@ -128,11 +128,15 @@ phase_2()
 	check "the service is up" serves
 	run journalctl --no-pager -b -1 -o short-precise -u $unit -u user-of-image -n 30
 	journalctl --no-pager -b -1 -o cat >$work/before
+	lines=5
 	lacks 'Failed unmounting|timed out|SIGKILL' "nothing was in the way of the power-off" \
 		cat $work/before
+	lines=60
 	run journalctl --no-pager -b -o cat -u $unit
-	lacks 'not unmounted in order' "the cache was clean" journalctl --no-pager -b -o cat -u $unit
-	equals "the last word" "what the user wrote last is there" sh -c 'head -c 13 /mnt/lc/vm3.img'
+	lacks 'not unmounted in order' "the cache was clean" \
+		journalctl --no-pager -b -o cat -u $unit
+	equals "the last word" "what the user wrote last is there" \
+		sh -c 'head -c 13 /mnt/lc/vm3.img'
 	random_file $work/vm1.img 32 1
 	check "nothing was lost" cmp $work/vm1.img /mnt/lc/vm1.img
 	says active "the user of the image runs" systemctl is-active user-of-image

@@ -40,8 +40,8 @@ phase_1()
 	says '@microseconds[write]' "how long they took" cat $work/requests
 
 	of "$here/trace/lcfs-store.bt" $work/store \
-		"dd if=/dev/urandom of=/mnt/lc/vm1.img bs=4k count=50 oflag=direct,dsync conv=notrunc;" \
-		lcctl drain
+		"dd if=/dev/urandom of=/mnt/lc/vm1.img bs=4k count=50 oflag=direct,dsync" \
+		"conv=notrunc; lcctl drain"
 	run cat $work/store
 	says '@microseconds[log write]' "writes of the log" cat $work/store
 	says '@microseconds[flush of the cache device]' "flushes" cat $work/store
