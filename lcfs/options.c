@@ -272,8 +272,8 @@ int options_complete(struct options *o, char *text, size_t size)
 		return options_complain(text, size,
 					"the backing directory and the mount point are needed, and "
 					"only '%s' is given: lcfs -o cache=CACHE DIR MNT, or write "
-					"a section for it in " CONFIG_FILE,
-					o->mnt);
+					"directory = DIR into a section [%s] of " CONFIG_FILE,
+					o->mnt, o->mnt);
 	if (!options_list(o, OPT_CACHE))
 		return options_complain(
 			text, size,

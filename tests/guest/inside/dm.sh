@@ -50,8 +50,9 @@ delayed()
 	sectors=262144
 	mkfs.lcfs -q --force "$disk" >/dev/null
 	dmsetup create slow --table "0 $sectors delay $disk 0 0 $disk 0 20"
-	mkfs.lcfs -q --force /dev/mapper/slow
-	check "a cache with 20 ms a write" lcfs -o cache=/dev/mapper/slow /srv/images /mnt/lc
+	mkfs.lcfs -q --force -L slow /dev/mapper/slow
+	# The disk below it has the same blocks.
+	check "by LABEL, a cache with 20 ms a write" lcfs -o cache=LABEL=slow /srv/images /mnt/lc
 	new_journal /mnt/lc/slow.img 2
 	check "verified writes" "$here/verifier" write -d -t 4 $work/journal /mnt/lc/slow.img
 	kill_daemon

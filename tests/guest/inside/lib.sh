@@ -122,6 +122,13 @@ booted()
 	timeout 300 systemctl is-system-running --wait
 }
 
+# Of those that have to do with lcfs; a slow machine fails others now and then.
+no_unit_failed()
+{
+	lacks 'lcfs|mnt-lc|srv|data\.mount|user-of-image|smbd|nfs-server' "no unit failed" \
+		systemctl --failed --no-legend --plain
+}
+
 is_gone()
 {
 	[ ! -e "/proc/$1" ]

@@ -124,7 +124,7 @@ phase_1()
 
 phase_2()
 {
-	check "the boot was in order" systemctl is-system-running
+	no_unit_failed
 	check "the service is up" serves
 	run journalctl --no-pager -b -1 -o short-precise -u $unit -u user-of-image -n 30
 	journalctl --no-pager -b -1 -o cat >$work/before
