@@ -38,6 +38,8 @@ phase_lint() {
 		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
 		tests/*.bash tests/limited tests/sim/mutate completion/lcfs \
 		debian/tests/smoke) || failed=1
+	(cd "$top/tests/guest" && shellcheck -S warning -e SC1090,SC1091 run build-base \
+		newcomer newcomer-root newcomer-tour inside/*) || failed=1
 	return $failed
 }
 

@@ -33,6 +33,13 @@ phase_1()
 		cache = LABEL=fast
 		allow_migrate = 0
 	END
+	# As the manual says of a directory on a mount of its own.
+	dropin=/etc/systemd/system/$unit.d/dir.conf
+	mkdir -p "${dropin%/*}"
+	sed -n '/^\[Unit\]$/,/^RequiresMountsFor=/p' "$here/lcfs.8" >"$dropin"
+	check "the manual says how to name the directory" \
+		grep RequiresMountsFor=/srv/images "$dropin"
+	systemctl daemon-reload
 	check "systemctl enable --now" systemctl enable --now $unit
 	# No eventually: it is up when it serves.
 	says fuse.lcfs "started means mounted" findmnt -n /mnt/lc
