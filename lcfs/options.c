@@ -54,6 +54,10 @@ static must_check int take_word(struct options *o, const char *word, char *text,
 		o->is_debug = true;
 		return 0;
 	}
+	if (strcmp(word, "remount") == 0)
+		return options_complain(text, size,
+					"remount: a mount stays as it is: unmount and mount again; "
+					"knobs are changed by lcctl set");
 	if (o->is_sloppy)
 		return 0;
 	return options_complain(text, size, "unknown option '%.*s': see lcfs --help", (int)len,
@@ -285,8 +289,8 @@ int options_complete(struct options *o, char *text, size_t size)
 		return options_complain(text, size,
 					"the backing directory and the mount point are needed, and "
 					"only '%s' is given: lcfs -o cache=CACHE DIR MNT, or write "
-					"a section for it in " CONFIG_FILE,
-					o->mnt);
+					"directory = DIR into a section [%s] of " CONFIG_FILE,
+					o->mnt, o->mnt);
 	if (!options_list(o, OPT_CACHE))
 		return options_complain(
 			text, size,

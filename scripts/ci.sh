@@ -39,6 +39,8 @@ phase_lint() {
 		.ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate tests/powercut/mutate \
 		tests/powercut/powercut completion/lcfs \
 		debian/tests/smoke) || failed=1
+	(cd "$top/tests/guest" && shellcheck -S warning -e SC1090,SC1091 run build-base \
+		newcomer newcomer-root newcomer-tour inside/*) || failed=1
 	return $failed
 }
 

@@ -79,7 +79,8 @@ reason_has()
 
 metric()
 {
-	timeout 20 cat "$mnt/.lcctl/metrics" | awk -v name="$1" 'index($1, name) == 1 { s += $2 } END { print s + 0 }'
+	timeout 20 cat "$mnt/.lcctl/metrics" |
+		awk -v name="$1" 'index($1, name) == 1 { s += $2 } END { print s + 0 }'
 }
 
 # put FILE BLOCK SEED [COUNT]: blocks of 4 KiB that follow from the seed, synced.

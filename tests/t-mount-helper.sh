@@ -42,6 +42,14 @@ mounted()
 
 works mount -t lcfs -o "cache=$cache" "$dir" "$mnt"
 mounted '-t lcfs'
+works mount -t lcfs -o "cache=$cache" "$dir" "$mnt"
+for how in 'remount,ro' '-s -o remount,noatime'; do
+	# shellcheck disable=SC2086
+	run mount -o $how "$mnt"
+	[ "$status" != 0 ] || fail "mount -o $how does something"
+	grep -q 'unmount and mount again' "$tmp/err" || fail "mount -o $how: $(cat "$tmp/err")"
+done
+mounted 'after remount'
 works mount -v -s -n -t lcfs -o "cache=$cache,nofail,_netdev,user,x-systemd.automount,something" \
 	"$dir" "$mnt"
 mounted 'all flags'

@@ -6,8 +6,8 @@
  *		writes until it is killed, one thread a file, from VERSION on; after each sync a
  *		line "@ack INDEX VERSION ." goes to ACKS
  *	acked check prefix|synced ACKED BLOCKS FILE
- *		the file has all up to version ACKED, and what it has beyond is, with "prefix", all up
- *		to one later version. Prints the highest version that is there.
+ *		the file has all up to version ACKED, and what it has beyond is, with "prefix",
+ *		all up to one later version. Prints the highest version that is there.
  *
  * Write number v of a file goes to blocks that follow from v, and its content from v and the block,
  * so that no journal is needed. Version 0 is zeros. Only the last write may be there in part.
@@ -228,8 +228,8 @@ static int check_file(bool is_prefix, uint64_t acked, uint64_t blocks, const cha
 			bad += !block_is_right(path, b, found[b], least[b], highest);
 	}
 	if (highest < acked) {
-		fprintf(stderr, "acked: %s: ends at version %" PRIu64 ", acknowledged was %" PRIu64 "\n",
-			path, highest, acked);
+		fprintf(stderr, "acked: %s: ends at version %" PRIu64 ", not %" PRIu64 "\n", path,
+			highest, acked);
 		bad++;
 	}
 	printf("%" PRIu64 "\n", highest);

@@ -40,7 +40,6 @@ phase_1()
 	cat $work/identity
 	changed_on_server "cifs"
 	renamed_on_server "cifs"
-	umount_lcfs
 	server_hangs "cifs"
 	umount /srv/images
 }

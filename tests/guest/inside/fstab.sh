@@ -37,7 +37,14 @@ phase_1()
 	cat >/usr/local/sbin/user-of-image <<-'END'
 		#!/bin/sh
 		exec 3<>/mnt/lc/vm1.img
-		trap 'echo stopped >/data/last; sync /data/last; printf "the last word" >&3; exit 0' TERM
+		end()
+		{
+			echo stopped >/data/last
+			sync /data/last
+			printf "the last word" >&3
+			exit 0
+		}
+		trap end TERM
 		while :; do date >/data/now; sleep 0.1 & wait $!; done
 	END
 	chmod +x /usr/local/sbin/user-of-image
@@ -54,8 +61,7 @@ phase_1()
 
 phase_2()
 {
-	check "the boot was in order" systemctl is-system-running
-	lacks . "no unit failed" systemctl --failed --no-legend --plain
+	no_unit_failed
 	says fuse.lcfs "mounted at boot" findmnt -n /mnt/lc
 	says /dev/loop "the filesystem on an image, too" findmnt -n /data
 	equals active "the service that uses an image runs" systemctl is-active user-of-image
@@ -65,12 +71,10 @@ phase_2()
 	run journalctl --no-pager -b -u mnt-lc.mount
 	says "$(pidof lcfs)" "the daemon is in the unit of the mount" \
 		sh -c 'systemctl status --no-pager mnt-lc.mount'
-	says lcfs "the journal of the unit has what lcfs said" \
-		journalctl --no-pager -b -u mnt-lc.mount
 	journal_of_lcfs -b
 	random_file /data/random 16 1
 	sync /data/random
-	equals ok "lcctl status" lcctl get state
+	equals ok "lcctl status" knob /mnt/lc state
 	lcctl status
 	knob /mnt/lc nr_dirty_caches
 	echo "from now: $(date +%s.%N)"
@@ -78,16 +82,18 @@ phase_2()
 
 phase_3()
 {
-	check "the boot was in order" systemctl is-system-running
+	no_unit_failed
 	run journalctl --no-pager -b -1 -o short-precise -u mnt-lc.mount -u data.mount \
 		-u user-of-image -u srv.mount
 	journalctl --no-pager -b -1 -o cat >$work/before
 	grep -nE 'Stopped user-of-image|Unmounted (data|mnt-lc|srv)\.mount' $work/before |
 		cut -d : -f 2- | tee $work/order
 	equals "user-of-image data mnt-lc srv" "the power-off went from the top down" \
-		sh -c "sed -E 's/.*(user-of-image|data|mnt-lc|srv)\..*/\1/' $work/order | tr '\n' ' ' | sed 's/ \$//'"
+		sh -c "sed -E 's/.*(user-of-image|data|mnt-lc|srv)\..*/\1/' $work/order | xargs"
+	lines=5
 	lacks 'Failed unmounting|timed out|SIGKILL|Killing process' "nothing was in its way" \
 		cat $work/before
+	lines=60
 	run journal_of_lcfs -b
 	lacks 'not unmounted in order' "the cache was clean" journal_of_lcfs -b
 	equals stopped "what the user wrote last is there" cat /data/last
@@ -111,7 +117,8 @@ phase_4()
 	says failed "the mount has failed" systemctl is-failed mnt-lc.mount
 	says "cache '/dev/disk/by-id/nvme-gone' does not exist" "... and says why" \
 		journalctl --no-pager -b -u mnt-lc.mount
-	sed -i "s|cache=/dev/disk/by-id/nvme-gone|cache=UUID=$(lsblk -no UUID $cache_disk)|" /etc/fstab
+	uuid=$(lsblk -no UUID $cache_disk)
+	sed -i "s|cache=/dev/disk/by-id/nvme-gone|cache=UUID=$uuid|" /etc/fstab
 	systemctl daemon-reload
 	check "by UUID, mount -a" mount -a
 	says fuse.lcfs "mounted" findmnt -n /mnt/lc

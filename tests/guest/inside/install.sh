@@ -7,11 +7,13 @@ phase_1()
 	check "the system is up" systemctl is-system-running
 	check "the package installs" dpkg -i "$here/lcfs.deb"
 	check "lcfs runs" lcfs --version
-	check "systemd-analyze verify lcfs@.service" systemd-analyze verify --man=no lcfs@mnt-lc.service
+	check "systemd-analyze verify lcfs@.service" \
+		systemd-analyze verify --man=no lcfs@mnt-lc.service
 	lacks . "... and says nothing" systemd-analyze verify --man=no lcfs@mnt-lc.service
 	says lcfs "systemd knows the unit" systemctl cat lcfs@mnt-lc.service
 	says 61-lcfs "udev has the rule" ls /lib/udev/rules.d
-	lacks lcfs "nothing of lcfs has been started" systemctl list-units --plain --no-legend 'lcfs@*'
+	lacks lcfs "nothing of lcfs has been started" \
+		systemctl list-units --plain --no-legend 'lcfs@*'
 	check "debsums of the package" dpkg --verify lcfs
 	check "the package is removed" dpkg --purge lcfs
 	lacks . "... wholly" find / -xdev -name '*lcfs*' ! -path '/proc/*' ! -path '/sys/*' \

@@ -31,7 +31,8 @@ phase_1()
 	truncate -s 8M /mnt/lc/vm1.img
 
 	of "$here/trace/lcfs-requests.bt" $work/requests \
-		dd if=/dev/urandom of=/mnt/lc/vm1.img bs=4k count=100 oflag=direct conv=notrunc,fsync
+		dd if=/dev/urandom of=/mnt/lc/vm1.img bs=4k count=100 oflag=direct \
+		conv=notrunc,fsync
 	run cat $work/requests
 	writes=$(sed -n 's/^@requests\[write, 1\]: //p' $out)
 	syncs=$(sed -n 's/^@requests\[sync, 1\]: //p' $out)
@@ -40,8 +41,8 @@ phase_1()
 	says '@microseconds[write]' "how long they took" cat $work/requests
 
 	of "$here/trace/lcfs-store.bt" $work/store \
-		"dd if=/dev/urandom of=/mnt/lc/vm1.img bs=4k count=50 oflag=direct,dsync conv=notrunc;" \
-		lcctl drain
+		"dd if=/dev/urandom of=/mnt/lc/vm1.img bs=4k count=50 oflag=direct,dsync" \
+		"conv=notrunc; lcctl drain"
 	run cat $work/store
 	says '@microseconds[log write]' "writes of the log" cat $work/store
 	says '@microseconds[flush of the cache device]' "flushes" cat $work/store

@@ -73,5 +73,6 @@ phase_2()
 {
 	udevadm settle
 	says again "known after a boot" lsblk -no LABEL $cache_disk
-	equals "$(readlink -f $cache_disk)" "by-label after a boot" readlink -f /dev/disk/by-label/again
+	equals "$(readlink -f $cache_disk)" "by-label after a boot" \
+		readlink -f /dev/disk/by-label/again
 }
