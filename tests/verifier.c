@@ -6,7 +6,8 @@
  *	verifier write [-d] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
  *		write, one thread a file, until the time is over (status 0) or the filesystem dies
  *		below it (status 0 too: that is what it is for); -d with O_DIRECT, -u without ever
- *		syncing, -s with no filesystem that is allowed to die, -l with a line in LOG for each operation, for whoever looks for a mistake
+ *		syncing, -s with no filesystem that is allowed to die, -l with a line in LOG for
+ *		each operation, for whoever looks for a mistake
  *	verifier check [-d] JOURNAL FILE...        everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *

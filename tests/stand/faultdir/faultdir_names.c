@@ -98,8 +98,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 	char link[64];
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", node_of(ino)->fd);
-	if (error == 0 &&
-	    linkat(AT_FDCWD, link, node_of(parent)->fd, name, AT_SYMLINK_FOLLOW) < 0)
+	if (error == 0 && linkat(AT_FDCWD, link, node_of(parent)->fd, name, AT_SYMLINK_FOLLOW) < 0)
 		error = errno;
 	reply_entry(req, parent, name, error);
 }

@@ -33,20 +33,30 @@ static struct {
 } rules;
 
 const char *const fault_op_name[FAULT_NR] = {
-	"lookup", "getattr", "setattr",	 "truncate", "open",	 "create",  "read",	"write",
-	"fsync",  "fallocate", "seek",	 "rename",   "unlink",	 "link",    "mkdir",	"rmdir",
-	"symlink", "readdir", "fsyncdir", "getxattr", "setxattr", "statfs",
+	"lookup",  "getattr",	"setattr",  "truncate", "open",	    "create", "read",  "write",
+	"fsync",   "fallocate", "seek",	    "rename",	"unlink",   "link",   "mkdir", "rmdir",
+	"symlink", "readdir",	"fsyncdir", "getxattr", "setxattr", "statfs",
 };
 
 static const struct {
 	const char *name;
 	int error;
 } errors[] = {
-	{ "ok", 0 },		 { "EIO", EIO },	     { "ENOSPC", ENOSPC },
-	{ "EROFS", EROFS },	 { "ESTALE", ESTALE },	     { "ENOTCONN", ENOTCONN },
-	{ "EDQUOT", EDQUOT },	 { "EACCES", EACCES },	     { "ETIMEDOUT", ETIMEDOUT },
-	{ "EPERM", EPERM },	 { "ENOENT", ENOENT },	     { "EOPNOTSUPP", EOPNOTSUPP },
-	{ "EAGAIN", EAGAIN },	 { "EHOSTDOWN", EHOSTDOWN }, { "EINVAL", EINVAL },
+	{ "ok", 0 },
+	{ "EIO", EIO },
+	{ "ENOSPC", ENOSPC },
+	{ "EROFS", EROFS },
+	{ "ESTALE", ESTALE },
+	{ "ENOTCONN", ENOTCONN },
+	{ "EDQUOT", EDQUOT },
+	{ "EACCES", EACCES },
+	{ "ETIMEDOUT", ETIMEDOUT },
+	{ "EPERM", EPERM },
+	{ "ENOENT", ENOENT },
+	{ "EOPNOTSUPP", EOPNOTSUPP },
+	{ "EAGAIN", EAGAIN },
+	{ "EHOSTDOWN", EHOSTDOWN },
+	{ "EINVAL", EINVAL },
 };
 
 void rules_init(void)
