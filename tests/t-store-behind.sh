@@ -58,7 +58,7 @@ check_held()
 	[ "$(stat -c %s "$dir/cut")" = 4096 ] || fail "$1: cut has grown"
 	[ "$(cat "$dir/replaced")" = another ] || fail "$1: another file was written to"
 	[ ! -e "$dir/removed" ] || fail "$1: removed is there again"
-	timeout 10 cat "$mnt/edited" >/dev/null 2>&1 && fail "$1: edited can be read"
+	! timeout 10 cat "$mnt/edited" >/dev/null 2>&1 || fail "$1: edited can be read"
 }
 
 # What the cache has can be had, whatever was decided.
