@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# A GlusterFS replica of three bricks on this machine, for a test: sourced after functions.sh. Nothing
-# of it can be reached from elsewhere; what it starts is ended by gluster_stop, also on failure.
+# A GlusterFS replica of three bricks on this machine, for a test: sourced after functions.sh.
+# Nothing of it can be reached from elsewhere; what it starts is ended by gluster_stop, also on
+# failure.
 
 gluster_volume=lcfs-t-$$
 
@@ -10,7 +11,7 @@ requires_gluster()
 	requires glusterd glusterfs gluster
 	requires_root
 	getent ahostsv4 "$(hostname)" | grep -q '^127\.' ||
-		skip "glusterd takes no address for a brick, and the name of this machine is not one of 127.*"
+		skip "bricks are named by the machine's name, and that is not one of 127.*"
 	# it has one port for the management of a machine
 	! pgrep -x glusterd >/dev/null || skip "there is a glusterd already"
 }
@@ -57,7 +58,8 @@ gluster_mount()
 	glusterfs --volfile-server=127.0.0.1 --volfile-id="/$gluster_volume" \
 		-p "$gluster_dir/mnt.pid" -l "$gluster_dir/log/mnt.log" "$gluster_dir/mnt"
 	eventually 20 is_mounted "$gluster_dir/mnt" || fail "the volume is not mounted"
-	eventually 20 timeout 10 ls "$gluster_dir/mnt" >/dev/null || fail "the volume does not serve"
+	eventually 20 timeout 10 ls "$gluster_dir/mnt" >/dev/null ||
+		fail "the volume does not serve"
 }
 
 brick_pid()
@@ -97,7 +99,8 @@ gluster_processes()
 		name=$(cat "$process/comm" 2>/dev/null)
 		case $name in
 		gluster*) ! tr '\0' ' ' <"$process/cmdline" 2>/dev/null |
-			grep -qF -e "$gluster_dir/" -e "$gluster_volume" || echo "${process#/proc/}" ;;
+			grep -qF -e "$gluster_dir/" -e "$gluster_volume" ||
+			echo "${process#/proc/}" ;;
 		esac
 	done
 }

@@ -9,7 +9,8 @@ LCCTL=$top_builddir/lcfs/tools/lcctl
 # faultdir_start DIR MNT [OPTION]: shows DIR at MNT. Its pid goes to $faultdir.
 faultdir_start()
 {
-	"$FAULTDIR" ${3:-} "$1" "$2" >>"$tmp/faultdir.log" 2>&1 </dev/null &
+	# shellcheck disable=SC2086 # no option, or one
+	"$FAULTDIR" ${3:-} "$1" "$2" >>"$tmp/faultdir.log" 2>&1 </dev/null 3>&- 4>&- 9>&- &
 	faultdir=$!
 	cleanup_fn faultdir_end "$faultdir" "$2"
 	eventually 20 is_mounted "$2" || fail "faultdir does not start: $(cat "$tmp/faultdir.log")"

@@ -28,23 +28,23 @@ fds = [os.open(p, os.O_RDWR | os.O_DIRECT) for p in sys.argv[2:]]
 import mmap
 buf = mmap.mmap(-1, 4096)
 def use(fd, n):
-    buf[:] = bytes([n]) * 4096
-    os.pwrite(fd, buf, 4096 * (n % 16))
-    os.fdatasync(fd)
-    os.preadv(fd, [buf], 4096 * (n % 16))
-    assert buf[:] == bytes([n]) * 4096
+	buf[:] = bytes([n]) * 4096
+	os.pwrite(fd, buf, 4096 * (n % 16))
+	os.fdatasync(fd)
+	os.preadv(fd, [buf], 4096 * (n % 16))
+	assert buf[:] == bytes([n]) * 4096
 for fd in fds:
-    use(fd, 1)
+	use(fd, 1)
 print("ready", flush=True)
 n = 2
 while not os.path.exists(sys.argv[1] + "/stop"):
-    for fd in fds:
-        use(fd, n % 200)
-    n += 1
-    with open(sys.argv[1] + "/rounds.new", "w") as f:
-        f.write(str(n))
-    os.rename(sys.argv[1] + "/rounds.new", sys.argv[1] + "/rounds")
-    time.sleep(0.02)
+	for fd in fds:
+		use(fd, n % 200)
+	n += 1
+	with open(sys.argv[1] + "/rounds.new", "w") as f:
+		f.write(str(n))
+	os.rename(sys.argv[1] + "/rounds.new", sys.argv[1] + "/rounds")
+	time.sleep(0.02)
 PY
 python3 "$tmp/use.py" "$tmp" "$mnt/a" "$mnt/b" >"$tmp/used" 2>&1 &
 user=$!

@@ -36,7 +36,7 @@ fault lose
 faultdir_kill "$store"
 for fd in 3 4; do
 	random_file "$tmp/put" 8192 3
-	timeout -s KILL 10 python3 - $fd "$tmp/put" <<'PY' || fail "descriptor $fd: no write or sync"
+	timeout -s KILL 10 python3 - $fd "$tmp/put" <<'PY' || fail "descriptor $fd: no write"
 import os, sys
 fd = int(sys.argv[1])
 os.pwrite(fd, open(sys.argv[2], "rb").read(), 4096)
@@ -78,7 +78,10 @@ has "$tmp/real/busy" 1 5 2 || fail "busy has wrong data after the second time"
 [ "$(dd if="$tmp/real/idle" bs=1 skip=9000 count=7 status=none)" = changed ] ||
 	fail "what somebody wrote was written over"
 exec 3>&- 4>&-
+umount_lcfs "$mnt"
+mount_with_log "$tmp/cache" "$store" "$mnt"
 works "$LCCTL" resolve --keep-cache "$mnt/idle"
+set_knob "$mnt" force_migrate 1
 eventually 20 is_clean "$mnt" || fail "not clean after the decision"
 
 # And once more: lcfs is unmounted meanwhile, and refused until the store is back.

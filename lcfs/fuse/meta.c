@@ -50,7 +50,7 @@ struct meta {
 	struct mutex lock;
 	struct cond wake[META_QUEUES];
 	struct list queue[META_QUEUES]; /* lock */
-	bool is_stopping;  /* lock */
+	bool is_stopping;		/* lock */
 	/* lock, while they start: */
 	unsigned int nr_ready;
 	int start_error;
@@ -321,7 +321,9 @@ static int wait_ready(struct meta *m)
 
 static enum meta_queue queue_of_thread(unsigned int i)
 {
-	return i < LOOK_THREADS ? META_LOOK : i < LOOK_THREADS + STEER_THREADS ? META_STEER : META_FILES;
+	return i < LOOK_THREADS			? META_LOOK :
+	       i < LOOK_THREADS + STEER_THREADS ? META_STEER :
+						  META_FILES;
 }
 
 int meta_start(struct session *s, unsigned int nr_threads)

@@ -51,7 +51,7 @@ static enum meta_queue queue_of(const void *msg)
 	if (in->opcode == FUSE_GETATTR)
 		return META_LOOK;
 	return in->opcode == FUSE_LOOKUP && strcmp(proto_arg(msg), CTL_NAME) == 0 ? META_LOOK :
-										   META_FILES;
+										    META_FILES;
 }
 
 void session_dispatch(struct session *s, struct request *rq)

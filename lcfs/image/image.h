@@ -57,8 +57,8 @@ int imagedir_open(struct imagedir **out, const struct imagedir_conf *conf, char 
 const uint8_t *imagedir_uuid(const struct imagedir *d);
 /* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
-/* How many times another filesystem has taken the place of one that died: what imagedir_fd() leads to
- * is another file then. Any thread. */
+/* How many times another filesystem has taken the place of one that died: what imagedir_fd() leads
+ * to is another file then. Any thread. */
 uint64_t imagedir_revived(struct imagedir *d);
 /*
  * May these caches serve this directory, together with those that do? Before cache_open(), which
@@ -262,7 +262,8 @@ uint32_t image_cache_id(struct image *img);
  */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
 /* The same, and image_reason() in *why, but never waits for the store: -EAGAIN instead of blocking
- * behind who works on the image; of one that is in no cache, what was last seen. 1: it is in a cache, 0: it is not. */
+ * behind who works on the image; of one that is in no cache, what was last seen. 1: it is in a
+ * cache, 0: it is not. */
 int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 		   const char **why) must_check;
 /* Why it is in conflict or missing: a few words; "" where there is nothing to say. */

@@ -39,7 +39,8 @@ static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t
 
 /* ---- BACK_CHECK ---- */
 
-/* Is it the file at fd that has this name? 0, BACK_CONFLICT: another one has it, or what open said. */
+/* Is it the file at fd that has this name? 0, BACK_CONFLICT: another one has it, or what open
+ * said. */
 static int has_name(int root_fd, const char *path, int fd)
 {
 	CLEANUP_FD int there = pathname_open(root_fd, path, O_PATH | O_NOFOLLOW);
@@ -174,8 +175,8 @@ static int check_locked(struct image *img, const struct cache_image *ci)
 	return check_file(img);
 }
 
-/* BACK_CONFLICT, BACK_MISSING, -EAGAIN: not now; or what the store says. Descriptors are open and stay
- * so if it returns 0. */
+/* BACK_CONFLICT, BACK_MISSING, -EAGAIN: not now; or what the store says. Descriptors are open and
+ * stay so if it returns 0. */
 static int back_check(struct cachehost *h, struct image *img, const struct action *a)
 {
 	int r, error;
@@ -315,8 +316,7 @@ static int backing_call(void *ctx, struct action *a)
 
 static void request(void *ctx, struct action *a)
 {
-	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL ||
-	    a->arg == REQUEST_READ_CALL)
+	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL || a->arg == REQUEST_READ_CALL)
 		corecall_request(ctx, a);
 	else
 		image_io_request(a);

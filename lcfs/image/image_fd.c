@@ -70,7 +70,8 @@ static uint64_t size_limit(int fd, _Atomic uint64_t *guess)
 	return good;
 }
 
-/* A descriptor that the file can be opened from, or -errno; BACK_CONFLICT: another file is there. */
+/* A descriptor that the file can be opened from, or -errno; BACK_CONFLICT: another file is
+ * there. */
 static int source(struct image *img, int *own)
 {
 	char path[PATHNAME_BYTES];

@@ -101,9 +101,9 @@ struct image {
 	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
 	_Atomic uint64_t version;
 	_Atomic(const char *) reason; /* of a conflict, or of that it is missing; NULL: none */
-	_Atomic int bad;	   /* errno that every request gets; 0 = none */
-	_Atomic bool is_unmatched; /* its file has not been looked for yet */
-	_Atomic bool is_mtime_set; /* mtime was set by utimens and not written over since */
+	_Atomic int bad;	      /* errno that every request gets; 0 = none */
+	_Atomic bool is_unmatched;    /* its file has not been looked for yet */
+	_Atomic bool is_mtime_set;    /* mtime was set by utimens and not written over since */
 	/* The name that the core has went through us, and the file has others: its descriptor is
 	 * the only way to it until the next mount looks for it. */
 	_Atomic bool is_name_lost;
@@ -129,7 +129,7 @@ struct image {
 struct imagedir {
 	/* const after open */
 	int root_fd;
-	char *root_path;	/* as the kernel says it */
+	char *root_path;	  /* as the kernel says it */
 	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	void (*looked)(void); /* imagedir_conf */
@@ -326,8 +326,8 @@ void maintain_hurry(struct imagedir *d);
 
 /* At the start: how the directory is found again. */
 int revive_init(struct imagedir *d) must_check;
-/* From maintenance: where the filesystem of the backing directory has died and another one has taken
- * its place that is the same, goes on with that. */
+/* From maintenance: where the filesystem of the backing directory has died and another one has
+ * taken its place that is the same, goes on with that. */
 void revive_if_lost(struct imagedir *d);
 
 /* ---- match.c ---- */

@@ -364,9 +364,10 @@ static int prepare_without_store(struct image *img, int error)
 		engine_carry(h->engine, &ob);
 	}
 	cache_image_path(image_host(img)->cache, img->cached, path);
-	msg_warn_ratelimited("%s: its backing file cannot be looked at: %s: what is written stays in "
-			     "the cache until that is over",
-			     path, strerror(-error));
+	msg_warn_ratelimited(
+		"%s: its backing file cannot be looked at: %s: what is written stays in "
+		"the cache until that is over",
+		path, strerror(-error));
 	return 0;
 }
 

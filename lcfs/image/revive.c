@@ -41,7 +41,8 @@ static bool is_dead(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED || errno == ESTALE);
+	return fstat(fd, &st) < 0 &&
+	       (errno == ENOTCONN || errno == ECONNABORTED || errno == ESTALE);
 }
 
 /* ---- an image ---- */
@@ -132,9 +133,10 @@ static int open_again(struct imagedir *d)
 		return -ENOTCONN;
 	r = privdir_renew(&d->priv, fd);
 	if (r < 0) {
-		msg_warn_ratelimited("%s: what is there now is not the backing directory, or cannot "
-				     "be used: %s",
-				     d->root_path, strerror(-r));
+		msg_warn_ratelimited(
+			"%s: what is there now is not the backing directory, or cannot "
+			"be used: %s",
+			d->root_path, strerror(-r));
 		return r;
 	}
 	return dup3(fd, d->root_fd, O_CLOEXEC) < 0 ? -errno : 0;

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/json.h"
 #include "common/messages.h"
 #include "common/mountinfo.h"
 #include "lcfs/tools/lcctl_image.h"
-#include "lcfs/tools/lcctl_json.h"
 #include "lcfs/tools/lcctl_sample.h"
 #include "lcfs/tools/lcctl_status.h"
 #include "lcfs/tools/lcctl_table.h"

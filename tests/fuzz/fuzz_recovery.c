@@ -12,6 +12,7 @@
 
 #include "common/align.h"
 #include "common/checksum.h"
+#include "lcfs/cache/pool.h"
 #include "lcfs/cache/core.h"
 #include "tests/fake/logbuild.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * faultdir [-u] DIR MNT: shows DIR at MNT, in the foreground, and fails as faultdir.h says. -u:
- * what
- * was not synced can be lost. Killed, it leaves a mount whose every file is "not connected".
+ * what was not synced can be lost. Killed, it leaves a mount whose every file is "not connected".
  */
 #include <errno.h>
 #include <fcntl.h>
