@@ -36,7 +36,7 @@ main_job()
 {
 	files='/mnt/lc/v1.img /mnt/lc/v2.img'
 	check "$1: mount" mount_lcfs
-	run findmnt -n /srv/images
+	run findmnt -n -M /srv/images
 	truncate -s 32M $files
 	"$here/verifier" init $work/journal 2 65536 7
 	# shellcheck disable=SC2086
