@@ -71,8 +71,9 @@ phase_1()
 	lacks 'not unmounted in order' "... clean each time" \
 		journalctl --no-pager -b -o cat -u mnt-lc.mount
 	# Through a private mount namespace, as a service with PrivateTmp= has one.
+	cp $work/vm1.img /root
 	check "seen in another mount namespace" \
-		systemd-run -q --wait --pipe -p PrivateTmp=yes cmp $work/vm1.img /mnt/lc/vm1.img
+		systemd-run -q --wait --pipe -p PrivateTmp=yes cmp /root/vm1.img /mnt/lc/vm1.img
 	systemctl stop mnt-lc.automount
 	check "unmounted at the end" eventually 30 daemon_is_gone
 }

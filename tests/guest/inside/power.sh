@@ -43,7 +43,8 @@ first_time()
 	mkfs.lcfs -q $cache_disk
 	truncate -s $((blocks * 4096)) /srv/images/0.img /srv/images/1.img
 	truncate -s 64M /srv/images/disk.img
-	mkfs.ext4 -q /srv/images/disk.img
+	# Smaller blocks than the writer's would be torn by right.
+	mkfs.ext4 -q -b 4096 /srv/images/disk.img
 	sync
 	umount /srv/images
 }

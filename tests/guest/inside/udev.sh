@@ -33,7 +33,7 @@ phase_1()
 
 	mkdir -p /srv/images /mnt/lc
 	mount "${store}2" /srv/images
-	check "mount by LABEL" lcfs -o cache=LABEL=fast /srv/images /mnt/lc
+	check "mount by LABEL" lcfs -o cache=LABEL=fast,allow_migrate=0 /srv/images /mnt/lc
 	random_file /mnt/lc/vm1.img 8 1
 
 	# While it is in use.
@@ -54,7 +54,7 @@ phase_1()
 	refuses "$uuid" "mkfs.lcfs over dirty data" mkfs.lcfs "$disk"
 	check "mount by UUID" lcfs -o "cache=UUID=$uuid" /srv/images /mnt/lc
 	check "drain and umount" lcctl umount --drain /mnt/lc
-	refuses "--force" "mkfs.lcfs over ext4" mkfs.lcfs "${store}2"
+	refuses "is mounted on" "mkfs.lcfs over a mounted ext4" mkfs.lcfs "${store}2"
 	umount /srv/images
 	refuses "--force" "mkfs.lcfs over an unmounted ext4" mkfs.lcfs "${store}2"
 	refuses "--force" "mkfs.lcfs over a partition table" mkfs.lcfs "$store"
