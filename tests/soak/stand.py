@@ -56,7 +56,9 @@ class Stand:
         self.mnt, self.back = work + '/mnt', work + '/store/dir'
         self.log_path = work + '/lcfs.log'
         self.loops, self.mounts, self.children = [], [], []
-        self.caches, self.loop_files = [], {}
+        self.caches, self.all_caches, self.loop_files = [], [], {}
+        self.store_device = ''
+        self.fixed_options = self.in_group = None  # for mounts that are not drawn
         self.daemon = None  # Popen, or None
         self.pid = 0
         self.log_at = 0
@@ -139,17 +141,22 @@ class Stand:
             path = self.attach(path, '--direct-io=on')
         self.run(self.program('lcfs/tools/mkfs.lcfs'), '-q', '--segment-order=%d' % order, path)
         self.caches.append(path)
+        self.all_caches.append(path)
         self.trace('cache %s: %d MiB, segment order %d' % (path, mib, order))
 
-    def make(self, store_mib):
+    def make_store(self, mib):
         for name in ('mnt', 'store', 'inner', 'copy'):
             os.mkdir('%s/%s' % (self.work, name))
         image = self.work + '/store.ext4'
         with open(image, 'wb') as f:
-            f.truncate(store_mib << 20)
+            f.truncate(mib << 20)
         self.run('mkfs.ext4', '-qF', '-E', 'lazy_itable_init=0', image)
-        self.mount_fs(self.attach(image, '--direct-io=on'), self.work + '/store')
+        self.store_device = self.attach(image, '--direct-io=on')
+        self.mount_fs(self.store_device, self.work + '/store')
         os.mkdir(self.back)
+
+    def make(self, store_mib):
+        self.make_store(store_mib)
         self.make_cache('one', self.rng.choice([24, 48, 96, 128]), self.rng.choice([7, 9, 11]),
                         True)
         self.make_cache('two', self.rng.choice([24, 64, 128]), self.rng.choice([6, 8, 11]), False)
@@ -157,6 +164,8 @@ class Stand:
     # ------------------------------------------------------------ the daemon
 
     def options(self):
+        if self.fixed_options:
+            return self.fixed_options
         rng, caches = self.rng, list(self.caches)
         rng.shuffle(caches)
         words = ['cache=' + path for path in caches]
@@ -174,10 +183,15 @@ class Stand:
         with open(self.log_path, 'ab') as log:
             self.log_at = log.tell()
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     preexec_fn=no_core)
+                                     preexec_fn=self.before_start)
         self.children.append(child)
         self.has_died = False
         return child
+
+    def before_start(self):
+        no_core()
+        if self.in_group:
+            self.put(self.in_group + '/cgroup.procs', os.getpid())
 
     def said(self):
         with open(self.log_path, encoding='utf-8', errors='replace') as f:
@@ -311,7 +325,7 @@ class Stand:
 
     def pools(self):
         paths = []
-        for cache in self.caches:
+        for cache in self.all_caches:
             out = self.run(self.program('lcfs/tools/lcfs-id'), cache, may_fail=True)
             uuid = re.search('ID_FS_UUID=(.*)', out)
             if uuid:

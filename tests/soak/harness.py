@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a program of the soak begins and ends: a namespace, a directory, signals, what is kept."""
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from stand import Failure, Stand
+
+PROGRAMS = ['lcfs/lcfs', 'lcfs/tools/lcctl', 'lcfs/tools/mkfs.lcfs', 'lcfs/tools/fsck.lcfs',
+            'lcfs/tools/lcfs-id', 'tests/verifier', 'tests/filestorm']
+
+
+def parser(name, doc):
+    p = argparse.ArgumentParser(prog=name, description=doc,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--seed', type=int, metavar='S', help='of all that is chosen (the time)')
+    p.add_argument('--dir', default='/var/tmp', metavar='D', help='work in a directory made there')
+    p.add_argument('--build', default=os.getcwd(), metavar='B',
+                   help='where lcfs was built, with "make check TESTS=" (here)')
+    p.add_argument('--keep', action='store_true', help='keep the directory in any case')
+    return p
+
+
+def check_build(p, args):
+    args.build = os.path.abspath(args.build)
+    for name in PROGRAMS:
+        if not os.access(os.path.join(args.build, name), os.X_OK):
+            p.error('%s is not in %s: build it first, with "make check TESTS="' %
+                    (name, args.build))
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def enter_namespace():
+    """In another one, copies of our mounts would keep their daemons alive; and no mount of ours
+    outlives us."""
+    if os.environ.get('LCFS_SOAK_NAMESPACE') != str(os.getppid()):
+        os.environ['LCFS_SOAK_NAMESPACE'] = str(os.getpid())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        child = subprocess.Popen(['unshare', '-m', '--propagation', 'private', sys.executable,
+                                  *sys.argv])
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        signal.signal(signal.SIGHUP, lambda *_: child.terminate())
+        sys.exit(child.wait())
+    with open('/proc/self/mounts', encoding='utf-8', errors='replace') as f:
+        foreign = [line.split()[1] for line in f if line.split()[2] == 'fuse.lcfs']
+    for point in foreign:
+        subprocess.run(['umount', '-l', point], check=False)
+
+
+def run(name, args, make):
+    """make(args, stand, rng) has run(), summary(errors) and end(). Exit status."""
+    if os.geteuid() != 0 or not os.path.exists('/dev/fuse'):
+        print('%s: it takes root and /dev/fuse' % name, file=sys.stderr)
+        return 77
+    enter_namespace()
+    ends = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    for sig in ends:
+        signal.signal(sig, interrupted)
+    seed = args.seed if args.seed is not None else time.time_ns() // 1000
+    work = tempfile.mkdtemp(prefix='lcfs-soak.', dir=args.dir)
+    print('%s: seed %d, in %s' % (name, seed, work), flush=True)
+    keep = args.keep
+    with open(work + '/trace', 'w', encoding='utf-8', errors='replace') as trace:
+        trace.write('seed %d: %s\n' % (seed, ' '.join(sys.argv)))
+        rng = random.Random(seed)
+        stand = Stand(args.build, work, rng, trace)
+        job = make(args, stand, rng)
+        try:
+            job.run()
+            print('%s: %s' % (name, job.summary(0)), flush=True)
+            return 0
+        except Failure as e:
+            keep = True
+            stand.trace('FAILURE: %s' % e)
+            print('%s: error: %s' % (name, e))
+            stand.diagnose()
+            stand.freeze()
+            print('%s: %s' % (name, job.summary(1)))
+            print('%s: everything is kept in %s; the seed is %d' % (name, work, seed), flush=True)
+            return 1
+        except KeyboardInterrupt:
+            print('%s: interrupted: %s' % (name, job.summary(0)), flush=True)
+            return 130
+        finally:
+            for sig in ends:
+                signal.signal(sig, signal.SIG_IGN)
+            job.end()
+            stand.clean_up(keep)
