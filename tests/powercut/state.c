@@ -3,11 +3,13 @@
  * Makes the files that a power cut would have left, from a trace of blockfile.
  *
  *	state [-b BASE] [-p DIR] TRACE SEED INDEX COUNT DIR MARKS
+ *	state TRACE cut DIR MARKS
  *
  * The COUNT states of a seed are spread over the trace, from its mark "start" on; this makes the
  * one of INDEX. The files come to DIR, the marks so far to MARKS; a line says where the cut is.
  * Files were empty when the trace began, or as they are in the directory BASE. -p: what is certain
- * stays in that directory for the next call, which is faster then if its INDEX is not lower.
+ * stays in that directory for the next call, which is faster then if its INDEX is not lower. The
+ * state of "cut" is that at the mark "cut", of which nothing is left but what is certain.
  *
  * A cut is an instant: just before the end of a sync, just after it, or anywhere. Of each file
  * there is for certain what was answered before a sync was sent that has succeeded by then; the
@@ -124,10 +126,11 @@ static bool is_mark(const struct trace_item *item, const char *text)
 	       memcmp(item->data, text, strlen(text)) == 0;
 }
 
-static size_t first_item(const struct traceread *t)
+/* The first item, where there is no such mark. */
+static size_t find_mark(const struct traceread *t, const char *text)
 {
 	for (size_t i = 0; i < t->nr_items; i++) {
-		if (is_mark(&t->items[i], "start"))
+		if (is_mark(&t->items[i], text))
 			return i;
 	}
 	return 0;
@@ -151,7 +154,7 @@ static uint64_t find_sync(const struct traceread *t, size_t first, double place,
 static const char *choose_cut(struct state *s, uint64_t index, uint64_t count)
 {
 	const struct traceread *t = &s->trace;
-	size_t first = first_item(t);
+	size_t first = find_mark(t, "start");
 	double place =
 		((double)index + (double)rng_below(&s->rng, 1 << 20) / (1 << 20)) / (double)count;
 	uint64_t dice = rng_below(&s->rng, 10);
@@ -235,9 +238,13 @@ static void apply_pieces(const struct state *s, const struct trace_item *item, s
 		apply(s, item, start * SECTOR, item->r.bytes - start * SECTOR);
 }
 
-static const char *apply_open(struct state *s)
+static enum cut_policy choose_policy(struct state *s)
 {
-	enum cut_policy policy = (enum cut_policy)rng_below(&s->rng, NR_CUT_POLICIES);
+	return (enum cut_policy)rng_below(&s->rng, NR_CUT_POLICIES);
+}
+
+static const char *apply_open(struct state *s, enum cut_policy policy)
+{
 	struct powercut pc;
 
 	s->piece = rng_chance(&s->rng, 1, 2) ? 1 : 8;
@@ -319,6 +326,20 @@ static void make_certain(struct state *s, const char *dir, const char *base, con
 
 /* ------------------------------------------------------------------ the program */
 
+static int make_cut(char **argv)
+{
+	struct state s = { 0 };
+
+	if (traceread_open(&s.trace, argv[0]) < 0 || s.trace.nr_items == 0)
+		die(argv[0], "no trace");
+	s.cut = s.trace.items[find_mark(&s.trace, "cut")].r.end;
+	make_certain(&s, argv[2], NULL, NULL);
+	collect_open(&s);
+	(void)apply_open(&s, CUT_DROP_ALL);
+	write_marks(&s, argv[3]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct state s = { 0 };
@@ -335,6 +356,8 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	argv += optind;
+	if (argc - optind == 4 && strcmp(argv[1], "cut") == 0)
+		return make_cut(argv);
 	if (argc - optind != 6)
 		die("usage", "state [-b BASE] [-p DIR] TRACE SEED INDEX COUNT DIR MARKS");
 	err = traceread_open(&s.trace, argv[0]);
@@ -345,7 +368,7 @@ int main(int argc, char **argv)
 	where = choose_cut(&s, index, strtoull(argv[3], NULL, 10));
 	make_certain(&s, argv[4], base, kept);
 	collect_open(&s);
-	how = apply_open(&s);
+	how = apply_open(&s, choose_policy(&s));
 	write_marks(&s, argv[5]);
 	printf("cut at %" PRIu64 " (%s), %zu requests open: %s, pieces of %u\n", s.cut, where,
 	       s.nr_open, how, s.piece * SECTOR);
