@@ -58,7 +58,8 @@ static void must_do(const struct writer *w, const char *what, bool is_good)
 
 	if (is_good)
 		return;
-	if (may_die && (errno == ENOTCONN || errno == ECONNABORTED || errno == EIO))
+	/* 0: a write that ended early */
+	if (may_die && (errno == 0 || errno == ENOTCONN || errno == ECONNABORTED || errno == EIO))
 		pthread_exit(NULL);
 	snprintf(text, sizeof(text), "image %" PRIu32 ": %s", w->index, what);
 	pc_die(text, strerror(errno));
@@ -124,6 +125,7 @@ static void do_write(struct writer *w, uint32_t first, uint32_t count, bool is_d
 	for (uint32_t i = 0; i < count; i++)
 		pc_fill(w->j, w->buf + i * SECTOR, w->index, first + i,
 			w->img->first_version + w->img->nr_ops);
+	errno = 0;
 	must_do(w, "write",
 		pwritev2(w->fd, &iov, 1, (off_t)first * SECTOR, is_dsync ? RWF_DSYNC : 0) ==
 			(ssize_t)iov.iov_len);
