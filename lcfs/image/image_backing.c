@@ -253,7 +253,7 @@ static int set_size_and_time(int fd, const struct action *a)
 	return r == -EPERM || r == -EACCES ? 0 : r;
 }
 
-static int record_stamp(struct image *img, int fd, struct action *a)
+static int record_stamp(struct image *img, int fd, struct action *a, uint64_t seq)
 {
 	struct op_stamp stamp;
 	int r;
@@ -268,6 +268,7 @@ static int record_stamp(struct image *img, int fd, struct action *a)
 		atomic_store(&img->is_changed, false);
 		img->is_stamp_known = img->changes == 0;
 		img->stamp = stamp;
+		image_floor_is_synced(img, seq);
 	}
 	mutex_unlock(&img->lock);
 	return r;
@@ -280,9 +281,12 @@ static int record_stamp(struct image *img, int fd, struct action *a)
 static int back_sync(struct cachehost *h, struct image *img, struct action *a)
 {
 	int fd, r = back_check(h, img, a);
+	uint64_t seq;
 
 	if (r < 0)
 		return r;
+	/* of a change that is under way now, the end counts, too */
+	seq = atomic_load(&img->floor_seq);
 	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	if (a->arg == 1) {
 		atomic_store(&img->is_changed, true);
@@ -290,7 +294,7 @@ static int back_sync(struct cachehost *h, struct image *img, struct action *a)
 	}
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	return r < 0 ? r : record_stamp(img, fd, a);
+	return r < 0 ? r : record_stamp(img, fd, a, seq);
 }
 
 static int backing_call(void *ctx, struct action *a)

@@ -75,6 +75,8 @@ struct image {
 	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
+	struct op_stamp floor;	/* if has_floor: what a power cut may bring back */
+	bool has_floor;		/* own changes past the core since may not be durable */
 	unsigned int changes;	/* own changes past the core under way */
 	unsigned int touches;	/* image_touch() without its end */
 	int64_t shown_ctime_ns; /* 0: the backing file's */
@@ -116,6 +118,7 @@ struct image {
 	_Atomic bool is_in_use;	 /* the core has checked the file out: descriptors stay */
 	/* changes of the backing file that the next sync must sync (B6), and how many it has */
 	_Atomic uint64_t sync_wanted, sync_done;
+	_Atomic uint64_t floor_seq; /* +1 at begin and end of each own change past the core */
 
 	/* the gates: gate.c */
 	_Atomic bool is_ready, is_shut;
@@ -223,6 +226,10 @@ void image_fds_close(struct image *img);
 int image_check(struct image *img) must_check;
 /* As the file is now; after an own change. */
 void image_restamp(struct image *img);
+/* Around an own change past the core: keeps what a power cut may bring back. lock held. */
+void image_keep_floor(struct image *img);
+/* A sync that began when floor_seq was seq has made all of them durable. lock held. */
+void image_floor_is_synced(struct image *img, uint64_t seq);
 bool image_is_bound(struct image *img);
 /* Tells the core that the file is about to be changed, and that it has been: NULL, or its stamp as
  * cache_image_touched() wants it. */

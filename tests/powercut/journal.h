@@ -22,9 +22,10 @@
 #define SECTORS_A_BLOCK 8u
 #define IMAGE_SECTORS 8192u /* at the most: 4 MiB */
 #define IMAGES 192u
-#define NR_RAW 4u   /* images 0 to 3: written for the whole time, renamed now and then */
-#define FIRST_DB 4u /* a file of the filesystem on an image */
-#define FIRST_SHORT 5u
+#define NR_RAW 6u      /* images 0 to 5: written for the whole time, renamed now and then */
+#define FIRST_QUIET 4u /* of these: opened now and then, mostly not synced, closed again */
+#define FIRST_DB 6u    /* a file of the filesystem on an image */
+#define FIRST_SHORT 7u
 #define NR_SLOTS 3u /* names that files which live shortly take over from each other */
 #define OPS 6000u
 #define VERSION_BAD UINT32_MAX

@@ -58,7 +58,8 @@ static void must_do(const struct writer *w, const char *what, bool is_good)
 
 	if (is_good)
 		return;
-	if (may_die && (errno == ENOTCONN || errno == ECONNABORTED || errno == EIO))
+	/* 0: a write that ended early */
+	if (may_die && (errno == 0 || errno == ENOTCONN || errno == ECONNABORTED || errno == EIO))
 		pthread_exit(NULL);
 	snprintf(text, sizeof(text), "image %" PRIu32 ": %s", w->index, what);
 	pc_die(text, strerror(errno));
@@ -124,6 +125,7 @@ static void do_write(struct writer *w, uint32_t first, uint32_t count, bool is_d
 	for (uint32_t i = 0; i < count; i++)
 		pc_fill(w->j, w->buf + i * SECTOR, w->index, first + i,
 			w->img->first_version + w->img->nr_ops);
+	errno = 0;
 	must_do(w, "write",
 		pwritev2(w->fd, &iov, 1, (off_t)first * SECTOR, is_dsync ? RWF_DSYNC : 0) ==
 			(ssize_t)iov.iov_len);
@@ -228,6 +230,32 @@ static void *raw_thread(void *arg)
 		nanosleep(&pause, NULL);
 	}
 	close(w->fd);
+	return NULL;
+}
+
+/* Between two visits the file is migrated and left alone; modes are as fleeting as data. */
+static void *quiet_thread(void *arg)
+{
+	struct writer *w = arg;
+	const struct timespec pause = { .tv_nsec = 250 * (long)NSEC_PER_MSEC };
+	bool is_new = w->img->nr_ops == 0 && !w->img->base_exists;
+
+	while (clock_mono_ns() < w->end_ns && w->img->nr_ops + 4 < OPS) {
+		open_image(w, is_new ? O_CREAT | O_EXCL : 0);
+		if (is_new)
+			end(w, begin(w, PC_CREATE, 0, 0, 0));
+		else if (below(w, 3) == 0)
+			must_do(w, "mode", fchmod(w->fd, 0600 + below(w, 64)) == 0);
+		is_new = false;
+		for (uint32_t n = 1 + below(w, 3); n; n--)
+			write_somewhere(w, IMAGE_SECTORS / 4);
+		if (below(w, 4) == 0)
+			do_sync(w);
+		if (below(w, 8) == 0)
+			do_rename(w);
+		close(w->fd);
+		nanosleep(&pause, NULL);
+	}
 	return NULL;
 }
 
@@ -368,9 +396,10 @@ static void write_for(struct pc_journal *j, int mark, double seconds, int dir, i
 		if (!w->buf)
 			pc_die("memory", "none");
 		if (pthread_create(&threads[i], NULL,
-				   i < NR_RAW	 ? raw_thread :
-				   i == FIRST_DB ? db_thread :
-						   short_thread,
+				   i < FIRST_QUIET ? raw_thread :
+				   i < NR_RAW	   ? quiet_thread :
+				   i == FIRST_DB   ? db_thread :
+						     short_thread,
 				   w) != 0)
 			pc_die("thread", "none");
 	}

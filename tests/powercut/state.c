@@ -2,12 +2,15 @@
 /*
  * Makes the files that a power cut would have left, from a trace of blockfile.
  *
- *	state [-b BASE] [-p DIR] TRACE SEED INDEX COUNT DIR MARKS
+ *	state [-b BASE] [-p DIR] [-w NAME] TRACE SEED INDEX COUNT DIR MARKS
+ *	state TRACE cut DIR MARKS
  *
  * The COUNT states of a seed are spread over the trace, from its mark "start" on; this makes the
  * one of INDEX. The files come to DIR, the marks so far to MARKS; a line says where the cut is.
  * Files were empty when the trace began, or as they are in the directory BASE. -p: what is certain
- * stays in that directory for the next call, which is faster then if its INDEX is not lower.
+ * stays in that directory for the next call, which is faster then if its INDEX is not lower. -w:
+ * writes to the file NAME are torn in pieces of 4096 bytes only; ext4 does not survive a torn super
+ * block of its own. The state of "cut" is that at the mark "cut", with nothing but what is certain.
  *
  * A cut is an instant: just before the end of a sync, just after it, or anywhere. Of each file
  * there is for certain what was answered before a sync was sent that has succeeded by then; the
@@ -29,6 +32,7 @@
 #include "tests/stand/traceread.h"
 
 #define SECTOR 512u
+#define BLOCK_SECTORS 8u
 
 /* A request of which nobody knows what has come of it. */
 struct open_request {
@@ -41,6 +45,7 @@ struct state {
 	struct rng rng;
 	uint64_t cut;
 	uint32_t piece; /* sectors */
+	const char *whole;
 	int fds[TRACE_FILES];
 	uint64_t synced[TRACE_FILES]; /* start of the last sync that has succeeded */
 	uint64_t done[TRACE_FILES];   /* what ended before that is in the files already */
@@ -124,10 +129,11 @@ static bool is_mark(const struct trace_item *item, const char *text)
 	       memcmp(item->data, text, strlen(text)) == 0;
 }
 
-static size_t first_item(const struct traceread *t)
+/* The first item, where there is no such mark. */
+static size_t find_mark(const struct traceread *t, const char *text)
 {
 	for (size_t i = 0; i < t->nr_items; i++) {
-		if (is_mark(&t->items[i], "start"))
+		if (is_mark(&t->items[i], text))
 			return i;
 	}
 	return 0;
@@ -151,7 +157,7 @@ static uint64_t find_sync(const struct traceread *t, size_t first, double place,
 static const char *choose_cut(struct state *s, uint64_t index, uint64_t count)
 {
 	const struct traceread *t = &s->trace;
-	size_t first = first_item(t);
+	size_t first = find_mark(t, "start");
 	double place =
 		((double)index + (double)rng_below(&s->rng, 1 << 20) / (1 << 20)) / (double)count;
 	uint64_t dice = rng_below(&s->rng, 10);
@@ -224,23 +230,29 @@ static int compare(const void *left, const void *right)
 static void apply_pieces(const struct state *s, const struct trace_item *item, struct powercut *pc)
 {
 	uint64_t sectors = div_round_up(item->r.bytes, SECTOR), start = 0;
+	bool is_whole = s->whole && strcmp(s->trace.head.file[item->r.file].name, s->whole) == 0;
+	uint32_t piece = is_whole ? BLOCK_SECTORS : s->piece;
 
-	for (uint64_t at = 0; at < sectors; at += s->piece) {
+	for (uint64_t at = 0; at < sectors; at += piece) {
 		if (powercut_keeps_sector(pc))
 			continue;
 		apply(s, item, start * SECTOR, (at - start) * SECTOR);
-		start = at + s->piece;
+		start = at + piece;
 	}
 	if (start < sectors)
 		apply(s, item, start * SECTOR, item->r.bytes - start * SECTOR);
 }
 
-static const char *apply_open(struct state *s)
+static enum cut_policy choose_policy(struct state *s)
 {
-	enum cut_policy policy = (enum cut_policy)rng_below(&s->rng, NR_CUT_POLICIES);
+	return (enum cut_policy)rng_below(&s->rng, NR_CUT_POLICIES);
+}
+
+static const char *apply_open(struct state *s, enum cut_policy policy)
+{
 	struct powercut pc;
 
-	s->piece = rng_chance(&s->rng, 1, 2) ? 1 : 8;
+	s->piece = rng_chance(&s->rng, 1, 2) ? 1 : BLOCK_SECTORS;
 	qsort(s->open, s->nr_open, sizeof(*s->open), compare);
 	powercut_init(&pc, policy, rng_next(&s->rng), s->nr_open);
 	for (size_t i = 0; i < s->nr_open; i++) {
@@ -319,6 +331,20 @@ static void make_certain(struct state *s, const char *dir, const char *base, con
 
 /* ------------------------------------------------------------------ the program */
 
+static int make_cut(char **argv)
+{
+	struct state s = { 0 };
+
+	if (traceread_open(&s.trace, argv[0]) < 0 || s.trace.nr_items == 0)
+		die(argv[0], "no trace");
+	s.cut = s.trace.items[find_mark(&s.trace, "cut")].r.end;
+	make_certain(&s, argv[2], NULL, NULL);
+	collect_open(&s);
+	(void)apply_open(&s, CUT_DROP_ALL);
+	write_marks(&s, argv[3]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct state s = { 0 };
@@ -326,17 +352,21 @@ int main(int argc, char **argv)
 	uint64_t index;
 	int c, err;
 
-	while ((c = getopt(argc, argv, "b:p:")) != -1) {
+	while ((c = getopt(argc, argv, "b:p:w:")) != -1) {
 		if (c == 'b')
 			base = optarg;
 		else if (c == 'p')
 			kept = optarg;
+		else if (c == 'w')
+			s.whole = optarg;
 		else
 			return 2;
 	}
 	argv += optind;
+	if (argc - optind == 4 && strcmp(argv[1], "cut") == 0)
+		return make_cut(argv);
 	if (argc - optind != 6)
-		die("usage", "state [-b BASE] [-p DIR] TRACE SEED INDEX COUNT DIR MARKS");
+		die("usage", "state [-b BASE] [-p DIR] [-w NAME] TRACE SEED INDEX COUNT DIR MARKS");
 	err = traceread_open(&s.trace, argv[0]);
 	if (err || s.trace.nr_items == 0)
 		die(argv[0], "no trace");
@@ -345,7 +375,7 @@ int main(int argc, char **argv)
 	where = choose_cut(&s, index, strtoull(argv[3], NULL, 10));
 	make_certain(&s, argv[4], base, kept);
 	collect_open(&s);
-	how = apply_open(&s);
+	how = apply_open(&s, choose_policy(&s));
 	write_marks(&s, argv[5]);
 	printf("cut at %" PRIu64 " (%s), %zu requests open: %s, pieces of %u\n", s.cut, where,
 	       s.nr_open, how, s.piece * SECTOR);
