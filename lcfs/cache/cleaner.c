@@ -79,6 +79,7 @@ struct cleaner {
 	uint64_t moved;	  /* blocks since there was progress */
 	uint64_t round_moved;
 	uint64_t not_before_ns;
+	enum log_purpose purpose;
 	uint8_t *memory;
 	struct action work;
 	struct cleaner_item item[ITEMS_MAX];
@@ -302,7 +303,7 @@ static bool place(struct cache *c, struct cleaner_item *it, uint64_t now, struct
 
 	if (!range_take_first(img, &it->range, entry_key_block(it->key)))
 		return true;
-	if (log_prepare(c, 0, 1, log_moving_purpose(c), now, ob) < 0) {
+	if (log_prepare(c, 0, 1, c->cleaner->purpose, now, ob) < 0) {
 		range_release(c, img, &it->range, ob);
 		return false;
 	}
@@ -328,18 +329,37 @@ static void start_work(struct cache *c, enum cleaner_phase phase,
 	outbox_add(ob, a);
 }
 
+/* Crashes have eaten up what is kept for the cleaner: is all that keeps the tail's segment ready to
+ * be moved? */
+static bool is_way_out(struct cache *c)
+{
+	const struct cleaner *k = c->cleaner;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < k->nr_items && k->item[i].position >> 16 == c->tail; i++) {
+		const struct cleaner_item *it = &k->item[i];
+
+		n += is_current(c, it) && !it->is_bad &&
+		     !range_is_held(imgtab_find(c, entry_key_image(it->key)),
+				    entry_key_block(it->key));
+	}
+	return n && n == log_segment(c, c->tail)->nr_dirty;
+}
+
 static void place_all(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct cleaner *k = c->cleaner;
 	uint32_t nr_placed = 0;
 
+	k->purpose = c->log.free_segments <= PURPOSE_CLEANER && is_way_out(c) ? PURPOSE_WAY_OUT :
+										PURPOSE_CLEANER;
 	for (uint32_t i = 0; i < k->nr_items && !c->failed; i++) {
 		struct cleaner_item *it = &k->item[i];
 
 		if (it->is_bad || !is_current(c, it))
 			continue;
 		if (it->is_poison) {
-			k->round_moved += poison_move(c, it->cbn, now, ob) == 0;
+			k->round_moved += poison_move(c, it->cbn, k->purpose, now, ob) == 0;
 			continue;
 		}
 		if (!place(c, it, now, ob))

@@ -31,8 +31,7 @@ enum log_purpose {
 	PURPOSE_USER = 4,
 	PURPOSE_OP = 3,
 	PURPOSE_CLEANER = 1,
-	/* What gives more than it takes: a round of the cleaner, or a poisoned block, puts what
-	 * keeps the tail's segment into one segment at most. */
+	/* All that keeps the tail's segment, at once: it fits one segment, and then the tail moves. */
 	PURPOSE_WAY_OUT = 0,
 };
 
@@ -280,6 +279,7 @@ struct suspect {
 	uint64_t position; /* log_position(), 0: none */
 	uint64_t since_ns, next_ns;
 	uint64_t flushes; /* cache.nr_flushed at first */
+	bool is_sure;
 };
 
 struct cache {
@@ -370,11 +370,6 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 		struct outbox *ob) must_check;
 /* Would log_prepare find room for a block? Changes nothing: who only asks wakes nobody. */
 bool log_has_space(struct cache *c, enum log_purpose p);
-/* For who moves what keeps the tail: the last segment, too, when crashes have eaten up the rest. */
-static inline enum log_purpose log_moving_purpose(const struct cache *c)
-{
-	return c->log.free_segments > PURPOSE_CLEANER ? PURPOSE_CLEANER : PURPOSE_WAY_OUT;
-}
 uint32_t log_most_entries(const struct cache *c);
 /* Data entries that the open record can take now. */
 uint32_t log_room(const struct cache *c);
@@ -391,7 +386,7 @@ uint32_t log_entry_cbn(const struct cache *c, const struct record *rec, uint32_t
  * too many such records are not durable yet.
  */
 int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint64_t origin_lsn,
-	       uint32_t *cbn, uint64_t now, struct outbox *ob) must_check;
+	       enum log_purpose p, uint32_t *cbn, uint64_t now, struct outbox *ob) must_check;
 /* Makes the entry count; dst is complete. */
 void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t mask, uint8_t flags);
 /* One writer's reservation ends. */

@@ -76,7 +76,7 @@ uint64_t poison_deadline(const struct cache *c)
 /* ---------------------------------------------------------------- poisoning */
 
 static int replace(struct cache *c, struct cache_image *img, uint32_t old, uint8_t flags,
-		   uint64_t now, struct outbox *ob)
+		   enum log_purpose p, uint64_t now, struct outbox *ob)
 {
 	uint64_t key = c->index.key[old], origin = log_segment_of(c, old)->first_lsn;
 	uint8_t mask = c->index.mask[old];
@@ -85,7 +85,7 @@ static int replace(struct cache *c, struct cache_image *img, uint32_t old, uint8
 
 	if (range_is_held(img, entry_key_block(key)))
 		return -EAGAIN;
-	ret = log_poison(c, key, mask, flags, origin, &cbn, now, ob);
+	ret = log_poison(c, key, mask, flags, origin, p, &cbn, now, ob);
 	if (ret < 0)
 		return ret;
 	blocks_insert_poison(c, img, entry_key_block(key), cbn, mask,
@@ -94,11 +94,11 @@ static int replace(struct cache *c, struct cache_image *img, uint32_t old, uint8
 	return 0;
 }
 
-int poison_move(struct cache *c, uint32_t cbn, uint64_t now, struct outbox *ob)
+int poison_move(struct cache *c, uint32_t cbn, enum log_purpose p, uint64_t now, struct outbox *ob)
 {
 	struct cache_image *img = imgtab_find(c, entry_key_image(c->index.key[cbn]));
 
-	return replace(c, img, cbn, ENTRY_RELOCATED, now, ob);
+	return replace(c, img, cbn, ENTRY_RELOCATED, p, now, ob);
 }
 
 bool poison_is_all(const struct cache_image *img)
@@ -121,13 +121,60 @@ static void suspect(struct cache *c, struct cache_image *img, uint64_t block, ui
 	s->since_ns = now;
 	s->next_ns = now + SURE_NS;
 	s->flushes = c->nr_flushed;
+	s->is_sure = false;
 	deadline_lower(c, s->next_ns);
 	super_request(c, now, ob);
 }
 
-static bool is_sure(const struct cache *c, const struct suspect *s, int error, uint64_t now)
+/* The slot of a suspect; CBN_NONE: it is not the newest version of a dirty block any more. */
+static uint32_t suspect_cbn(struct cache *c, const struct suspect *s)
 {
-	return now >= s->since_ns + SURE_NS && (error == -EUCLEAN || c->nr_flushed > s->flushes);
+	uint32_t cbn = log_cbn(c, s->position >> 16, (uint32_t)(s->position & 0xffff));
+
+	if (log_position(c, cbn) != s->position || !index_is_live(&c->index, cbn) ||
+	    !index_is_dirty(&c->index, cbn))
+		return CBN_NONE;
+	return cbn;
+}
+
+/* Would the tail's segment be free of dirty blocks if all that is sure was poisoned? */
+static bool is_way_out(struct cache *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->nr_suspects; i++) {
+		const struct suspect *s = &c->suspect[i];
+		uint32_t cbn = s->is_sure && s->position >> 16 == c->tail ? suspect_cbn(c, s) :
+									    CBN_NONE;
+
+		n += cbn != CBN_NONE &&
+		     !range_is_held(imgtab_find(c, entry_key_image(c->index.key[cbn])),
+				    entry_key_block(c->index.key[cbn]));
+	}
+	return n && n == log_segment(c, c->tail)->nr_dirty;
+}
+
+/* All of which it is sure, as far as there is space and nobody holds them. */
+static void poison_sure(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	enum log_purpose p = c->log.free_segments <= PURPOSE_CLEANER && is_way_out(c) ?
+				     PURPOSE_WAY_OUT :
+				     PURPOSE_CLEANER;
+
+	for (uint32_t i = c->nr_suspects; i-- > 0;) {
+		const struct suspect *s = &c->suspect[i];
+		uint32_t cbn = s->is_sure ? suspect_cbn(c, s) : CBN_NONE;
+		struct cache_image *img;
+
+		if (cbn == CBN_NONE || (p == PURPOSE_WAY_OUT && s->position >> 16 != c->tail))
+			continue;
+		img = imgtab_find(c, entry_key_image(c->index.key[cbn]));
+		if (replace(c, img, cbn, 0, p, now, ob) < 0)
+			continue;
+		drop_suspect(c, &c->suspect[i]);
+		if (!img->in_batch)
+			op_drain_done(c, img, now, ob);
+	}
 }
 
 void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint64_t position,
@@ -151,9 +198,8 @@ void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint
 		return;
 	s->next_ns = now + SURE_NS;
 	deadline_lower(c, s->next_ns);
-	if (c->failed || !is_sure(c, s, error, now) || replace(c, img, cbn, 0, now, ob) < 0)
-		return;
-	drop_suspect(c, s);
-	if (!img->in_batch)
-		op_drain_done(c, img, now, ob);
+	s->is_sure |= now >= s->since_ns + SURE_NS &&
+		      (error == -EUCLEAN || c->nr_flushed > s->flushes);
+	if (!c->failed && s->is_sure)
+		poison_sure(c, now, ob);
 }

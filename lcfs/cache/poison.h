@@ -21,7 +21,8 @@ bool poison_is_suspect(const struct cache *c, uint32_t cbn, uint64_t now);
 /* When the next look is due, UINT64_MAX: never. */
 uint64_t poison_deadline(const struct cache *c);
 /* A poisoned block is logged again at the head. -EAGAIN: not now. */
-int poison_move(struct cache *c, uint32_t cbn, uint64_t now, struct outbox *ob) must_check;
+int poison_move(struct cache *c, uint32_t cbn, enum log_purpose p, uint64_t now,
+		struct outbox *ob) must_check;
 /* Is what is dirty of the image poisoned, all of it, and is nothing else to be done? */
 bool poison_is_all(const struct cache_image *img);
 

@@ -282,7 +282,7 @@ struct record *log_reserve(struct cache *c, uint32_t image, uint64_t block, uint
 
 /* Who finds the header in RAM after a death must see what sort of entry it is: dirty is last. */
 int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint64_t origin_lsn,
-	       uint32_t *cbn, uint64_t now, struct outbox *ob)
+	       enum log_purpose p, uint32_t *cbn, uint64_t now, struct outbox *ob)
 {
 	struct log *l = &c->log;
 	struct record *rec;
@@ -291,7 +291,7 @@ int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint6
 	if (l->nr_bare >= BARE_RECORDS_MAX)
 		return -EAGAIN;
 	log_seal(c, now, ob);
-	ret = log_prepare(c, 0, 1, log_moving_purpose(c), now, ob);
+	ret = log_prepare(c, 0, 1, p, now, ob);
 	if (ret < 0)
 		return ret;
 	rec = l->open;
