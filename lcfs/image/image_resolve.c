@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/messages.h"
@@ -97,6 +98,15 @@ static void take_back_intent(struct image *img)
 		msg_debug("cache: an intent is not taken back");
 }
 
+static int sync_fd(int path_fd)
+{
+	CLEANUP_FD int fd = pathname_reopen(path_fd, O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
 /* -EAGAIN: not now. */
 static int accept_file(struct image *img, int fd)
 {
@@ -108,6 +118,9 @@ static int accept_file(struct image *img, int fd)
 	enum cache_step step;
 	int r = identity_read(fd, &identity);
 
+	/* after a power cut it must not look older than what is recorded now */
+	if (r == 0)
+		r = sync_fd(fd);
 	if (r == 0)
 		r = identity_stamp(fd, &stamp);
 	/* what is touching is compared with the lease at the next mount (G2) */

@@ -152,8 +152,8 @@ static void edit_file(struct sim_world *w, struct sim_image *img)
 /* The admin decides for the cache (G4), if that can be now; a request waits for it. */
 static bool accept_file(struct sim_world *w, struct sim_image *img)
 {
-	const struct simstamp *st = &img->file->view.stamp;
-	struct op_stamp stamp = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
+	const struct simstamp *st = &img->file->stable.stamp;
+	struct op_stamp stamp;
 	struct cache_image_info info;
 	struct sim_request *r;
 	enum cache_step step;
@@ -162,6 +162,9 @@ static bool accept_file(struct sim_world *w, struct sim_image *img)
 	cache_image_info(w->cache, img->cached, &info);
 	if (info.state != IMAGE_CONFLICT && info.state != IMAGE_MISSING)
 		return false;
+	/* after a power cut it must not look older than what is recorded now */
+	simfile_sync_done(img->file, simfile_sync_issue(img->file));
+	stamp = (struct op_stamp){ .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
 	r = sim_start_sync(w, img);
 	outbox_init(&ob);
 	step = cache_image_accept(w->cache, img->cached, &info.identity, &stamp, &r->u.sync, w->now,
