@@ -101,7 +101,8 @@ static uint64_t super_due(struct cache *c)
 
 static uint64_t gather_due(const struct cache *c)
 {
-	if (c->commit.state != COMMIT_IDLE || list_is_empty(&c->commit.waiters))
+	if (c->commit.state != COMMIT_IDLE || list_is_empty(&c->commit.waiters) ||
+	    c->trouble.until)
 		return UINT64_MAX;
 	return c->commit.gather_until;
 }
@@ -125,7 +126,7 @@ void deadline_lower(struct cache *c, uint64_t at)
 static uint64_t next_deadline(struct cache *c)
 {
 	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
-		   write_next_delay(c));
+		   min(write_next_delay(c), retry_due(c)));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -133,6 +134,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	LOCK_SCOPE(&c->lock);
 
 	c->super.is_stuck = false;
+	retry_tick(c, now, ob);
 	if (now >= flush_due(c))
 		commit_now(c, now, ob);
 	commit_kick(c, now, ob);

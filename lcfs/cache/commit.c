@@ -90,7 +90,7 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
 
-	if (c->failed)
+	if (c->failed || c->trouble.until)
 		return;
 	if (m->state == COMMIT_IDLE) {
 		uint32_t count;
@@ -111,6 +111,17 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob)
 		start_flush(c, now, ob);
 }
 
+/* It may have lost anything that was written before and is not durable: the log writes that again,
+ * and those who wait for the device do (super.c). */
+static void failed_flush(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct commit *m = &c->commit;
+
+	log_write_again(c);
+	tell_all(c, &m->dev_inflight, -EIO, now, ob);
+	tell_all(c, &m->dev_waiters, -EIO, now, ob);
+}
+
 static void flushed(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
@@ -120,9 +131,11 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 	(void)a;
 	m->state = COMMIT_IDLE;
 	if (result < 0) {
-		cache_fail(c, result, now, ob);
+		if (retry_later(c, result, now, ob))
+			failed_flush(c, now, ob);
 		return;
 	}
+	retry_succeeded(c);
 	histogram_add(&c->flush_time, now - m->started_ns);
 	log_durable(c, m->covers, now, ob);
 	list_init(&done);

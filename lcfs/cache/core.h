@@ -285,6 +285,15 @@ struct super {
 	uint32_t next_image_id;
 };
 
+/* ---------------------------------------------------------------- a device that fails */
+
+struct trouble {
+	uint32_t errors; /* rounds of writes and flushes that failed, since a flush succeeded */
+	int error;	 /* errno of the last one */
+	uint64_t until;	 /* nothing is written or flushed before; 0: none */
+	bool has_super;	 /* what the super block's phase writes is to be written again */
+};
+
 /* ---------------------------------------------------------------- the whole */
 
 struct migrate;
@@ -324,7 +333,8 @@ struct cache {
 	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
 	uint64_t lease_ns;	    /* for the next super block */
 	bool is_idle;		    /* governor: the backing store has time */
-	int failed; /* errno: the cache device failed, nothing is acknowledged any more */
+	int failed; /* errno: the cache device is given up, see lost.c */
+	struct trouble trouble;
 	bool is_stopping;
 	struct action *stop_act;
 	struct cache_sync stop_sync;
@@ -334,7 +344,7 @@ struct cache {
 	struct cache_sync *migrate_end; /* shutdown waits for the batch */
 	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
-	uint64_t nr_log_blocks, nr_migrate_errors;
+	uint64_t nr_log_blocks, nr_migrate_errors, nr_device_errors;
 	struct histogram flush_time, migrate_time; /* atomic */
 };
 
@@ -388,6 +398,8 @@ void log_pump(struct cache *c, struct outbox *ob);
 uint64_t log_last_flushed(const struct cache *c);
 /* LSN of the last record that holds anything, open or not. */
 uint64_t log_head_lsn(const struct cache *c);
+/* What is written and not durable is written again: a flush has failed (B3). */
+void log_write_again(struct cache *c);
 /* A flush covered records up to lsn. */
 void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob);
 /* Both super block copies have passed segments below tail. */
@@ -436,6 +448,16 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob);
 /* Makes everything so far durable; nobody waits. */
 void commit_now(struct cache *c, uint64_t now, struct outbox *ob);
 void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
+
+/* ---------------------------------------------------------------- retry.c */
+
+/* A write or flush has failed. True: it is to be repeated when super_write_again() or log_pump() are
+ * called next. False: the device is given up. */
+bool retry_later(struct cache *c, int error, uint64_t now, struct outbox *ob);
+bool retry_is_final(int error);
+void retry_succeeded(struct cache *c);
+uint64_t retry_due(const struct cache *c);
+void retry_tick(struct cache *c, uint64_t now, struct outbox *ob);
 
 /* ---------------------------------------------------------------- blocks.c: index and counts
  * together */
@@ -541,6 +563,8 @@ int super_init(struct cache *c) must_check;
 void super_free(struct cache *c);
 /* Writes it soon: with the tail as far as it may go. */
 void super_request(struct cache *c, uint64_t now, struct outbox *ob);
+/* The write that has failed, or whose flush has, if there is one. */
+void super_write_again(struct cache *c, struct outbox *ob);
 /* fn when a writing that started from now on has ended in both copies. */
 void super_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Has the image table room for one more image with such a path? */

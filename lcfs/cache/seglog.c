@@ -385,7 +385,7 @@ void log_pump(struct cache *c, struct outbox *ob)
 	struct log *l = &c->log;
 	struct record *rec;
 
-	if (c->failed)
+	if (c->failed || c->trouble.until)
 		return;
 	list_for_each_entry(rec, &l->records, node) {
 		if (l->writing >= c->conf.log_depth || rec->state < RECORD_READY)
@@ -437,7 +437,8 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 
 	l->writing--;
 	if (result < 0) {
-		cache_fail(c, result, now, ob);
+		rec->state = RECORD_READY;
+		(void)retry_later(c, result, now, ob);
 		return;
 	}
 	rec->state = RECORD_WRITTEN;
@@ -450,6 +451,16 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	}
 	log_pump(c, ob);
 	commit_kick(c, now, ob);
+}
+
+void log_write_again(struct cache *c)
+{
+	struct record *rec;
+
+	list_for_each_entry(rec, &c->log.records, node)
+		if (rec->state == RECORD_WRITTEN)
+			rec->state = RECORD_READY;
+	c->log.written_lsn = c->log.durable_lsn;
 }
 
 void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob)

@@ -298,12 +298,34 @@ static void give_up(struct cache *c, int error, uint64_t now, struct outbox *ob)
 	}
 }
 
+/* A flush has failed: what this phase had written before it is written once more. */
+static void failed(struct cache *c, int error, uint64_t now, struct outbox *ob)
+{
+	struct super *s = &c->super;
+
+	if (c->failed || s->phase == SUPER_COMMIT) {
+		give_up(c, error, now, ob);
+		return;
+	}
+	s->phase--;
+	c->trouble.has_super = true;
+}
+
+void super_write_again(struct cache *c, struct outbox *ob)
+{
+	if (!c->trouble.has_super)
+		return;
+	c->trouble.has_super = false;
+	list_init(&c->super.act.node);
+	outbox_add(ob, &c->super.act);
+}
+
 static void told(struct cache *c, struct cache_sync *sync, uint64_t now, struct outbox *ob)
 {
 	struct super *s = &c->super;
 
 	if (sync->result < 0) {
-		give_up(c, sync->result, now, ob);
+		failed(c, sync->result, now, ob);
 		return;
 	}
 	switch (s->phase) {
@@ -339,7 +361,10 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 
 	(void)a;
 	if (result < 0) {
-		give_up(c, result, now, ob);
+		if (retry_later(c, result, now, ob))
+			c->trouble.has_super = true;
+		else
+			give_up(c, result, now, ob);
 		return;
 	}
 	s->phase++;
