@@ -238,12 +238,13 @@ struct imagedir_cache cachestack_spec(const struct cachestack *s)
 
 int cachestack_close(struct cachestack *s, bool is_clean)
 {
+	/* The buffers are part of the log until the cache is marked clean. */
+	bool has_log = !is_clean || (s->cache && cache_is_lost(s->cache));
 	int err = 0;
 
 	if (s->cache)
 		cache_free(s->cache);
-	/* The buffers are part of the log until the cache is marked clean. */
-	if (s->pool && is_clean)
+	if (s->pool && !has_log)
 		err = poolfile_remove(s->pool);
 	else
 		poolfile_close(s->pool);

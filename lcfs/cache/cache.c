@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The door of the core: its life, knobs, timers and numbers. */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +41,7 @@ static const struct {
 	[KNOB_NR_MAX_BATCHED_MIGRATION] = { 16, 1, 1u << 20 },
 	[KNOB_UPDATE_INTERVAL] = { 1, 0, 86400 },
 	[KNOB_MIGRATE_THRESHOLD] = { 70, 0, 100 },
+	[KNOB_DEVICE_TIMEOUT] = { 30, 0, 86400 },
 };
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -126,7 +127,7 @@ void deadline_lower(struct cache *c, uint64_t at)
 static uint64_t next_deadline(struct cache *c)
 {
 	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
-		   min(write_next_delay(c), retry_due(c)));
+		   min(write_next_delay(c), min(retry_due(c), lost_due(c))));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -142,6 +143,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
 	write_end_delays(c, now, ob);
+	lost_tick(c, now, ob);
 	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
 
@@ -164,13 +166,17 @@ static void stopped(struct cache *c, struct cache_sync *s, uint64_t now, struct 
 	struct action *a = c->stop_act;
 
 	(void)now;
-	if (!c->failed && c->super.want_clean && !(c->sb.state & SUPERBLOCK_CLEAN)) {
+	if (c->failed) {
+		lost_end(c, s, now, ob);
+		return;
+	}
+	if (c->super.want_clean && !(c->sb.state & SUPERBLOCK_CLEAN)) {
 		/* the writing that was under way had begun before */
 		super_wait(c, s, now, ob);
 		return;
 	}
 	a->type = ACTION_DONE;
-	a->arg = (uint64_t)(c->failed ? -EIO : 0);
+	a->arg = 0;
 	outbox_add(ob, a);
 }
 
@@ -191,7 +197,11 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 		c->migrate_end = s;
 		return;
 	}
-	if (!c->is_stamped && !c->failed) {
+	if (c->failed) {
+		lost_end(c, s, now, ob);
+		return;
+	}
+	if (!c->is_stamped) {
 		c->is_stamped = true;
 		c->migrate_end = s;
 		if (migrate_stamp(c, now, ob))
@@ -202,6 +212,7 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 	s->image = NULL;
 	s->lsn = log_head_lsn(c);
 	s->fn = stop_super;
+	s->is_of_log = true;
 	if (commit_wait(c, s, now, ob))
 		stop_super(c, s, now, ob);
 }
@@ -230,6 +241,7 @@ void cache_free(struct cache *c)
 	super_free(c);
 	free(c->merge_mem);
 	log_free(c);
+	free(c->lost.bad);
 	index_free(&c->index);
 	mutex_destroy(&c->lock);
 	free(c);
@@ -303,6 +315,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 	mutex_init(&c->lock, CACHE_LOCK_RANK, "cache");
 	list_init(&c->images);
 	commit_init(c);
+	list_init(&c->lost.syncs);
 	c->conf = *conf;
 	c->info = *info;
 	c->busy_percent = -1;
@@ -358,6 +371,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->pool_buffers = c->nr_bufs;
 	st->pool_used = l->busy_bufs;
 	st->is_migrating = migrate_is_busy(c);
+	lost_status(c, st);
 	st->is_failed = c->failed;
 	st->error = c->failed;
 	memcpy(st->count, c->count, sizeof(st->count));
@@ -369,6 +383,23 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->log_blocks = c->nr_log_blocks;
 	st->migrate_errors = c->nr_migrate_errors;
 	st->busy_percent = c->busy_percent;
+}
+
+bool cache_is_lost(const struct cache *c)
+{
+	return __atomic_load_n(&c->failed, __ATOMIC_RELAXED);
+}
+
+const char *cache_state_text(enum cache_state s)
+{
+	static const char *const text[] = {
+		[CACHE_OK] = "ok",
+		[CACHE_DEGRADED] = "degraded",
+		[CACHE_READ_ONLY] = "read-only",
+		[CACHE_FAILED] = "failed",
+	};
+
+	return (unsigned int)s < array_size(text) ? text[s] : "unknown";
 }
 
 void cache_clear_stat(struct cache *c)

@@ -13,7 +13,7 @@
  * A lone sync never waits for company. When several images' syncs wait already and the last group
  * was larger, the next commit waits for the others, at most barrier_deadline_ms.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include "common/nsec.h"
 
@@ -32,7 +32,7 @@ void commit_init(struct cache *c)
 	m->flush.complete = flushed;
 }
 
-static void tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob)
+void sync_tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob)
 {
 	s->result = result;
 	if (s->fn)
@@ -46,7 +46,7 @@ static void tell_all(struct cache *c, struct list *l, int result, uint64_t now, 
 	struct cache_sync *s;
 
 	while ((s = list_pop_head(l, struct cache_sync, wait)))
-		tell(c, s, result, now, ob);
+		sync_tell(c, s, result, now, ob);
 }
 
 /* Half the pool waits for a flush (B3)? */
@@ -133,6 +133,12 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 	if (result < 0) {
 		if (retry_later(c, result, now, ob))
 			failed_flush(c, now, ob);
+		else
+			lost_kick(c, now, ob);
+		return;
+	}
+	if (c->failed) {
+		lost_kick(c, now, ob);
 		return;
 	}
 	retry_succeeded(c);
@@ -159,6 +165,8 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 
 bool commit_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
+	if (c->failed && !s->is_of_log)
+		return lost_wait(c, s, now, ob);
 	s->result = c->failed ? -EIO : 0;
 	if (c->failed || s->lsn <= c->log.durable_lsn)
 		return true;
@@ -172,7 +180,7 @@ void commit_wait_device(struct cache *c, struct cache_sync *s, uint64_t now, str
 {
 	list_init(&s->wait);
 	if (c->failed) {
-		tell(c, s, -EIO, now, ob);
+		sync_tell(c, s, -EIO, now, ob);
 		return;
 	}
 	list_add_tail(&c->commit.dev_waiters, &s->wait);
@@ -195,26 +203,26 @@ void commit_now(struct cache *c, uint64_t now, struct outbox *ob)
 	s->image = NULL;
 	s->lsn = log_head_lsn(c);
 	s->fn = interval_done;
+	s->is_of_log = true;
 	c->interval_busy = !commit_wait(c, s, now, ob);
 }
 
-/*
- * The cache device failed: nothing more is acknowledged as durable, nothing is freed, and everybody
- * who waits is told. What is in the RAM buffers stays there, for a next daemon on a device that
- * works.
- */
-void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob)
+void commit_lost(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
+	struct cache_sync *s;
+	struct list of_log;
 
-	if (c->failed)
-		return;
-	c->failed = -error;
-	tell_all(c, &m->waiters, -EIO, now, ob);
+	list_init(&of_log);
+	while ((s = list_pop_head(&m->waiters, struct cache_sync, wait))) {
+		if (s->is_of_log)
+			list_add_tail(&of_log, &s->wait);
+		else
+			lost_adopt(c, s);
+	}
+	tell_all(c, &of_log, -EIO, now, ob);
 	tell_all(c, &m->dev_waiters, -EIO, now, ob);
 	tell_all(c, &m->dev_inflight, -EIO, now, ob);
-	write_end_all_delays(c, ob);
-	log_space_changed(c, ob);
 }
 
 enum cache_step cache_sync_start(struct cache *c, struct cache_sync *s, uint64_t now,
@@ -224,6 +232,7 @@ enum cache_step cache_sync_start(struct cache *c, struct cache_sync *s, uint64_t
 
 	s->act.type = ACTION_DONE;
 	s->fn = NULL;
+	s->is_of_log = false;
 	s->lsn = s->image ? s->image->last_lsn : log_head_lsn(c);
 	return commit_wait(c, s, now, ob) ? CACHE_DONE : CACHE_WAIT;
 }

@@ -189,6 +189,22 @@ struct commit {
 
 /* ---------------------------------------------------------------- images */
 
+/* Of an image, once the cache device is given up (lost.c). */
+struct lost_image {
+	bool has_left;	   /* its file says so, durably (F3) */
+	bool is_open;	   /* it may be written to past the log */
+	bool is_wanted;	   /* somebody wants that */
+	bool is_read_only; /* its file takes no mark */
+	bool is_seen;	   /* in this look: something of it can be saved */
+	bool is_saved;	   /* nothing can be saved any more: what is dirty is lost */
+	bool is_syncing;
+	int error;		 /* -errno of a sync, that is still to be told */
+	uint64_t written;	 /* lost.seq of the last change past the log */
+	uint64_t synced, issued; /* of the last sync that succeeded, and the one under way */
+	uint64_t again_ns;	 /* no sync before */
+	struct action sync;
+};
+
 struct cache_image {
 	struct list node; /* cache.images, in order of id */
 	uint32_t id;
@@ -243,6 +259,7 @@ struct cache_image {
 	bool batch_final;
 	uint64_t batch_touch_seq;
 	struct list batch_node;
+	struct lost_image lost;
 };
 
 /* ---------------------------------------------------------------- super block and image table */
@@ -294,6 +311,15 @@ struct trouble {
 	bool has_super;	 /* what the super block's phase writes is to be written again */
 };
 
+struct lost {
+	uint8_t *bad; /* a bit a cache block that cannot be read; NULL: none can */
+	bool is_unreadable, is_hung, is_ending;
+	bool has_news; /* images that are saved since the last lost_tell_saved() */
+	uint32_t read_errors; /* in a row */
+	uint64_t seq;	      /* syncs and straight writes so far */
+	struct list syncs;    /* cache_sync.wait */
+};
+
 /* ---------------------------------------------------------------- the whole */
 
 struct migrate;
@@ -335,6 +361,8 @@ struct cache {
 	bool is_idle;		    /* governor: the backing store has time */
 	int failed; /* errno: the cache device is given up, see lost.c */
 	struct trouble trouble;
+	struct lost lost;
+	uint64_t hangs_ns; /* how long the oldest request to the device has been under way */
 	bool is_stopping;
 	struct action *stop_act;
 	struct cache_sync stop_sync;
@@ -447,6 +475,13 @@ void commit_wait_device(struct cache *c, struct cache_sync *s, uint64_t now, str
 void commit_kick(struct cache *c, uint64_t now, struct outbox *ob);
 /* Makes everything so far durable; nobody waits. */
 void commit_now(struct cache *c, uint64_t now, struct outbox *ob);
+void sync_tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob);
+/* The device is given up: who waits for data waits in lost.c now, the others are told. */
+void commit_lost(struct cache *c, uint64_t now, struct outbox *ob);
+
+/* ---------------------------------------------------------------- lost.c */
+
+/* The device is given up. */
 void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
 
 /* ---------------------------------------------------------------- retry.c */
@@ -565,6 +600,7 @@ void super_free(struct cache *c);
 void super_request(struct cache *c, uint64_t now, struct outbox *ob);
 /* The write that has failed, or whose flush has, if there is one. */
 void super_write_again(struct cache *c, struct outbox *ob);
+void super_lost(struct cache *c, uint64_t now, struct outbox *ob);
 /* fn when a writing that started from now on has ended in both copies. */
 void super_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Has the image table room for one more image with such a path? */
@@ -593,11 +629,18 @@ void migrate_retry(struct cache *c, struct cache_image *img, uint64_t now, struc
 /* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
 bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_is_busy(const struct cache *c);
+/* A sync of it has failed: the batch under way does not count. */
+static inline void migrate_image_spoilt(struct cache_image *img)
+{
+	img->batch_failed = true;
+}
 /* Does the batch in flight write to these blocks? */
 bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint64_t first,
 		      uint64_t last);
 uint64_t migrate_deadline(const struct cache *c);
 uint64_t migrate_ram(const struct cache *c);
+/* When it was last looked for something to migrate. */
+uint64_t migrate_tried(const struct cache *c);
 
 /* ---------------------------------------------------------------- recovery.c, op.c */
 

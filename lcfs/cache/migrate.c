@@ -29,6 +29,7 @@
  * When it runs: whenever the log runs short; with force_migrate; with allow_migrate also while the
  * backing store is idle; and for images that are being drained.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/migrate.h"
 
 #include <stdlib.h>
@@ -85,6 +86,11 @@ uint64_t migrate_ram(const struct cache *c)
 					sizeof(*m->iov) + sizeof(*m->order));
 }
 
+uint64_t migrate_tried(const struct cache *c)
+{
+	return c->migrate->tried_ns;
+}
+
 bool migrate_is_busy(const struct cache *c)
 {
 	return c->migrate->phase != MIGRATE_IDLE;
@@ -96,7 +102,7 @@ bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint
 	const struct migrate *m = c->migrate;
 	uint32_t lo = 0, hi = m->nr_items;
 
-	if (m->phase == MIGRATE_IDLE || m->phase > MIGRATE_WRITE)
+	if (m->phase == MIGRATE_IDLE || m->phase > MIGRATE_WRITE_TAILS)
 		return false;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
@@ -171,6 +177,10 @@ static void image_done(struct cache *c, struct action *a, int result, uint64_t n
 	struct cache_image *img = container_of(a, struct cache_image, sync);
 	struct migrate *m = c->migrate;
 
+	if (a->type == ACTION_BACK_LEAVE)
+		result = lost_left(img, result);
+	if (result < 0 && a->type == ACTION_BACK_SYNC)
+		lost_sync_failed(img, result);
 	if (result == -ESTALE || result == -ENOENT)
 		imgtab_set_state(c, img, result == -ESTALE ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
 				 ob);
@@ -194,6 +204,10 @@ static void issue_image(struct cache *c, struct cache_image *img, enum action_ty
 	a->complete = image_done;
 	if (type == ACTION_BACK_GROW)
 		a->off = img->batch_end;
+	if (type == ACTION_BACK_TRUNCATE)
+		a->off = img->size;
+	if (type == ACTION_BACK_LEAVE)
+		a->arg = log_head_lsn(c);
 	if (type == ACTION_BACK_SYNC && img->batch_final) {
 		a->arg = 1;
 		a->off = img->size;
@@ -212,16 +226,29 @@ static bool start_check(struct cache *c, struct outbox *ob)
 	return c->migrate->pending > 0;
 }
 
+/* F3, in place of touching: nothing of it goes past the log before its file says that it does. */
+static bool start_leave(struct cache *c, struct outbox *ob)
+{
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->migrate->images, batch_node)
+		if (!img->batch_failed && !img->lost.has_left)
+			issue_image(c, img, ACTION_BACK_LEAVE, ob);
+	return c->migrate->pending > 0;
+}
+
 /* ---------------------------------------------------------------- pending effects */
 
 static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
 			struct outbox *ob);
 
 /* An operation that is under way will do it itself, once it is durable (B5). */
-static bool belongs_to_op(const struct cache_image *img)
+static bool belongs_to_op(const struct cache *c, const struct cache_image *img)
 {
 	const struct cache_op *op;
 
+	if (c->failed && !img->lost.is_open)
+		return false;
 	list_for_each_entry(op, &img->ops, s.node) {
 		if (!op->s.range.is_linked || op->s.range.is_pending || !op->s.lsn)
 			continue;
@@ -241,7 +268,7 @@ static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now,
 
 	if (img->batch_failed || !imgtab_has_pending(img))
 		return false;
-	if (belongs_to_op(img)) {
+	if (belongs_to_op(c, img)) {
 		migrate_image_failed(c, img, -EAGAIN, now);
 		return false;
 	}
@@ -309,7 +336,9 @@ static bool start_grow(struct cache *c, struct outbox *ob)
 
 	migrate_find_ends(c);
 	list_for_each_entry(img, &c->migrate->images, batch_node)
-		if (img->batch_end)
+		if (img->lost.has_left && !img->lost.is_open && !img->batch_failed)
+			issue_image(c, img, ACTION_BACK_TRUNCATE, ob);
+		else if (!img->lost.has_left && img->batch_end)
 			issue_image(c, img, ACTION_BACK_GROW, ob);
 	return c->migrate->pending > 0;
 }
@@ -336,7 +365,7 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 			continue;
 		img->batch_lsn = img->last_lsn;
 		img->batch_touch_seq = img->touch_seq;
-		img->batch_final = img->batch_items == img->dirty && !imgtab_has_pending(img) &&
+		img->batch_final = !c->failed && img->batch_items == img->dirty && !imgtab_has_pending(img) &&
 				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
 		issue_image(c, img, ACTION_BACK_SYNC, ob);
 	}
@@ -351,7 +380,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .arg0 = img->batch_lsn,
 			 .has_stamp = true };
 
-	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
+	if (c->failed || img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
 	    img->last_lsn != img->batch_lsn || img->touchers ||
 	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
 		return;
@@ -446,6 +475,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 				img->error = 0;
 			log_clean(c, img, now, ob);
 			end_touching(c, img);
+			lost_batch_done(c, img);
 		}
 		op_drain_done(c, img, now, ob);
 	}
@@ -457,9 +487,11 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		s->fn(c, s, now, ob);
 		return;
 	}
-	if (super_tail_candidate(c, UINT64_MAX) > c->tail)
+	if (!c->failed && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
+	if (c->failed)
+		lost_kick(c, now, ob);
 }
 
 /* ---------------------------------------------------------------- the machine */
@@ -470,7 +502,7 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_CHECK:
 		return start_check(c, ob);
 	case MIGRATE_TOUCH:
-		return migrate_start_touch(c, now, ob);
+		return c->failed ? start_leave(c, ob) : migrate_start_touch(c, now, ob);
 	case MIGRATE_EFFECTS:
 		return start_effects(c, now, ob);
 	case MIGRATE_READ:
@@ -533,7 +565,7 @@ static void free_the_rest(struct cache *c, bool is_urgent, uint64_t now, struct 
 /* The store has time, or the log has none to lose; else only what is drained is migrated. */
 static bool may_run(const struct cache *c)
 {
-	return log_is_short(c) || c->knob[KNOB_FORCE_MIGRATE] ||
+	return c->failed || log_is_short(c) || c->knob[KNOB_FORCE_MIGRATE] ||
 	       (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
 }
 
@@ -542,9 +574,9 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	struct migrate *m = c->migrate;
 	bool draining, is_short, run;
 
-	if (c->failed || c->is_stopping)
+	if (c->is_stopping && !c->failed)
 		return;
-	is_short = log_is_short(c);
+	is_short = !c->failed && log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	if (m->phase != MIGRATE_IDLE)
@@ -559,15 +591,17 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (list_is_empty(&m->images)) {
 		bool is_urgent = draining || is_short || c->knob[KNOB_FORCE_MIGRATE];
 
-		if (c->dirty_blocks || is_short)
+		if (!c->failed && (c->dirty_blocks || is_short))
 			free_the_rest(c, is_urgent, now, ob);
 		deadline_lower(c, migrate_deadline(c));
+		lost_tell_saved(c, now, ob);
 		return;
 	}
 	m->phase = MIGRATE_CHECK;
 	m->started_ns = now;
 	if (!start_phase(c, now, ob))
 		migrate_next_phase(c, now, ob);
+	lost_tell_saved(c, now, ob);
 }
 
 /*
@@ -581,14 +615,14 @@ uint64_t migrate_deadline(const struct cache *c)
 	uint64_t at = UINT64_MAX;
 	bool run = may_run(c);
 
-	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
+	if (m->phase != MIGRATE_IDLE || (c->is_stopping && !c->failed))
 		return at;
 	list_for_each_entry(img, &c->images, node)
-		if (img->retries && !img->is_stopped && !img->is_unbound &&
+		if (img->retries && !img->is_stopped && !img->is_unbound && !lost_error(c, img) &&
 		    (run || img->is_draining))
 			at = min(at, max(img->retry_ns,
 					 img->retry_ns > m->tried_ns ? 0 : m->tried_ns + RETRY_NS));
-	if (c->dirty_blocks && run)
+	if (c->dirty_blocks && run && !c->failed)
 		at = min(at, max(m->last_close_ns, m->tried_ns) + CLOSE_NS);
 	return at;
 }

@@ -27,6 +27,7 @@ struct migrate_item {
 	uint64_t key, segment_id;
 	struct cache_image *img;
 	uint8_t *page;	  /* the block, from the log */
+	const uint8_t *ram; /* where it is in a RAM buffer that stays, or NULL (lost.c) */
 	uint8_t *backing; /* and from the backing file, where the mask has gaps; or NULL */
 	uint32_t cbn, sum;
 	uint8_t mask;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The requests of a migration batch: reads of the log and of gaps, verification, sorted writes. */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/migrate.h"
 
 #include <stdlib.h>
@@ -69,9 +70,14 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 							  &m->item[r->first];
 
 			it->is_failed = true;
-			migrate_image_failed(c, it->img, result, now);
+			if (c->failed && a->type == ACTION_DEV_READ)
+				lost_mark(c, it->cbn);
+			else
+				migrate_image_failed(c, it->img, result, now);
 		}
 	}
+	if (result >= 0 && a->type == ACTION_DEV_READ)
+		lost_was_read(c);
 	if (--m->pending == 0)
 		migrate_next_phase(c, now, ob);
 }
@@ -89,7 +95,7 @@ bool migrate_start_read(struct cache *c, struct outbox *ob)
 
 		/* Overwritten since: its segment may hold something else by now. */
 		it->is_failed = it->img->batch_failed || !migrate_item_is_current(c, it);
-		if (it->is_failed) {
+		if (it->is_failed || it->ram) {
 			r = NULL;
 			continue;
 		}
@@ -133,7 +139,10 @@ static void verify_done(struct cache *c, struct action *a, int result, uint64_t 
 	for (uint32_t i = 0; i < m->nr_items; i++)
 		if (m->item[i].is_rotten) {
 			imgtab_damaged(m->item[i].img, entry_key_block(m->item[i].key));
-			migrate_image_failed(c, m->item[i].img, -EUCLEAN, now);
+			if (!c->failed)
+				migrate_image_failed(c, m->item[i].img, -EUCLEAN, now);
+			m->item[i].is_failed = true;
+			lost_mark(c, m->item[i].cbn);
 		}
 	migrate_next_phase(c, now, ob);
 }
@@ -149,7 +158,9 @@ int cache_work(struct cache *c, struct action *a)
 
 		if (it->is_failed || it->img->batch_failed)
 			continue;
-		if (checksum_block(it->page) != it->sum)
+		if (it->ram)
+			memcpy(it->page, it->ram, BLOCK_BYTES);
+		else if (checksum_block(it->page) != it->sum)
 			it->is_rotten = true;
 		for (uint32_t s = 0; it->backing && s < SECTORS_PER_BLOCK; s++)
 			if (!(it->mask & (1u << s)))

@@ -10,7 +10,7 @@
  * plan that the index has overtaken is made again a few times; after that it is answered as it is,
  * since each of its sectors was current at some moment of the read.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include "common/checksum.h"
 
@@ -23,6 +23,7 @@ enum read_source {
 	SOURCE_BACKING,
 	SOURCE_MIXED_RAM,    /* one block: some sectors in RAM, the rest in the backing file */
 	SOURCE_MIXED_DEVICE, /* one block: some sectors on the device */
+	SOURCE_LOST,	     /* only on a device that is lost */
 };
 
 static uint8_t *part_dst(const struct cache_read_part *p)
@@ -49,11 +50,17 @@ static void look(struct cache *c, const struct cache_image *img, uint64_t block,
 		f->cbn = CBN_NONE;
 		return;
 	}
+	if (c->failed && cbn != CBN_NONE && !index_is_dirty(&c->index, cbn))
+		f->cbn = cbn = CBN_NONE; /* only the file is kept up to date */
 	if (cbn == CBN_NONE) {
 		f->source = SOURCE_BACKING;
 		return;
 	}
 	f->mask = c->index.mask[cbn];
+	if (lost_is(c, cbn)) {
+		f->source = SOURCE_LOST;
+		return;
+	}
 	log_ram(c, cbn, &f->buf);
 	if (f->mask == 0xff)
 		f->source = f->buf ? SOURCE_RAM : SOURCE_DEVICE;
@@ -109,6 +116,12 @@ static bool needs_bounce(const struct found *f)
 	return f->source == SOURCE_MIXED_DEVICE;
 }
 
+static void set_rotten(struct cache_read_part *p, uint32_t first, uint32_t nr)
+{
+	p->rotten = first;
+	p->nr_rotten = nr;
+}
+
 /* Fills the parts of the next window. False: no merge buffer for its first block now. */
 static bool plan(struct cache *c, struct cache_read *r)
 {
@@ -139,7 +152,7 @@ static bool plan(struct cache *c, struct cache_read *r)
 			p->source = f.source;
 			p->buf = f.buf;
 			p->bounce = bounce;
-			p->nr_rotten = 0;
+			set_rotten(p, 0, f.source == SOURCE_LOST);
 			pin_part(c, p);
 		}
 		if (!r->s.retries)
@@ -206,12 +219,6 @@ static void issue_backing(struct cache_read_part *p, struct outbox *ob)
 	      p->block * BLOCK_BYTES, ob);
 }
 
-static void set_rotten(struct cache_read_part *p, uint32_t first, uint32_t nr)
-{
-	p->rotten = first;
-	p->nr_rotten = nr;
-}
-
 static void device_done(struct cache *c, struct action *a, int result, uint64_t now,
 			struct outbox *ob)
 {
@@ -257,6 +264,7 @@ static bool is_async(const struct cache_read *r)
 		switch (r->part[i].source) {
 		case SOURCE_ZERO:
 		case SOURCE_RAM:
+		case SOURCE_LOST:
 			break;
 		case SOURCE_BACKING:
 		case SOURCE_MIXED_RAM:
@@ -379,6 +387,7 @@ static bool handle_rot(struct cache *c, struct cache_read *r)
 				continue;
 			if (index_is_dirty(&c->index, cbn)) {
 				r->s.error = -EIO;
+				lost_mark(c, cbn);
 				imgtab_damaged(r->image, p->block + k);
 			} else {
 				blocks_remove(c, cbn);

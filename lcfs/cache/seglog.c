@@ -8,7 +8,7 @@
  * A buffer is opened only on a segment that may be overwritten at once, so a seal or a sync never
  * needs space (H1).
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include <stdlib.h>
 
@@ -172,7 +172,7 @@ bool log_has_space(struct cache *c, enum log_purpose p)
 {
 	const struct log *l = &c->log;
 
-	if (l->open_buf && !is_allowed(c, p))
+	if (c->failed || (l->open_buf && !is_allowed(c, p)))
 		return false;
 	if (l->open && (log_room(c) > 0 || room_in_segment(c) >= 2))
 		return true;
@@ -188,6 +188,8 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 	int ret;
 
 	assert((ops ? 1 : 0) + blocks <= log_most_entries(c));
+	if (c->failed)
+		return -EIO;
 	for (;;) {
 		if (l->open_buf && !is_allowed(c, p))
 			return -EAGAIN;
@@ -294,7 +296,7 @@ static void log_issue(struct cache *c, struct outbox *ob)
 	struct log *l = &c->log;
 	struct record *rec = l->encode_next;
 
-	if (l->is_encoding || !rec || rec->state != RECORD_SEALED || rec->writers)
+	if (c->failed || l->is_encoding || !rec || rec->state != RECORD_SEALED || rec->writers)
 		return;
 	l->is_encoding = true;
 	l->encode_next = rec->node.next == &l->records ?
@@ -412,9 +414,12 @@ static void encoded(struct cache *c, struct action *a, int result, uint64_t now,
 	struct log *l = &c->log;
 
 	(void)result;
-	(void)now;
 	l->is_encoding = false;
 	rec->state = RECORD_READY;
+	if (c->failed) {
+		lost_kick(c, now, ob);
+		return;
+	}
 	if (rec->start == 0) {
 		rec->buf->segment->start_link = le64_get(rec->h->link);
 		rec->buf->segment->start_branch = l->last_branch;
@@ -438,7 +443,8 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	l->writing--;
 	if (result < 0) {
 		rec->state = RECORD_READY;
-		(void)retry_later(c, result, now, ob);
+		if (!retry_later(c, result, now, ob))
+			lost_kick(c, now, ob);
 		return;
 	}
 	rec->state = RECORD_WRITTEN;
@@ -451,6 +457,8 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	}
 	log_pump(c, ob);
 	commit_kick(c, now, ob);
+	if (c->failed)
+		lost_kick(c, now, ob);
 }
 
 void log_write_again(struct cache *c)

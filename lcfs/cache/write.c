@@ -15,7 +15,7 @@
  * block nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector
  * are completed from the present view.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include "common/checksum.h"
 
@@ -408,6 +408,7 @@ static enum cache_step end_write(struct cache *c, struct cache_write *w, uint64_
 	w->sync_wait.image = w->image;
 	w->sync_wait.lsn = w->s.lsn;
 	w->sync_wait.fn = synced;
+	w->sync_wait.is_of_log = false;
 	if (!commit_wait(c, &w->sync_wait, now, ob))
 		return CACHE_WAIT;
 	if (w->sync_wait.result < 0)
@@ -521,6 +522,10 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
 				     -EFBIG :
 				     imgtab_error(c, w->image);
+	if (w->s.is_base_lost && c->failed) {
+		w->s.error = 0; /* it need not be known (straight.c) */
+		w->s.is_base_lost = false;
+	}
 	if (w->s.is_base_lost) {
 		imgtab_damaged(w->image, w->s.block);
 		w->s.is_base_lost = false;
@@ -528,6 +533,11 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
 		return end_write(c, w, now, ob);
+	}
+	if (c->failed) {
+		let_go(c, w, now, ob);
+		step = straight_write(c, w, may_wait, now, ob);
+		return step == CACHE_DONE ? end_write(c, w, now, ob) : step;
 	}
 	if (!w->s.is_ready) {
 		if (log_is_short(c) && !w->s.is_admitted && delay(c, w, may_wait, now, ob, &step))

@@ -104,6 +104,8 @@ struct engine {
 /* Which engine and part does this thread belong to? NULL: none. */
 extern _Thread_local const void *engine_thread_part;
 
+/* The device may have been given up just now. */
+void engine_tell_lost(struct engine *e);
 /* Tells the core, and carries what it answers. Any thread, no lock held. */
 void engine_complete(struct engine *e, struct action *a, int result);
 /* A thread of the engine says that it runs, or why it cannot. */

@@ -23,6 +23,7 @@ const char *sim_action_text(enum action_type type)
 		[ACTION_BACK_WRITE] = "backing write",
 		[ACTION_WORK] = "work",
 		[ACTION_BACK_CHECK] = "backing check",
+		[ACTION_BACK_LEAVE] = "backing leave",
 		[ACTION_BACK_GROW] = "backing grow",
 		[ACTION_BACK_TRUNCATE] = "backing truncate",
 		[ACTION_BACK_PUNCH] = "backing punch",
@@ -217,6 +218,19 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	return 0;
 }
 
+/* The mark on the file, synced (F3). */
+static int leave_cache(struct sim_world *w, const struct action *a)
+{
+	struct sim_image *img = cache_image_owner(a->image);
+
+	if (img->takes_no_mark)
+		return -EOPNOTSUPP;
+	TRACE(w, "image % leaves the cache at LSN %", img->index, a->arg);
+	img->has_left = true;
+	img->left_lsn = a->arg;
+	return 0;
+}
+
 /* The sync that is to make the image clean: the file gets its size and its time of change first. */
 static void make_final(struct simfile *f, const struct action *a)
 {
@@ -275,6 +289,8 @@ static int carry_well(struct sim_world *w, struct sim_action *sa)
 		return 0;
 	case ACTION_BACK_CHECK:
 		return check_backing(w, a);
+	case ACTION_BACK_LEAVE:
+		return leave_cache(w, a);
 	case ACTION_BACK_SYNC:
 		finish_sync(sa);
 		return 0;
@@ -317,6 +333,9 @@ bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa)
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
 	case ACTION_BACK_SYNC:
+		/* without a log the mark on each file stands for it (F3) */
+		if (cache_is_lost(w->cache))
+			return false;
 		return !sa->is_carried && w->store->now_ns + SIM_LEASE_MARGIN_NS > w->lease_ns;
 	default:
 		return false;

@@ -165,7 +165,7 @@ void sim_monitor_change(struct sim_world *w, const struct sim_action *sa)
 	struct superblock sb[SUPERBLOCK_COPIES];
 	uint64_t lease;
 
-	if (!sa->change)
+	if (!sa->change || cache_is_lost(w->cache))
 		return;
 	if (!read_stable(w, sb))
 		sim_fail(

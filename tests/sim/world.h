@@ -54,6 +54,9 @@ struct sim_image {
 	bool may_fail;		      /* errors are excused */
 	bool had_conflict;	      /* its state may be found in the log again */
 	bool is_edited;		      /* by somebody else, while it was clean */
+	bool takes_no_mark;	      /* of an image that has left the cache (F3) */
+	bool has_left;		      /* that mark is on the file, */
+	uint64_t left_lsn;	      /* with this LSN */
 	bool is_stale;		      /* the core could not take over the edit yet */
 	uint64_t checked, checked_ns; /* monitor: what its last ACTION_BACK_CHECK found, and when */
 	uint32_t nr_checks;	      /* since anything happened */
