@@ -8,6 +8,7 @@
  *	        ─▶ EFFECTS  pending truncates and punches (E3)
  *	        ─▶ READ     the log, and the backing file where a block has gaps
  *	        ─▶ VERIFY
+ *	        ─▶ LEAVE    only when the cache device is lost (lost.c)
  *	        ─▶ GROW     each file to the end of what is written to it (F5)
  *	        ─▶ WRITE    sorted, adjacent blocks together
  *	        ─▶ TAILS    blocks whose end cannot be written directly (F5)
@@ -229,12 +230,39 @@ static bool start_check(struct cache *c, struct outbox *ob)
 /* F3, in place of touching: nothing of it goes past the log before its file says that it does. */
 static bool start_leave(struct cache *c, struct outbox *ob)
 {
+	struct migrate *m = c->migrate;
 	struct cache_image *img;
 
-	list_for_each_entry(img, &c->migrate->images, batch_node)
-		if (!img->batch_failed && !img->lost.has_left)
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		if (m->item[i].ram)
+			m->item[i].img->lost.is_wanted = true;
+	list_for_each_entry(img, &m->images, batch_node)
+		if (!img->batch_failed && !img->lost.has_left && lost_wants_batch(img))
 			issue_image(c, img, ACTION_BACK_LEAVE, ob);
-	return c->migrate->pending > 0;
+	return m->pending > 0;
+}
+
+/* One that only the device has blocks of leaves when some of them could be read. */
+static bool start_late_leave(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	if (!c->failed)
+		return false;
+	list_for_each_entry(img, &m->images, batch_node)
+		img->batch_items = 0;
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		m->item[i].img->batch_items += !m->item[i].is_failed;
+	list_for_each_entry(img, &m->images, batch_node) {
+		if (img->batch_failed || img->lost.has_left)
+			continue;
+		if (img->batch_items)
+			issue_image(c, img, ACTION_BACK_LEAVE, ob);
+		else
+			img->batch_failed = true;
+	}
+	return m->pending > 0;
 }
 
 /* ---------------------------------------------------------------- pending effects */
@@ -509,6 +537,8 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 		return migrate_start_read(c, ob);
 	case MIGRATE_VERIFY:
 		return migrate_start_verify(c, ob);
+	case MIGRATE_LEAVE:
+		return start_late_leave(c, ob);
 	case MIGRATE_GROW:
 		return start_grow(c, ob);
 	case MIGRATE_WRITE:

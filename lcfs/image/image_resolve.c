@@ -149,6 +149,7 @@ static int keep_cache(struct image *img)
 		return r;
 	take_back_intent(img);
 	image_is_back(fd, image_host(img));
+	image_restamp(img);
 	if (img->is_weak && img->path_fd < 0)
 		img->path_fd = steal_fd(&fd);
 	serve_again(img);

@@ -117,8 +117,9 @@ static bool judge_left(struct image *img, int fd, const struct cache_image_info 
 				   "it was written to while this cache was lost", true);
 		return true;
 	}
-	refresh(img, &info->stamp);
 	image_is_back(fd, h);
+	img->is_stamp_known = identity_stamp(fd, &img->stamp) == 0;
+	refresh(img, &info->stamp);
 	return true;
 }
 
