@@ -561,7 +561,7 @@ struct cache_status {
 };
 void cache_status(struct cache *c, struct cache_status *st);
 /* A request to the cache device that is told as hanging. */
-#define CACHE_HANG_TOLD_NS 1000000000ull
+#define CACHE_HANG_TOLD_NS 2000000000ull
 /* The oldest request to the cache device has been under way for so long; 0: there is none. To be
  * called about once a second while it is long. */
 void cache_device_hangs(struct cache *c, uint64_t for_ns, uint64_t now, struct outbox *ob);

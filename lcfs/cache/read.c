@@ -39,6 +39,15 @@ struct found {
 	struct wbuf *buf;
 };
 
+/* A clean block that is better read from the backing file: without a log, only that is kept up to
+ * date; and a device that hangs should not be waited for. */
+static bool is_avoided(struct cache *c, uint32_t cbn)
+{
+	struct wbuf *b;
+
+	return c->failed || (c->hangs_ns && !log_ram(c, cbn, &b));
+}
+
 static void look(struct cache *c, const struct cache_image *img, uint64_t block, struct found *f)
 {
 	uint32_t cbn = index_find(&c->index, entry_key(img->id, block));
@@ -50,8 +59,8 @@ static void look(struct cache *c, const struct cache_image *img, uint64_t block,
 		f->cbn = CBN_NONE;
 		return;
 	}
-	if (c->failed && cbn != CBN_NONE && !index_is_dirty(&c->index, cbn))
-		f->cbn = cbn = CBN_NONE; /* only the file is kept up to date */
+	if (cbn != CBN_NONE && !index_is_dirty(&c->index, cbn) && is_avoided(c, cbn))
+		f->cbn = cbn = CBN_NONE;
 	if (cbn == CBN_NONE) {
 		f->source = SOURCE_BACKING;
 		return;

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/align.h"
 #include "common/clock.h"
@@ -270,6 +271,29 @@ static void end_threads(struct engine *e)
 	engine_back_join(e);
 }
 
+/*
+ * What hangs in the kernel cannot be waited for, nor be taken back: its threads and all that it
+ * writes to are left behind, for the process to end with them.
+ */
+static bool leave_hanging(struct engine *e)
+{
+	const struct timespec moment = { .tv_nsec = 10 * (long)NSEC_PER_MSEC };
+	struct cache_status st;
+
+	cache_status(e->conf.cache, &st);
+	if (st.error != ETIMEDOUT || engine_device_oldest(e) == UINT64_MAX)
+		return false;
+	msg_warn("the cache device: a request still hangs: the process cannot end before it does");
+	atomic_store(&e->is_abandoned, true);
+	atomic_store(&e->is_ending, true);
+	while (!atomic_load(&e->io.has_ended)) {
+		loop_poke(e->io.loop);
+		nanosleep(&moment, NULL);
+	}
+	engine_back_join(e);
+	return true;
+}
+
 static void engine_free(struct engine *e)
 {
 	engine_log_free(e);
@@ -348,6 +372,8 @@ int engine_stop(struct engine *e)
 	cache_shutdown(e->conf.cache, &e->shutdown, engine_now(e), &ob);
 	engine_carry(e, &ob);
 	err = wait_shut_down(e);
+	if (leave_hanging(e))
+		return err;
 	end_threads(e);
 	engine_free(e);
 	return err;
