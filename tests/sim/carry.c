@@ -207,6 +207,8 @@ static int check_backing(struct sim_world *w, const struct action *a)
 		return -ESTALE;
 	st = &img->file->view.stamp;
 	cache_image_info(w->cache, a->image, &info);
+	if (cache_is_lost(w->cache))
+		return 0; /* the mark on the file stands for all that is recorded */
 	if (!info.is_touching && (info.stamp.size != st->size || info.stamp.mtime_ns != st->mtime ||
 				  info.stamp.ctime_ns != st->ctime))
 		sim_fail(

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/align.h"
 #include "common/checksum.h"
 #include "tests/sim/world.h"
 
@@ -261,15 +262,18 @@ static void monitor_backing_write(struct sim_world *w, const struct sim_action *
 		return;
 	for (int i = 0; i < sa->action->nr_iov; i++) {
 		const struct iovec *v = &sa->action->iov[i];
-		uint32_t lo = (uint32_t)(off % ORACLE_BLOCK);
 
-		if (!is_known(img->model, off / ORACLE_BLOCK, lo, lo + (uint32_t)v->iov_len,
-			      v->iov_base))
-			sim_fail(w,
-				 "backing write #%" PRIu64 " to image %u block %" PRIu64
-				 " has what is of no version of it",
-				 sa->id, img->index, off / ORACLE_BLOCK);
-		off += v->iov_len;
+		for (uint64_t at = 0, n; at < v->iov_len; at += n, off += n) {
+			uint32_t lo = (uint32_t)(off % ORACLE_BLOCK);
+
+			n = min(v->iov_len - at, (uint64_t)(ORACLE_BLOCK - lo));
+			if (!is_known(img->model, off / ORACLE_BLOCK, lo, lo + (uint32_t)n,
+				      (const uint8_t *)v->iov_base + at))
+				sim_fail(w,
+					 "backing write #%" PRIu64 " to image %u block %" PRIu64
+					 " has what is of no version of it",
+					 sa->id, img->index, off / ORACLE_BLOCK);
+		}
 	}
 }
 
@@ -280,7 +284,7 @@ void sim_monitor(struct sim_world *w, const struct sim_action *sa)
 		monitor_check(w, sa);
 		break;
 	case ACTION_BACK_WRITE:
-		if (sa->change)
+		if (sa->change && !cache_is_lost(w->cache))
 			monitor_page_cache(w, sa);
 		monitor_backing_write(w, sa);
 		break;
