@@ -75,6 +75,8 @@ static must_check int read_superblock(struct cachestack *s)
 		msg_err("%s: %s", s->path, text);
 	if (err)
 		return err;
+	if (*text)
+		msg_warn("%s: %s", s->path, text);
 	cachedev_info(s->dev, &info);
 	if (!info.is_direct)
 		msg_warn("%s: its filesystem has no direct I/O: each write passes the page cache",

@@ -324,6 +324,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 		c->knob[k] = knobs[k].initial;
 	ret = cache_superblock_read(dev, &c->sb, rep->error, sizeof(rep->error));
 	if (ret == 0) {
+		rep->error[0] = '\0';
 		pool_valid = cache_pool_is_valid(pool, pool_bytes, &c->sb, info->boot_id);
 		ret = init(c, pool, pool_bytes);
 		if (ret == 0)

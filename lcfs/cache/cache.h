@@ -120,7 +120,8 @@ struct cache_recovery_report {
 };
 
 /* Reads both copies and gives the newest valid one. -ENOENT: no lcfs cache there, -EUCLEAN: damaged
- * or not understood, with a line in text (size bytes); or the device's error. */
+ * or not understood, with a line in text (size bytes); or the device's error. After a
+ * success text is empty, or says that a copy cannot be read. */
 int cache_superblock_read(struct blkdev *dev, struct superblock *sb, char *text,
 			  size_t size) must_check;
 

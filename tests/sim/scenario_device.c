@@ -426,10 +426,86 @@ START_TEST(test_request_that_hangs_does_not_wedge)
 }
 END_TEST
 
-SCENARIO_SUITE("device", test_b3_each_request_may_fail_once,
-	       test_b3_what_is_repeated_may_fail_again, test_f3_no_write_succeeds_any_more,
-	       test_f3_nothing_succeeds_any_more,
-	       test_f3_file_is_marked_before_the_first_straight_write,
-	       test_f3_without_a_mark_an_image_is_read_only,
-	       test_lost_blocks_become_readable_by_what_covers_them,
-	       test_request_that_hangs_does_not_wedge)
+static void leave_something(struct sim_world *w)
+{
+	for (uint64_t b = 0; b < 14; b++)
+		scenario_write_block(w, &w->image[b % 2], b);
+	sim_do_sync(w, NULL);
+	sim_knob(w, KNOB_COMMIT_SUPER_BLOCK, 1);
+	scenario_run(w, 100 * SIM_MS);
+	for (uint64_t b = 0; b < 5; b++)
+		scenario_write_block(w, &w->image[b % 2], b);
+	sim_daemon_death(w, true);
+}
+
+/* Each read, write and flush of a mount fails once: it goes on or is refused with a reason, and the
+ * next one finds all that there was. */
+START_TEST(test_each_request_of_recovery_may_fail)
+{
+	bool has_failed = true;
+
+	for (uint64_t n = 1; has_failed; n++) {
+		struct sim_world *w = begin();
+		int err;
+
+		leave_something(w);
+		w->dev->ops = 0;
+		w->dev->fail_at = n;
+		err = sim_open(w, 0);
+		has_failed = w->dev->ops >= n;
+		w->dev->fail_at = 0;
+		if (err) {
+			ck_assert_int_eq(err, -EIO);
+			scenario_mount(w);
+		} else {
+			sim_attach(w);
+			sim_judge(w, true);
+			scenario_quiet(w);
+		}
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* A6. Of the two super block copies either will do, and both are there again after a mount. */
+START_TEST(test_a6_one_superblock_copy_cannot_be_read)
+{
+	for (uint64_t copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
+		struct sim_world *w = begin();
+
+		leave_something(w);
+		w->dev->ops = 0;
+		w->dev->fail_at = SUPERBLOCK_COPIES + 1 + copy; /* the pool's size is asked first */
+		scenario_mount(w);
+		w->dev->fail_at = 0;
+		sim_daemon_death(w, true);
+		scenario_mount(w);
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* Many worlds a test: more than the usual seconds where much else is running. */
+#define LIMIT_SECONDS 120
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("device");
+	TCase *tc = tcase_create("device");
+
+	tcase_set_timeout(tc, LIMIT_SECONDS);
+	tcase_add_test(tc, test_b3_each_request_may_fail_once);
+	tcase_add_test(tc, test_b3_what_is_repeated_may_fail_again);
+	tcase_add_test(tc, test_f3_no_write_succeeds_any_more);
+	tcase_add_test(tc, test_f3_nothing_succeeds_any_more);
+	tcase_add_test(tc, test_f3_file_is_marked_before_the_first_straight_write);
+	tcase_add_test(tc, test_f3_without_a_mark_an_image_is_read_only);
+	tcase_add_test(tc, test_lost_blocks_become_readable_by_what_covers_them);
+	tcase_add_test(tc, test_request_that_hangs_does_not_wedge);
+	tcase_add_test(tc, test_each_request_of_recovery_may_fail);
+	tcase_add_test(tc, test_a6_one_superblock_copy_cannot_be_read);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+CHECK_MAIN(make_suite)
