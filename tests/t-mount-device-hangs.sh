@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A cache device on which requests hang: it is shown soon; what is clean is read from the image files
-# meanwhile; after device_timeout the device is given up, and syncs that waited end well. umount
-# returns although the device still hangs.
+# A cache device on which requests hang: it is shown soon; what is clean is read from the image
+# files meanwhile; after device_timeout the device is given up, and syncs that waited end well.
+# umount returns although the device still hangs.
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/lcctl_lib.sh"
 set -eu

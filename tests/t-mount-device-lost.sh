@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A cache device that cannot even be read any more: what was in RAM is saved; what only the device
-# had is lost, and gives EIO until it is overwritten, never old bytes. When the device is there again
-# its log is not replayed over what is newer: such images are held until the admin decides. One that
-# was not written to meanwhile has lost nothing.
+# had is lost, and gives EIO until it is overwritten, never old bytes. When the device is there
+# again its log is not replayed over what is newer: such images are held until the admin decides.
+# One that was not written to meanwhile has lost nothing.
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/lcctl_lib.sh"
 set -eu
@@ -31,8 +31,10 @@ serve()
 overwrite()
 {
 	for to in "$mnt/$1" "$tmp/$1"; do
-		dd if="$tmp/new" of="$to" bs=4096 count=1 seek="$2" conv=notrunc,fsync 2>"$tmp/dd" ||
-			{ cat "$tmp/dd"; fail "$to: block $2 cannot be written"; }
+		dd if="$tmp/new" of="$to" bs=4096 count=1 seek="$2" conv=notrunc,fsync \
+			2>"$tmp/dd" && continue
+		cat "$tmp/dd"
+		fail "$to: block $2 cannot be written"
 	done
 }
 
@@ -95,7 +97,8 @@ rm "$tmp/bad"
 mount_with_log "$device" "$dir" "$mnt" allow_migrate=0
 for name in small large; do
 	! cat "$mnt/$name" >/dev/null 2>&1 || fail "$name is served though both have newer data"
-	grep -q "$name: conflict: .*while this cache was lost" "$tmp/log" || fail "it is not said why"
+	grep -q "$name: conflict: .*while this cache was lost" "$tmp/log" ||
+		fail "it is not said why"
 done
 same "$mnt/quiet" "$tmp/quiet"
 set_knob "$mnt" force_migrate 1

@@ -102,8 +102,7 @@ static uint64_t super_due(struct cache *c)
 
 static uint64_t gather_due(const struct cache *c)
 {
-	if (c->commit.state != COMMIT_IDLE || list_is_empty(&c->commit.waiters) ||
-	    c->trouble.until)
+	if (c->commit.state != COMMIT_IDLE || list_is_empty(&c->commit.waiters) || c->trouble.until)
 		return UINT64_MAX;
 	return c->commit.gather_until;
 }

@@ -191,8 +191,8 @@ struct cache_image_info {
 	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
 	 * cannot be read; and the last such block. */
 	uint64_t damaged, damaged_block;
-	uint64_t lost_blocks; /* as in cache_status */
-	bool is_read_only;    /* without the cache device, since its file takes no mark */
+	uint64_t lost_blocks;	/* as in cache_status */
+	bool is_read_only;	/* without the cache device, since its file takes no mark */
 	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
@@ -542,7 +542,7 @@ struct cache_status {
 				 * that is long */
 	uint64_t device_errors; /* writes and flushes of the device that failed */
 	uint64_t lost_blocks;	/* dirty, and can be read nowhere */
-	bool is_saving;		/* given up, and what can be read is still on its way to the files */
+	bool is_saving; /* given up, and what can be read is still on its way to the files */
 	uint64_t nr_segments, segment_bytes, last_migrated, last_flushed, current_segment;
 	uint64_t cursor; /* block offset in the current segment */
 	uint64_t dirty_blocks, cached_blocks, free_segments;
@@ -556,7 +556,7 @@ struct cache_status {
 	int error;
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
-	uint64_t log_blocks; /* written in records, headers included */
+	uint64_t log_blocks;	 /* written in records, headers included */
 	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };

@@ -21,6 +21,7 @@
 #include "lcfs/cache/age.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/cache/index.h"
+#include "lcfs/cache/lost_types.h"
 #include "lcfs/cache/pace.h"
 
 #define CACHE_LOCK_RANK 200
@@ -189,22 +190,6 @@ struct commit {
 
 /* ---------------------------------------------------------------- images */
 
-/* Of an image, once the cache device is given up (lost.c). */
-struct lost_image {
-	bool has_left;	   /* its file says so, durably (F3) */
-	bool is_open;	   /* it may be written to past the log */
-	bool is_wanted;	   /* somebody wants that */
-	bool is_read_only; /* its file takes no mark */
-	bool is_seen;	   /* in this look: something of it can be saved */
-	bool is_saved;	   /* nothing can be saved any more: what is dirty is lost */
-	bool is_syncing;
-	int error;		 /* -errno of a sync, that is still to be told */
-	uint64_t written;	 /* lost.seq of the last change past the log */
-	uint64_t synced, issued; /* of the last sync that succeeded, and the one under way */
-	uint64_t again_ns;	 /* no sync before */
-	struct action sync;
-};
-
 struct cache_image {
 	struct list node; /* cache.images, in order of id */
 	uint32_t id;
@@ -302,24 +287,6 @@ struct super {
 	uint32_t next_image_id;
 };
 
-/* ---------------------------------------------------------------- a device that fails */
-
-struct trouble {
-	uint32_t errors; /* rounds of writes and flushes that failed, since a flush succeeded */
-	int error;	 /* errno of the last one */
-	uint64_t until;	 /* nothing is written or flushed before; 0: none */
-	bool has_super;	 /* what the super block's phase writes is to be written again */
-};
-
-struct lost {
-	uint8_t *bad; /* a bit a cache block that cannot be read; NULL: none can */
-	bool is_unreadable, is_hung, is_ending;
-	bool has_news; /* images that are saved since the last lost_tell_saved() */
-	uint32_t read_errors; /* in a row */
-	uint64_t seq;	      /* syncs and straight writes so far */
-	struct list syncs;    /* cache_sync.wait */
-};
-
 /* ---------------------------------------------------------------- the whole */
 
 struct migrate;
@@ -354,12 +321,12 @@ struct cache {
 	uint64_t knob[NR_KNOBS];
 	uint64_t dirty_blocks, cached_blocks;
 	struct ages ages; /* of the dirty ones */
-	uint64_t tail; /* segment id: the first that the durable tail has not passed */
+	uint64_t tail;	  /* segment id: the first that the durable tail has not passed */
 	int busy_percent;
 	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
 	uint64_t lease_ns;	    /* for the next super block */
 	bool is_idle;		    /* governor: the backing store has time */
-	int failed; /* errno: the cache device is given up, see lost.c */
+	int failed;		    /* errno: the cache device is given up, see lost.c */
 	struct trouble trouble;
 	struct lost lost;
 	uint64_t hangs_ns; /* how long the oldest request to the device has been under way */
@@ -426,8 +393,6 @@ void log_pump(struct cache *c, struct outbox *ob);
 uint64_t log_last_flushed(const struct cache *c);
 /* LSN of the last record that holds anything, open or not. */
 uint64_t log_head_lsn(const struct cache *c);
-/* What is written and not durable is written again: a flush has failed (B3). */
-void log_write_again(struct cache *c);
 /* A flush covered records up to lsn. */
 void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob);
 /* Both super block copies have passed segments below tail. */
@@ -476,23 +441,6 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob);
 /* Makes everything so far durable; nobody waits. */
 void commit_now(struct cache *c, uint64_t now, struct outbox *ob);
 void sync_tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob);
-/* The device is given up: who waits for data waits in lost.c now, the others are told. */
-void commit_lost(struct cache *c, uint64_t now, struct outbox *ob);
-
-/* ---------------------------------------------------------------- lost.c */
-
-/* The device is given up. */
-void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
-
-/* ---------------------------------------------------------------- retry.c */
-
-/* A write or flush has failed. True: it is to be repeated when super_write_again() or log_pump() are
- * called next. False: the device is given up. */
-bool retry_later(struct cache *c, int error, uint64_t now, struct outbox *ob);
-bool retry_is_final(int error);
-void retry_succeeded(struct cache *c);
-uint64_t retry_due(const struct cache *c);
-void retry_tick(struct cache *c, uint64_t now, struct outbox *ob);
 
 /* ---------------------------------------------------------------- blocks.c: index and counts
  * together */
@@ -598,9 +546,6 @@ int super_init(struct cache *c) must_check;
 void super_free(struct cache *c);
 /* Writes it soon: with the tail as far as it may go. */
 void super_request(struct cache *c, uint64_t now, struct outbox *ob);
-/* The write that has failed, or whose flush has, if there is one. */
-void super_write_again(struct cache *c, struct outbox *ob);
-void super_lost(struct cache *c, uint64_t now, struct outbox *ob);
 /* fn when a writing that started from now on has ended in both copies. */
 void super_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 /* Has the image table room for one more image with such a path? */

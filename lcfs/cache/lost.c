@@ -273,7 +273,7 @@ static void image_synced(struct cache *c, struct action *a, int result, uint64_t
 		deadline_lower(c, img->lost.again_ns);
 	} else if (result < 0) {
 		img->lost.error = result;
-		/* the kernel tells an error once, and the batch may have had its share in it (F1) */
+		/* told by the kernel once, and the batch may have had its share in it (F1) */
 		if (img->in_batch)
 			migrate_image_spoilt(img);
 	} else {

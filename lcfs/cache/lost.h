@@ -8,7 +8,30 @@
 
 #include "lcfs/cache/core.h"
 
+/* ---- retry.c ---- */
+
+/* A write or flush has failed. True: it is to be repeated when super_write_again() or log_pump() are
+ * called next. False: the device is given up. */
+bool retry_later(struct cache *c, int error, uint64_t now, struct outbox *ob);
+bool retry_is_final(int error);
+void retry_succeeded(struct cache *c);
+uint64_t retry_due(const struct cache *c);
+void retry_tick(struct cache *c, uint64_t now, struct outbox *ob);
+
+/* ---- seglog.c, super.c, commit.c ---- */
+
+/* What is written and not durable is written again: a flush has failed (B3). */
+void log_write_again(struct cache *c);
+/* The write that has failed, or whose flush has, if there is one. */
+void super_write_again(struct cache *c, struct outbox *ob);
+/* The device is given up: who waits for data waits in lost.c now, the others are told. */
+void commit_lost(struct cache *c, uint64_t now, struct outbox *ob);
+void super_lost(struct cache *c, uint64_t now, struct outbox *ob);
+
 /* ---- lost.c ---- */
+
+/* The device is given up. */
+void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
 
 /* Is it dirty, and can be read nowhere? False while the device is not given up. */
 bool lost_is(struct cache *c, uint32_t cbn);

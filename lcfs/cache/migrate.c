@@ -193,8 +193,8 @@ static void image_done(struct cache *c, struct action *a, int result, uint64_t n
 		migrate_next_phase(c, now, ob);
 }
 
-static void issue_image(struct cache *c, struct cache_image *img, enum action_type type,
-			struct outbox *ob)
+void migrate_issue_image(struct cache *c, struct cache_image *img, enum action_type type,
+			 struct outbox *ob)
 {
 	struct action *a = &img->sync;
 
@@ -223,136 +223,7 @@ static bool start_check(struct cache *c, struct outbox *ob)
 	struct cache_image *img;
 
 	list_for_each_entry(img, &c->migrate->images, batch_node)
-		issue_image(c, img, ACTION_BACK_CHECK, ob);
-	return c->migrate->pending > 0;
-}
-
-/* F3, in place of touching: nothing of it goes past the log before its file says that it does. */
-static bool start_leave(struct cache *c, struct outbox *ob)
-{
-	struct migrate *m = c->migrate;
-	struct cache_image *img;
-
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (m->item[i].ram)
-			m->item[i].img->lost.is_wanted = true;
-	list_for_each_entry(img, &m->images, batch_node)
-		if (!img->batch_failed && !img->lost.has_left && lost_wants_batch(img))
-			issue_image(c, img, ACTION_BACK_LEAVE, ob);
-	return m->pending > 0;
-}
-
-/* One that only the device has blocks of leaves when some of them could be read. */
-static bool start_late_leave(struct cache *c, struct outbox *ob)
-{
-	struct migrate *m = c->migrate;
-	struct cache_image *img;
-
-	if (!c->failed)
-		return false;
-	list_for_each_entry(img, &m->images, batch_node)
-		img->batch_items = 0;
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		m->item[i].img->batch_items += !m->item[i].is_failed;
-	list_for_each_entry(img, &m->images, batch_node) {
-		if (img->batch_failed || img->lost.has_left)
-			continue;
-		if (img->batch_items)
-			issue_image(c, img, ACTION_BACK_LEAVE, ob);
-		else
-			img->batch_failed = true;
-	}
-	return m->pending > 0;
-}
-
-/* ---------------------------------------------------------------- pending effects */
-
-static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
-			struct outbox *ob);
-
-/* An operation that is under way will do it itself, once it is durable (B5). */
-static bool belongs_to_op(const struct cache *c, const struct cache_image *img)
-{
-	const struct cache_op *op;
-
-	if (c->failed && !img->lost.is_open)
-		return false;
-	list_for_each_entry(op, &img->ops, s.node) {
-		if (!op->s.range.is_linked || op->s.range.is_pending || !op->s.lsn)
-			continue;
-		if (op->type == CACHE_OP_TRUNCATE && op->off == img->backing_valid)
-			return true;
-		if (op->type == CACHE_OP_PUNCH && img->nr_punches &&
-		    img->punch[0].offset == op->off && img->punch[0].bytes == op->len)
-			return true;
-	}
-	return false;
-}
-
-/* The next pending effect of the image; false: none. */
-static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
-{
-	struct action *a = &img->sync;
-
-	if (img->batch_failed || !imgtab_has_pending(img))
-		return false;
-	if (belongs_to_op(c, img)) {
-		migrate_image_failed(c, img, -EAGAIN, now);
-		return false;
-	}
-	memset(a, 0, sizeof(*a));
-	list_init(&a->node);
-	a->image = img;
-	a->complete = effect_done;
-	if (img->backing_valid != UINT64_MAX) {
-		a->type = ACTION_BACK_TRUNCATE;
-		a->off = img->backing_valid;
-	} else {
-		a->type = ACTION_BACK_PUNCH;
-		a->off = img->punch[0].offset;
-		a->len = img->punch[0].bytes;
-	}
-	c->migrate->pending++;
-	outbox_add(ob, a);
-	return true;
-}
-
-static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
-			struct outbox *ob)
-{
-	struct cache_image *img = container_of(a, struct cache_image, sync);
-	struct migrate *m = c->migrate;
-
-	if (result == 0 && a->type != ACTION_BACK_SYNC) {
-		a->len = a->off;
-		a->off = a->type == ACTION_BACK_TRUNCATE;
-		a->type = ACTION_BACK_SYNC;
-		a->arg = 0;
-		outbox_add(ob, a);
-		return;
-	}
-	img->effect_seq++;
-	m->pending--;
-	if (result < 0) {
-		migrate_image_failed(c, img, result, now);
-	} else if (a->off) {
-		if (img->backing_valid >= a->len)
-			img->backing_valid = UINT64_MAX;
-	} else if (img->nr_punches) {
-		img->nr_punches--;
-		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
-	}
-	issue_effect(c, img, now, ob);
-	if (m->pending == 0)
-		migrate_next_phase(c, now, ob);
-}
-
-static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
-{
-	struct cache_image *img;
-
-	list_for_each_entry(img, &c->migrate->images, batch_node)
-		issue_effect(c, img, now, ob);
+		migrate_issue_image(c, img, ACTION_BACK_CHECK, ob);
 	return c->migrate->pending > 0;
 }
 
@@ -365,9 +236,9 @@ static bool start_grow(struct cache *c, struct outbox *ob)
 	migrate_find_ends(c);
 	list_for_each_entry(img, &c->migrate->images, batch_node)
 		if (img->lost.has_left && !img->lost.is_open && !img->batch_failed)
-			issue_image(c, img, ACTION_BACK_TRUNCATE, ob);
+			migrate_issue_image(c, img, ACTION_BACK_TRUNCATE, ob);
 		else if (!img->lost.has_left && img->batch_end)
-			issue_image(c, img, ACTION_BACK_GROW, ob);
+			migrate_issue_image(c, img, ACTION_BACK_GROW, ob);
 	return c->migrate->pending > 0;
 }
 
@@ -393,9 +264,10 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 			continue;
 		img->batch_lsn = img->last_lsn;
 		img->batch_touch_seq = img->touch_seq;
-		img->batch_final = !c->failed && img->batch_items == img->dirty && !imgtab_has_pending(img) &&
-				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
-		issue_image(c, img, ACTION_BACK_SYNC, ob);
+		img->batch_final = !c->failed && img->batch_items == img->dirty &&
+				   !imgtab_has_pending(img) && !img->touchers &&
+				   img->last_lsn <= c->log.durable_lsn;
+		migrate_issue_image(c, img, ACTION_BACK_SYNC, ob);
 	}
 	return m->pending > 0;
 }
@@ -408,8 +280,8 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .arg0 = img->batch_lsn,
 			 .has_stamp = true };
 
-	if (c->failed || img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
-	    img->last_lsn != img->batch_lsn || img->touchers ||
+	if (c->failed || img->is_unbound || !img->batch_final || img->dirty ||
+	    imgtab_has_pending(img) || img->last_lsn != img->batch_lsn || img->touchers ||
 	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
 		return;
 	op.stamp = img->stamp;
@@ -530,15 +402,15 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_CHECK:
 		return start_check(c, ob);
 	case MIGRATE_TOUCH:
-		return c->failed ? start_leave(c, ob) : migrate_start_touch(c, now, ob);
+		return c->failed ? migrate_start_leave(c, ob) : migrate_start_touch(c, now, ob);
 	case MIGRATE_EFFECTS:
-		return start_effects(c, now, ob);
+		return migrate_start_effects(c, now, ob);
 	case MIGRATE_READ:
 		return migrate_start_read(c, ob);
 	case MIGRATE_VERIFY:
 		return migrate_start_verify(c, ob);
 	case MIGRATE_LEAVE:
-		return start_late_leave(c, ob);
+		return migrate_start_late_leave(c, ob);
 	case MIGRATE_GROW:
 		return start_grow(c, ob);
 	case MIGRATE_WRITE:

@@ -158,8 +158,7 @@ static bool may_collect(const struct cache *c, const struct segment *seg)
 {
 	if (c->failed)
 		return seg->nr_dirty && (seg->buf || !c->lost.is_unreadable);
-	return seg->nr_dirty && seg->state == SEGMENT_CLOSED &&
-	       seg->last_lsn <= c->log.durable_lsn;
+	return seg->nr_dirty && seg->state == SEGMENT_CLOSED && seg->last_lsn <= c->log.durable_lsn;
 }
 
 /* False: it stopped before the end of the log. */

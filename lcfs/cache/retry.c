@@ -12,7 +12,7 @@
  *
  * What fails together counts once. A flush that succeeds ends the trouble.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include "common/nsec.h"
 

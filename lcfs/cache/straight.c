@@ -71,10 +71,10 @@ void straight_wrote(struct cache *c, struct cache_image *img, uint64_t off, uint
 		uint32_t cbn = index_find(&c->index, entry_key(img->id, block));
 
 		if (cbn != CBN_NONE)
-			blocks_drop_sectors(
-				c, img, block,
-				covered(block, off, end, !index_is_dirty(&c->index, cbn)),
-				UINT64_MAX);
+			blocks_drop_sectors(c, img, block,
+					    covered(block, off, end,
+						    !index_is_dirty(&c->index, cbn)),
+					    UINT64_MAX);
 	}
 	img->mtime_ns = c->info.real_ns + (int64_t)now;
 	img->lost.written = ++c->lost.seq;
@@ -126,8 +126,8 @@ enum cache_step straight_write(struct cache *c, struct cache_write *w, bool may_
 	if (!may_wait)
 		return CACHE_AGAIN;
 	ret = straight_may(c, img, off, end, now, ob);
-	if (!ret && (migrate_overlaps(c, img, first, last) ||
-		     !range_try(c, img, &w->s.range, first, last)))
+	if (!ret &&
+	    (migrate_overlaps(c, img, first, last) || !range_try(c, img, &w->s.range, first, last)))
 		ret = -EAGAIN;
 	if (ret == -EAGAIN) {
 		waiters_add(&img->range_waiters, &w->s.wait, &w->act);

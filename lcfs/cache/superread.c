@@ -39,9 +39,10 @@ int superblock_find(struct blkdev *dev, struct superblock *sb, uint32_t *copy, c
 		if (ret < 0) {
 			error = ret;
 			if (size)
-				snprintf(text, size,
-					 "super block copy %d cannot be read (%s): the other one is used",
-					 i, strerror(-ret));
+				snprintf(
+					text, size,
+					"super block copy %d cannot be read (%s): the other one is used",
+					i, strerror(-ret));
 			continue;
 		}
 		why[i] = superblock_decode(&found[i], block, SUPERBLOCK_ADDRESS(i));

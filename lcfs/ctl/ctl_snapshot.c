@@ -68,10 +68,9 @@ static void cache_reason(const struct cache_status *st, char *text, size_t size)
 			 (unsigned long long)(st->hangs_ns / NSEC_PER_SEC));
 	else if (st->is_failed)
 		snprintf(text, size, "the cache device is given up (%s): %s", strerror(st->error),
-			 st->is_saving ? "what can be read of it is being saved" :
-			 st->state == CACHE_READ_ONLY ?
-					 "an image cannot be written to without it" :
-					 "writes go straight to the image files");
+			 st->is_saving		      ? "what can be read of it is being saved" :
+			 st->state == CACHE_READ_ONLY ? "an image cannot be written to without it" :
+							"writes go straight to the image files");
 	if (lost)
 		snprintf(text + strlen(text), size - strlen(text),
 			 "; %llu bytes that only it had are lost", lost);
@@ -154,7 +153,7 @@ static void say_reason(const struct cache_image_info *info, const char *why, cha
 				 "read-only: the cache device is lost, and the file takes no mark");
 		else
 			snprintf(text, size, "it cannot be migrated, and is tried again: %s",
-			 strerror(info->error));
+				 strerror(info->error));
 		break;
 	default:
 		*text = '\0';

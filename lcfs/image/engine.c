@@ -189,8 +189,8 @@ void engine_tell_lost(struct engine *e)
 	if (!cache_is_lost(e->conf.cache) || atomic_exchange(&e->has_failed, true))
 		return;
 	cache_status(e->conf.cache, &st);
-	msg_err("the cache device failed (%s) and is given up: what can be read of its data goes to "
-		"the image files, and so does from now on all that is written; see lcctl status",
+	msg_err("the cache device failed (%s) and is given up: what can be read of its data goes "
+		"to the image files, and so does from now on all that is written; see lcctl status",
 		strerror(st.error));
 }
 

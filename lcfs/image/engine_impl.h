@@ -26,7 +26,7 @@ struct engine_slot {
 	struct engine *engine;
 	struct action *action;
 	struct engine_lane *lane;
-	struct list node; /* in lane->free */
+	struct list node;	   /* in lane->free */
 	_Atomic uint64_t since_ns; /* when it was started; 0: it is free */
 };
 

@@ -325,8 +325,7 @@ static int backing_call(void *ctx, struct action *a)
 
 static void request(void *ctx, struct action *a)
 {
-	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL ||
-	    a->arg == REQUEST_READ_CALL)
+	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL || a->arg == REQUEST_READ_CALL)
 		corecall_request(ctx, a);
 	else
 		image_io_request(a);

@@ -31,8 +31,8 @@ int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn
 		r = -errno;
 	if (r < 0) {
 		image_describe(img, path);
-		msg_err("%s: read-only from now on: its cache device is lost, and its file cannot be "
-			"marked as newer than the cache (extended attribute user.lcfs.left: %s)",
+		msg_err("%s: read-only from now on: its cache device is lost, and its file cannot "
+			"be marked as newer than the cache (extended attribute user.lcfs.left: %s)",
 			path, strerror(-r));
 	}
 	return r;

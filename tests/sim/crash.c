@@ -136,9 +136,9 @@ static void prepare_pool(struct sim_world *w)
 
 int sim_open(struct sim_world *w, uint64_t crash_in)
 {
-	struct cache_mount_info info = {
-		.dir_uuid = { 7 }, .real_ns = w->boot_real_ns, .now_ns = w->now
-	};
+	struct cache_mount_info info = { .dir_uuid = { 7 },
+					 .real_ns = w->boot_real_ns,
+					 .now_ns = w->now };
 	int err;
 
 	prepare_pool(w);

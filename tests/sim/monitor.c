@@ -136,9 +136,8 @@ static void monitor_table_write(struct sim_world *w, const struct sim_action *sa
 			continue;
 		is_table = true;
 		for (int i = 0; i < SUPERBLOCK_COPIES; i++)
-			if (sb[i].table_current == t &&
-			    memcmp(w->dev->stable + sa->write->off, sa->write->data,
-				   sa->write->len))
+			if (sb[i].table_current == t && memcmp(w->dev->stable + sa->write->off,
+							       sa->write->data, sa->write->len))
 				sim_fail(
 					w,
 					"image table %u is overwritten, which super block copy %d names",

@@ -15,17 +15,17 @@
 /* ---- faults ---- */
 
 static struct {
-	uint64_t nr;	       /* requests of the device so far */
-	uint64_t from, to;     /* those fail */
-	bool with_reads;       /* reads count, too */
+	uint64_t nr;	   /* requests of the device so far */
+	uint64_t from, to; /* those fail */
+	bool with_reads;   /* reads count, too */
 	bool has_failed;
 } faults;
 
 static int fail_some(struct sim_world *w, const struct action *a)
 {
 	(void)w;
-	if (a->type != ACTION_LOG_WRITE && a->type != ACTION_DEV_WRITE &&
-	    a->type != ACTION_FLUSH && !(faults.with_reads && a->type == ACTION_DEV_READ))
+	if (a->type != ACTION_LOG_WRITE && a->type != ACTION_DEV_WRITE && a->type != ACTION_FLUSH &&
+	    !(faults.with_reads && a->type == ACTION_DEV_READ))
 		return 0;
 	faults.nr++;
 	if (faults.nr < faults.from || faults.nr > faults.to)
@@ -159,7 +159,8 @@ static void run_script(struct sim_world *w)
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 
 	for (uint32_t b = 0; b < 40; b++)
-		(void)sim_wait(w, sim_start_write(w, b % 3 ? x : y, b % 16 * BLOCK, BLOCK, b == 20));
+		(void)sim_wait(w,
+			       sim_start_write(w, b % 3 ? x : y, b % 16 * BLOCK, BLOCK, b == 20));
 	sync_all(w);
 	write_some(w, 5000, 3000);
 	write_some(w, 10 * BLOCK + 512, 512);
