@@ -10,8 +10,8 @@
 
 /* ---- retry.c ---- */
 
-/* A write or flush has failed. True: it is to be repeated when super_write_again() or log_pump() are
- * called next. False: the device is given up. */
+/* A write or flush has failed. True: it is to be repeated when super_write_again() or log_pump()
+ * are called next. False: the device is given up. */
 bool retry_later(struct cache *c, int error, uint64_t now, struct outbox *ob);
 bool retry_is_final(int error);
 void retry_succeeded(struct cache *c);
