@@ -94,6 +94,10 @@ has_mark large dirty || fail "large is not marked as incomplete"
 ! has_mark quiet left || fail "quiet left the cache, though nobody wrote to it"
 
 rm "$tmp/bad"
+run "$LCCTL" apply --dry-run "$device" "$dir"
+[ "$status" = 1 ] || fail "apply ends with $status"
+grep -q 'small: not changed: .*while this cache was lost' "$tmp/err" || fail "apply does not see it"
+same "$dir/small" "$tmp/small"
 mount_with_log "$device" "$dir" "$mnt" allow_migrate=0
 for name in small large; do
 	! cat "$mnt/$name" >/dev/null 2>&1 || fail "$name is served though both have newer data"
