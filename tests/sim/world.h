@@ -157,6 +157,7 @@ struct sim_world {
 	bool can_tear;
 	int (*fault)(struct sim_world *w, const struct action *a); /* 0 or -errno for it; or NULL */
 
+	bool has_fault; /* one that was random; no flush has succeeded since */
 	bool is_faulty; /* the device has failed: errors are excused until the next mount */
 	bool is_ending; /* cache_shutdown() is under way */
 	bool has_ended; /* and done */
