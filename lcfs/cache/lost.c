@@ -82,7 +82,9 @@ void lost_end_look(struct cache *c)
 	if (has_writers(c))
 		return;
 	list_for_each_entry(img, &c->images, node) {
-		if (img->lost.is_seen || img->lost.is_saved)
+		/* holes and sizes that the log owes the file count, too */
+		if (img->lost.is_seen || img->lost.is_saved ||
+		    (img->is_bound && lost_wants_batch(img)))
 			continue;
 		img->lost.is_saved = true;
 		c->lost.has_news = true;

@@ -366,7 +366,9 @@ void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng)
 		TRACE(w, "part of #%", sa->id);
 		return;
 	}
-	if (rng && sa->action->type == ACTION_BACK_WRITE && rng_chance(rng, 1, 3)) {
+	/* A straight write that is read while it runs shows as a plain file's does. */
+	if (rng && sa->action->type == ACTION_BACK_WRITE && !cache_is_lost(w->cache) &&
+	    rng_chance(rng, 1, 3)) {
 		simfile_apply(sa->file, sa->change, rng);
 		TRACE(w, "part of #%", sa->id);
 		return;

@@ -438,8 +438,8 @@ static void check_file(struct sim_world *w, const struct sim_image *img)
 	free(data);
 }
 
-/* The device takes no more writes, in the middle of everything: all goes on, and in the end all is in
- * the plain files. */
+/* The device takes no more writes, in the middle of everything: all goes on, and in the end all is
+ * in the plain files. */
 static void lose_device(struct sim_world *w, struct plan *p)
 {
 	calm_down(w);
