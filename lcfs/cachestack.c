@@ -75,6 +75,8 @@ static must_check int read_superblock(struct cachestack *s)
 		msg_err("%s: %s", s->path, text);
 	if (err)
 		return err;
+	if (*text)
+		msg_warn("%s: %s", s->path, text);
 	cachedev_info(s->dev, &info);
 	if (!info.is_direct)
 		msg_warn("%s: its filesystem has no direct I/O: each write passes the page cache",
@@ -238,12 +240,13 @@ struct imagedir_cache cachestack_spec(const struct cachestack *s)
 
 int cachestack_close(struct cachestack *s, bool is_clean)
 {
+	/* The buffers are part of the log until the cache is marked clean. */
+	bool has_log = !is_clean || (s->cache && cache_is_lost(s->cache));
 	int err = 0;
 
 	if (s->cache)
 		cache_free(s->cache);
-	/* The buffers are part of the log until the cache is marked clean. */
-	if (s->pool && is_clean)
+	if (s->pool && !has_log)
 		err = poolfile_remove(s->pool);
 	else
 		poolfile_close(s->pool);

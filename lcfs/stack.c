@@ -307,6 +307,20 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 	return err;
 }
 
+static void tell_end(const struct stack *s, int err)
+{
+	for (unsigned int i = 0; i < s->nr_caches; i++)
+		if (s->cache[i].cache && cache_is_lost(s->cache[i].cache)) {
+			msg_err("%s: the cache device is lost, and what is owed to the images is "
+				"only there: mount with it again if it can be brought back",
+				s->cache[i].path);
+			return;
+		}
+	msg_err("the cache could not be closed in order: %s: what was synced is safe, and the next "
+		"mount recovers it",
+		strerror(-err));
+}
+
 int stack_close(struct stack *s)
 {
 	bool had_engine[IMAGEDIR_CACHES_MAX] = { false };
@@ -322,9 +336,7 @@ int stack_close(struct stack *s)
 	if (s->dir)
 		err = imagedir_close(s->dir);
 	if (err)
-		msg_err("the cache could not be closed in order: %s: what was synced is safe, and "
-			"the next mount recovers it",
-			strerror(-err));
+		tell_end(s, err);
 	for (unsigned int i = 0; i < s->nr_caches; i++) {
 		int close_err = cachestack_close(&s->cache[i], had_engine[i] && !err);
 

@@ -324,6 +324,7 @@ START_TEST(numbers_are_the_core_s)
 	assert_reads("caches/1/migrating", "1\n");
 	assert_reads("caches/1/state", "ok\n");
 	stub.status.is_failed = true;
+	stub.status.state = CACHE_FAILED;
 	assert_reads("caches/1/state", "failed\n");
 }
 END_TEST

@@ -189,9 +189,10 @@ START_TEST(status_says_what_is_wrong)
 	assert_has("status", "image 7: conflict: a\\x0ab\\xff: somebody else changed its backing "
 			     "file: its size\n");
 	stub.status.is_failed = true;
+	stub.status.state = CACHE_FAILED;
 	stub.status.error = EIO;
 	assert_has("status", "state: failed\n");
-	assert_has("status", ": Input/output error\n");
+	assert_has("status", "given up (Input/output error)");
 }
 END_TEST
 
@@ -200,9 +201,11 @@ START_TEST(a_reason_stands_beside_the_state)
 	assert_reads("caches/1/reason", "\n");
 	assert_reads("devices/7/reason", "\n");
 	stub.status.is_failed = true;
+	stub.status.state = CACHE_FAILED;
 	stub.status.error = ENOSPC;
 	assert_reads("caches/1/state", "failed\n");
-	assert_reads("caches/1/reason", "No space left on device\n");
+	assert_reads("caches/1/reason", "the cache device is given up (No space left on device): "
+					"writes go straight to the image files\n");
 	stub.image[0].info.state = IMAGE_MISSING;
 	assert_reads("devices/7/state", "missing\n");
 	assert_reads("devices/7/reason", "its backing file is not there\n");

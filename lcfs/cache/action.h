@@ -47,7 +47,10 @@ enum action_type {
 	/* For threads that may block: blocking calls on `image`'s backing file. */
 	ACTION_BACK_CHECK, /* is it still the file we know (identity, links, size, times)?
 			    * BACK_CONFLICT, BACK_MISSING. Also opens and locks it for writing. */
-	ACTION_BACK_GROW,  /* make it `off` bytes long if it is shorter */
+	ACTION_BACK_LEAVE, /* the cache device is lost, and the image leaves the log at LSN `arg`:
+			    * says so in a mark on the file, and syncs that (F3). -errno: it takes
+			    * none */
+	ACTION_BACK_GROW,     /* make it `off` bytes long if it is shorter */
 	ACTION_BACK_TRUNCATE, /* set its size to `off` (shrink or extend) */
 	ACTION_BACK_PUNCH,    /* make [off, off + len) read as zeros, size unchanged */
 	ACTION_BACK_SYNC, /* fsync (the times, too); then the file's stamp in action->stamp. With

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The door of the core: its life, knobs, timers and numbers. */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/shares.h"
 
 #include <stdio.h>
@@ -47,6 +48,7 @@ static const struct {
 	[KNOB_SCRUB] = { 0, 0, 1 },
 	[KNOB_SCRUB_RATE] = { 0, 0, 1u << 20 },
 	[KNOB_STALL_TIMEOUT] = { 30, 0, 86400 },
+	[KNOB_DEVICE_TIMEOUT] = { 30, 0, 86400 },
 };
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -109,7 +111,7 @@ static uint64_t super_due(struct cache *c)
 
 static uint64_t gather_due(const struct cache *c)
 {
-	if (c->commit.state != COMMIT_IDLE || list_is_empty(&c->commit.waiters))
+	if (c->commit.state != COMMIT_IDLE || list_is_empty(&c->commit.waiters) || c->trouble.until)
 		return UINT64_MAX;
 	return c->commit.gather_until;
 }
@@ -133,7 +135,8 @@ void deadline_lower(struct cache *c, uint64_t at)
 static uint64_t next_deadline(struct cache *c)
 {
 	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
-		   min(min(write_next_delay(c), scrub_deadline(c)), c->share_due_ns));
+		   min(min(min(write_next_delay(c), scrub_deadline(c)), c->share_due_ns),
+		       min(retry_due(c), lost_due(c))));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -141,6 +144,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	LOCK_SCOPE(&c->lock);
 
 	c->super.is_stuck = false;
+	retry_tick(c, now, ob);
 	if (now >= flush_due(c))
 		commit_now(c, now, ob);
 	commit_kick(c, now, ob);
@@ -154,6 +158,7 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 		shares_wake(c, ob);
 		log_space_changed(c, ob);
 	}
+	lost_tick(c, now, ob);
 	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
 
@@ -176,13 +181,17 @@ static void stopped(struct cache *c, struct cache_sync *s, uint64_t now, struct 
 	struct action *a = c->stop_act;
 
 	(void)now;
-	if (!c->failed && c->super.want_clean && !(c->sb.state & SUPERBLOCK_CLEAN)) {
+	if (c->failed) {
+		lost_end(c, s, now, ob);
+		return;
+	}
+	if (c->super.want_clean && !(c->sb.state & SUPERBLOCK_CLEAN)) {
 		/* the writing that was under way had begun before */
 		super_wait(c, s, now, ob);
 		return;
 	}
 	a->type = ACTION_DONE;
-	a->arg = (uint64_t)(c->failed ? -EIO : 0);
+	a->arg = 0;
 	outbox_add(ob, a);
 }
 
@@ -211,7 +220,11 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 		c->scrub_end = s;
 		return;
 	}
-	if (!c->is_stamped && !c->failed) {
+	if (c->failed) {
+		lost_end(c, s, now, ob);
+		return;
+	}
+	if (!c->is_stamped) {
 		c->is_stamped = true;
 		c->migrate_end = s;
 		if (migrate_stamp(c, now, ob))
@@ -222,6 +235,7 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 	s->image = NULL;
 	s->lsn = log_head_lsn(c);
 	s->fn = stop_super;
+	s->is_of_log = true;
 	if (commit_wait(c, s, now, ob))
 		stop_super(c, s, now, ob);
 }
@@ -253,6 +267,7 @@ void cache_free(struct cache *c)
 	super_free(c);
 	free(c->merge_mem);
 	log_free(c);
+	free(c->lost.bad);
 	index_free(&c->index);
 	mutex_destroy(&c->lock);
 	free(c);
@@ -331,6 +346,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 	list_init(&c->images);
 	shares_init(c);
 	commit_init(c);
+	list_init(&c->lost.syncs);
 	c->conf = *conf;
 	c->info = *info;
 	c->busy_percent = -1;
@@ -339,6 +355,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 		c->knob[k] = knobs[k].initial;
 	ret = cache_superblock_read(dev, &c->sb, rep->error, sizeof(rep->error));
 	if (ret == 0) {
+		rep->error[0] = '\0';
 		pool_valid = cache_pool_is_valid(pool, pool_bytes, &c->sb, info->boot_id);
 		ret = init(c, pool, pool_bytes);
 		if (ret == 0)
@@ -386,6 +403,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->pool_buffers = c->nr_bufs;
 	st->pool_used = l->busy_bufs;
 	st->is_migrating = migrate_is_busy(c);
+	lost_status(c, st);
 	st->is_failed = c->failed;
 	st->error = c->failed;
 	memcpy(st->count, c->count, sizeof(st->count));
@@ -398,6 +416,23 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->relocated_blocks = c->nr_relocated;
 	st->migrate_errors = c->nr_migrate_errors;
 	st->busy_percent = c->busy_percent;
+}
+
+bool cache_is_lost(const struct cache *c)
+{
+	return __atomic_load_n(&c->failed, __ATOMIC_RELAXED);
+}
+
+const char *cache_state_text(enum cache_state s)
+{
+	static const char *const text[] = {
+		[CACHE_OK] = "ok",
+		[CACHE_DEGRADED] = "degraded",
+		[CACHE_READ_ONLY] = "read-only",
+		[CACHE_FAILED] = "failed",
+	};
+
+	return (unsigned int)s < array_size(text) ? text[s] : "unknown";
 }
 
 void cache_clear_stat(struct cache *c)

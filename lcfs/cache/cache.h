@@ -72,6 +72,7 @@ enum cache_knob {
 	KNOB_SCRUB_RATE, /* MiB/s, 0: passes all the time at this rate; 0 = off */
 	KNOB_STALL_TIMEOUT, /* s, 30: how long writers of an image wait whose backing store takes
 			       nothing; 0 = for ever */
+	KNOB_DEVICE_TIMEOUT, /* s, 30: the device is given up when a request hangs; 0 = never */
 	NR_KNOBS
 };
 
@@ -123,7 +124,8 @@ struct cache_recovery_report {
 };
 
 /* Reads both copies and gives the newest valid one. -ENOENT: no lcfs cache there, -EUCLEAN: damaged
- * or not understood, with a line in text (size bytes); or the device's error. */
+ * or not understood, with a line in text (size bytes); or the device's error. After a
+ * success text is empty, or says that a copy cannot be read. */
 int cache_superblock_read(struct blkdev *dev, struct superblock *sb, char *text,
 			  size_t size) must_check;
 
@@ -196,6 +198,8 @@ struct cache_image_info {
 	 * EIO until their sectors are written, punched or cut off (IMAGE_ERROR as long).
 	 */
 	uint64_t damaged, damaged_block, poisoned;
+	uint64_t lost_blocks; /* as in cache_status */
+	bool is_read_only;    /* without the cache device, since its file takes no mark */
 	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
@@ -297,6 +301,7 @@ struct cache_sync {
 	uint64_t lsn;		   /* what it waits for */
 	void *owner;
 	int result;
+	bool is_of_log; /* core only: it waits for the log, and has no data in it */
 	/* core only: told under the lock instead of ACTION_DONE */
 	void (*fn)(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 };
@@ -531,7 +536,26 @@ bool cache_rename_fits(struct cache *c, const char *old, const char *to, bool is
 
 /* ------------------------------------------------------------------ numbers */
 
+/*
+ * The cache device fails (lost.c). Degraded: it is given up, or a request to it hangs; what was in
+ * the log goes to the backing files, and all that is written, too. Failed: blocks that only it had
+ * are lost. Read-only: an image cannot be written to without it.
+ */
+enum cache_state {
+	CACHE_OK,
+	CACHE_DEGRADED,
+	CACHE_READ_ONLY,
+	CACHE_FAILED
+};
+const char *cache_state_text(enum cache_state s);
+
 struct cache_status {
+	enum cache_state state;
+	uint64_t hangs_ns;	/* how long a request to the cache device has been under way, when
+				 * that is long */
+	uint64_t device_errors; /* writes and flushes of the device that failed */
+	uint64_t lost_blocks;	/* dirty, and can be read nowhere */
+	bool is_saving; /* given up, and what can be read is still on its way to the files */
 	uint64_t nr_segments, segment_bytes, last_migrated, last_flushed, current_segment;
 	uint64_t cursor; /* block offset in the current segment */
 	uint64_t dirty_blocks, cached_blocks, free_segments;
@@ -551,6 +575,17 @@ struct cache_status {
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };
 void cache_status(struct cache *c, struct cache_status *st);
+/* A request to the cache device that is told as hanging. */
+#define CACHE_HANG_TOLD_NS 2000000000ull
+/* The oldest request to the cache device has been under way for so long; 0: there is none. To be
+ * called about once a second while it is long. */
+void cache_device_hangs(struct cache *c, uint64_t for_ns, uint64_t now, struct outbox *ob);
+/* Is the cache device given up? Takes no lock. */
+bool cache_is_lost(const struct cache *c);
+/* Stores up to `room` numbers of blocks of the image that are lost, in no order; how many. Walks
+ * through all of the cache. */
+uint64_t cache_lost_blocks(struct cache *c, const struct cache_image *img, uint64_t *block,
+			   uint64_t room);
 void cache_clear_stat(struct cache *c);
 /* How long flushes of the cache device and writes of migration to backing files took. Adds to the
  * views; takes no lock. */

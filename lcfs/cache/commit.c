@@ -13,6 +13,7 @@
  * A lone sync never waits for company. When several images' syncs wait already and the last group
  * was larger, the next commit waits for the others, at most barrier_deadline_ms.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/shares.h"
 
 #include "common/nsec.h"
@@ -32,7 +33,7 @@ void commit_init(struct cache *c)
 	m->flush.complete = flushed;
 }
 
-static void tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob)
+void sync_tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob)
 {
 	s->result = result;
 	if (s->fn)
@@ -46,7 +47,7 @@ static void tell_all(struct cache *c, struct list *l, int result, uint64_t now, 
 	struct cache_sync *s;
 
 	while ((s = list_pop_head(l, struct cache_sync, wait)))
-		tell(c, s, result, now, ob);
+		sync_tell(c, s, result, now, ob);
 }
 
 /* Half the pool waits for a flush (B3)? */
@@ -90,7 +91,7 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
 
-	if (c->failed)
+	if (c->failed || c->trouble.until)
 		return;
 	if (m->state == COMMIT_IDLE) {
 		uint32_t count;
@@ -111,6 +112,17 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob)
 		start_flush(c, now, ob);
 }
 
+/* It may have lost anything that was written before and is not durable: the log writes that again,
+ * and those who wait for the device do (super.c). */
+static void failed_flush(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct commit *m = &c->commit;
+
+	log_write_again(c);
+	tell_all(c, &m->dev_inflight, -EIO, now, ob);
+	tell_all(c, &m->dev_waiters, -EIO, now, ob);
+}
+
 static void flushed(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
@@ -120,9 +132,17 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 	(void)a;
 	m->state = COMMIT_IDLE;
 	if (result < 0) {
-		cache_fail(c, result, now, ob);
+		if (retry_later(c, result, now, ob))
+			failed_flush(c, now, ob);
+		else
+			lost_kick(c, now, ob);
 		return;
 	}
+	if (c->failed) {
+		lost_kick(c, now, ob);
+		return;
+	}
+	retry_succeeded(c);
 	c->nr_flushed++;
 	histogram_add(&c->flush_time, now - m->started_ns);
 	log_durable(c, m->covers, now, ob);
@@ -147,6 +167,8 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 
 bool commit_wait(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
+	if (c->failed && !s->is_of_log)
+		return lost_wait(c, s, now, ob);
 	s->result = c->failed ? -EIO : 0;
 	if (c->failed || s->lsn <= c->log.durable_lsn)
 		return true;
@@ -160,7 +182,7 @@ void commit_wait_device(struct cache *c, struct cache_sync *s, uint64_t now, str
 {
 	list_init(&s->wait);
 	if (c->failed) {
-		tell(c, s, -EIO, now, ob);
+		sync_tell(c, s, -EIO, now, ob);
 		return;
 	}
 	list_add_tail(&c->commit.dev_waiters, &s->wait);
@@ -183,27 +205,26 @@ void commit_now(struct cache *c, uint64_t now, struct outbox *ob)
 	s->image = NULL;
 	s->lsn = log_head_lsn(c);
 	s->fn = interval_done;
+	s->is_of_log = true;
 	c->interval_busy = !commit_wait(c, s, now, ob);
 }
 
-/*
- * The cache device failed: nothing more is acknowledged as durable, nothing is freed, and everybody
- * who waits is told. What is in the RAM buffers stays there, for a next daemon on a device that
- * works.
- */
-void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob)
+void commit_lost(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct commit *m = &c->commit;
+	struct cache_sync *s;
+	struct list of_log;
 
-	if (c->failed)
-		return;
-	c->failed = -error;
-	tell_all(c, &m->waiters, -EIO, now, ob);
+	list_init(&of_log);
+	while ((s = list_pop_head(&m->waiters, struct cache_sync, wait))) {
+		if (s->is_of_log)
+			list_add_tail(&of_log, &s->wait);
+		else
+			lost_adopt(c, s);
+	}
+	tell_all(c, &of_log, -EIO, now, ob);
 	tell_all(c, &m->dev_waiters, -EIO, now, ob);
 	tell_all(c, &m->dev_inflight, -EIO, now, ob);
-	write_end_all_delays(c, ob);
-	shares_wake(c, ob);
-	log_space_changed(c, ob);
 }
 
 enum cache_step cache_sync_start(struct cache *c, struct cache_sync *s, uint64_t now,
@@ -213,6 +234,7 @@ enum cache_step cache_sync_start(struct cache *c, struct cache_sync *s, uint64_t
 
 	s->act.type = ACTION_DONE;
 	s->fn = NULL;
+	s->is_of_log = false;
 	s->lsn = s->image ? s->image->last_lsn : log_head_lsn(c);
 	return commit_wait(c, s, now, ob) ? CACHE_DONE : CACHE_WAIT;
 }

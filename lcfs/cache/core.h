@@ -21,6 +21,7 @@
 #include "lcfs/cache/age.h"
 #include "lcfs/cache/cache.h"
 #include "lcfs/cache/index.h"
+#include "lcfs/cache/lost_types.h"
 #include "lcfs/cache/pace.h"
 
 #define CACHE_LOCK_RANK 200
@@ -225,6 +226,7 @@ struct cache_image {
 	bool batch_final;
 	uint64_t batch_touch_seq;
 	struct list batch_node;
+	struct lost_image lost;
 };
 
 /* ---------------------------------------------------------------- super block and image table */
@@ -324,7 +326,10 @@ struct cache {
 	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
 	uint64_t lease_ns;	    /* for the next super block */
 	bool is_idle;		    /* governor: the backing store has time */
-	int failed; /* errno: the cache device failed, nothing is acknowledged any more */
+	int failed;		    /* errno: the cache device is given up, see lost.c */
+	struct trouble trouble;
+	struct lost lost;
+	uint64_t hangs_ns; /* how long the oldest request to the device has been under way */
 	bool is_stopping;
 	struct action *stop_act;
 	struct cache_sync stop_sync;
@@ -336,7 +341,7 @@ struct cache {
 	struct cache_sync *scrub_end;	/* or for the scrub */
 	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
-	uint64_t nr_log_blocks, nr_migrate_errors;
+	uint64_t nr_log_blocks, nr_migrate_errors, nr_device_errors;
 	uint64_t nr_relocated;			   /* blocks that the cleaner has moved */
 	uint64_t nr_flushed;			   /* flushes of the device that have returned 0 */
 	struct histogram flush_time, migrate_time; /* atomic */
@@ -435,7 +440,7 @@ void commit_wait_device(struct cache *c, struct cache_sync *s, uint64_t now, str
 void commit_kick(struct cache *c, uint64_t now, struct outbox *ob);
 /* Makes everything so far durable; nobody waits. */
 void commit_now(struct cache *c, uint64_t now, struct outbox *ob);
-void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
+void sync_tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob);
 
 /* ---------------------------------------------------------------- blocks.c: index and counts
  * together */
@@ -576,11 +581,18 @@ void migrate_retry(struct cache *c, struct cache_image *img, uint64_t now, struc
 /* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
 bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_is_busy(const struct cache *c);
+/* A sync of it has failed: the batch under way does not count. */
+static inline void migrate_image_spoilt(struct cache_image *img)
+{
+	img->batch_failed = true;
+}
 /* Does the batch in flight write to these blocks? */
 bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint64_t first,
 		      uint64_t last);
 uint64_t migrate_deadline(const struct cache *c);
 uint64_t migrate_ram(const struct cache *c);
+/* When it was last looked for something to migrate. */
+uint64_t migrate_tried(const struct cache *c);
 
 /* ---------------------------------------------------------------- recovery.c, op.c */
 

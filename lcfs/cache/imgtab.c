@@ -8,7 +8,7 @@
  * backing file is pending from the moment it is logged until the backing file has it: reads mask
  * it, migration applies it first (E3).
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include <stdlib.h>
 
@@ -261,7 +261,7 @@ enum image_state imgtab_state(const struct cache_image *img)
 	default:
 		break;
 	}
-	if (img->error || img->poisoned)
+	if (img->error || img->poisoned || img->lost.is_read_only || lost_blocks(img))
 		return IMAGE_ERROR;
 	if (!img->is_bound || img->is_unbound)
 		return IMAGE_UNCACHED;
@@ -273,9 +273,9 @@ enum image_state imgtab_state(const struct cache_image *img)
 
 int imgtab_error(const struct cache *c, const struct cache_image *img)
 {
-	if (c->failed || c->is_stopping || img->is_stopped)
+	if (c->is_stopping || img->is_stopped)
 		return -EIO;
-	return 0;
+	return lost_error(c, img);
 }
 
 void imgtab_damaged(struct cache_image *img, uint64_t block)
@@ -415,10 +415,15 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	memset(info, 0, sizeof(*info));
 	info->id = img->id;
 	info->is_bound = img->is_bound && !img->is_unbound;
-	info->is_touching = img->is_touching;
+	info->is_touching = img->is_touching && !c->failed;
 	info->has_intent = img->has_intent;
 	info->state = imgtab_state(img);
-	info->error = img->error || !img->poisoned ? img->error : EIO;
+	info->error = img->error			   ? img->error :
+		      img->lost.is_read_only		   ? EROFS :
+		      lost_blocks(img) || img->poisoned ? EIO :
+							     0;
+	info->lost_blocks = lost_blocks(img);
+	info->is_read_only = img->lost.is_read_only;
 	info->size = img->size;
 	info->mtime_ns = img->mtime_ns;
 	info->dirty_blocks = img->dirty;

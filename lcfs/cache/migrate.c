@@ -8,6 +8,7 @@
  *	        ─▶ EFFECTS  pending truncates and punches (E3)
  *	        ─▶ READ     the log, and the backing file where a block has gaps
  *	        ─▶ VERIFY
+ *	        ─▶ LEAVE    only when the cache device is lost (lost.c)
  *	        ─▶ GROW     each file to the end of what is written to it (F5)
  *	        ─▶ WRITE    sorted, adjacent blocks together
  *	        ─▶ TAILS    blocks whose end cannot be written directly (F5)
@@ -26,6 +27,7 @@
  * written back over the new one. So while writes to a file are under way that are direct, none
  * makes it longer and none goes through the page cache.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/migrate.h"
 
 #include <stdlib.h>
@@ -84,6 +86,11 @@ uint64_t migrate_ram(const struct cache *c)
 					sizeof(*m->iov) + sizeof(*m->order));
 }
 
+uint64_t migrate_tried(const struct cache *c)
+{
+	return c->migrate->tried_ns;
+}
+
 bool migrate_is_busy(const struct cache *c)
 {
 	return c->migrate->phase != MIGRATE_IDLE;
@@ -95,7 +102,7 @@ bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint
 	const struct migrate *m = c->migrate;
 	uint32_t lo = 0, hi = m->nr_items;
 
-	if (m->phase == MIGRATE_IDLE || m->phase > MIGRATE_WRITE)
+	if (m->phase == MIGRATE_IDLE || m->phase > MIGRATE_WRITE_TAILS)
 		return false;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
@@ -186,6 +193,10 @@ static void image_done(struct cache *c, struct action *a, int result, uint64_t n
 	struct cache_image *img = container_of(a, struct cache_image, sync);
 	struct migrate *m = c->migrate;
 
+	if (a->type == ACTION_BACK_LEAVE)
+		result = lost_left(img, result);
+	if (result < 0 && a->type == ACTION_BACK_SYNC)
+		lost_sync_failed(img, result);
 	if (result == BACK_CONFLICT || result == BACK_MISSING)
 		imgtab_set_state(c, img,
 				 result == BACK_CONFLICT ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
@@ -198,8 +209,8 @@ static void image_done(struct cache *c, struct action *a, int result, uint64_t n
 		migrate_next_phase(c, now, ob);
 }
 
-static void issue_image(struct cache *c, struct cache_image *img, enum action_type type,
-			struct outbox *ob)
+void migrate_issue_image(struct cache *c, struct cache_image *img, enum action_type type,
+			 struct outbox *ob)
 {
 	struct action *a = &img->sync;
 
@@ -211,6 +222,10 @@ static void issue_image(struct cache *c, struct cache_image *img, enum action_ty
 	a->complete = image_done;
 	if (type == ACTION_BACK_GROW)
 		a->off = img->batch_end;
+	if (type == ACTION_BACK_TRUNCATE)
+		a->off = img->size;
+	if (type == ACTION_BACK_LEAVE)
+		a->arg = log_head_lsn(c);
 	if (type == ACTION_BACK_SYNC && img->batch_final) {
 		a->arg = 1;
 		a->off = img->size;
@@ -225,97 +240,7 @@ static bool start_check(struct cache *c, struct outbox *ob)
 	struct cache_image *img;
 
 	list_for_each_entry(img, &c->migrate->images, batch_node)
-		issue_image(c, img, ACTION_BACK_CHECK, ob);
-	return c->migrate->pending > 0;
-}
-
-/* ---------------------------------------------------------------- pending effects */
-
-static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
-			struct outbox *ob);
-
-/* An operation that is under way will do it itself, once it is durable (B5). */
-static bool belongs_to_op(const struct cache_image *img)
-{
-	const struct cache_op *op;
-
-	list_for_each_entry(op, &img->ops, s.node) {
-		if (!op->s.range.is_linked || op->s.range.is_pending || !op->s.lsn)
-			continue;
-		if (op->type == CACHE_OP_TRUNCATE && op->off == img->backing_valid)
-			return true;
-		if (op->type == CACHE_OP_PUNCH && img->nr_punches &&
-		    img->punch[0].offset == op->off && img->punch[0].bytes == op->len)
-			return true;
-	}
-	return false;
-}
-
-/* The next pending effect of the image; false: none. */
-static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
-{
-	struct action *a = &img->sync;
-
-	if (img->batch_failed || !imgtab_has_pending(img))
-		return false;
-	if (belongs_to_op(img)) {
-		migrate_image_failed(c, img, -EAGAIN, now);
-		return false;
-	}
-	memset(a, 0, sizeof(*a));
-	list_init(&a->node);
-	a->is_migration = true;
-	a->image = img;
-	a->complete = effect_done;
-	if (img->backing_valid != UINT64_MAX) {
-		a->type = ACTION_BACK_TRUNCATE;
-		a->off = img->backing_valid;
-	} else {
-		a->type = ACTION_BACK_PUNCH;
-		a->off = img->punch[0].offset;
-		a->len = img->punch[0].bytes;
-	}
-	c->migrate->pending++;
-	outbox_add(ob, a);
-	return true;
-}
-
-static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
-			struct outbox *ob)
-{
-	struct cache_image *img = container_of(a, struct cache_image, sync);
-	struct migrate *m = c->migrate;
-
-	if (result == 0 && a->type != ACTION_BACK_SYNC) {
-		a->len = a->off;
-		a->off = a->type == ACTION_BACK_TRUNCATE;
-		a->type = ACTION_BACK_SYNC;
-		a->arg = 0;
-		outbox_add(ob, a);
-		return;
-	}
-	img->effect_seq++;
-	m->pending--;
-	if (result < 0) {
-		migrate_image_failed(c, img, result, now);
-	} else if (a->off) {
-		if (img->backing_valid >= a->len)
-			img->backing_valid = UINT64_MAX;
-	} else if (img->nr_punches) {
-		img->nr_punches--;
-		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
-	}
-	issue_effect(c, img, now, ob);
-	if (m->pending == 0)
-		migrate_next_phase(c, now, ob);
-}
-
-static bool start_effects(struct cache *c, uint64_t now, struct outbox *ob)
-{
-	struct cache_image *img;
-
-	list_for_each_entry(img, &c->migrate->images, batch_node)
-		issue_effect(c, img, now, ob);
+		migrate_issue_image(c, img, ACTION_BACK_CHECK, ob);
 	return c->migrate->pending > 0;
 }
 
@@ -327,8 +252,10 @@ static bool start_grow(struct cache *c, struct outbox *ob)
 
 	migrate_find_ends(c);
 	list_for_each_entry(img, &c->migrate->images, batch_node)
-		if (img->batch_end)
-			issue_image(c, img, ACTION_BACK_GROW, ob);
+		if (img->lost.has_left && !img->lost.is_open && !img->batch_failed)
+			migrate_issue_image(c, img, ACTION_BACK_TRUNCATE, ob);
+		else if (!img->lost.has_left && img->batch_end)
+			migrate_issue_image(c, img, ACTION_BACK_GROW, ob);
 	return c->migrate->pending > 0;
 }
 
@@ -354,9 +281,10 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 			continue;
 		img->batch_lsn = img->last_lsn;
 		img->batch_touch_seq = img->touchers ? UINT64_MAX : img->touch_seq;
-		img->batch_final = img->batch_items == img->dirty && !imgtab_has_pending(img) &&
-				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
-		issue_image(c, img, ACTION_BACK_SYNC, ob);
+		img->batch_final = !c->failed && img->batch_items == img->dirty &&
+				   !imgtab_has_pending(img) && !img->touchers &&
+				   img->last_lsn <= c->log.durable_lsn;
+		migrate_issue_image(c, img, ACTION_BACK_SYNC, ob);
 	}
 	return m->pending > 0;
 }
@@ -369,8 +297,9 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .arg0 = img->batch_lsn,
 			 .has_stamp = true };
 
-	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
-	    img->last_lsn != img->batch_lsn || !was_left_alone(img) || img->size != img->sync.off)
+	if (c->failed || img->is_unbound || !img->batch_final || img->dirty ||
+	    imgtab_has_pending(img) || img->last_lsn != img->batch_lsn || !was_left_alone(img) ||
+	    img->size != img->sync.off)
 		return;
 	op.stamp = img->stamp;
 	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
@@ -464,6 +393,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 				img->error = 0;
 			log_clean(c, img, now, ob);
 			end_touching(c, img);
+			lost_batch_done(c, img);
 		}
 		op_drain_done(c, img, now, ob);
 	}
@@ -474,9 +404,11 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		s->fn(c, s, now, ob);
 		return;
 	}
-	if (super_tail_candidate(c, UINT64_MAX) > c->tail)
+	if (!c->failed && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
+	if (c->failed)
+		lost_kick(c, now, ob);
 }
 
 /* ---------------------------------------------------------------- the machine */
@@ -487,13 +419,15 @@ static bool start_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	case MIGRATE_CHECK:
 		return start_check(c, ob);
 	case MIGRATE_TOUCH:
-		return migrate_start_touch(c, now, ob);
+		return c->failed ? migrate_start_leave(c, ob) : migrate_start_touch(c, now, ob);
 	case MIGRATE_EFFECTS:
-		return start_effects(c, now, ob);
+		return migrate_start_effects(c, now, ob);
 	case MIGRATE_READ:
 		return migrate_start_read(c, ob);
 	case MIGRATE_VERIFY:
 		return migrate_start_verify(c, ob);
+	case MIGRATE_LEAVE:
+		return migrate_start_late_leave(c, ob);
 	case MIGRATE_GROW:
 		return start_grow(c, ob);
 	case MIGRATE_WRITE:
@@ -527,4 +461,5 @@ void migrate_begin(struct cache *c, uint64_t now, struct outbox *ob)
 	m->started_ns = now;
 	if (!start_phase(c, now, ob))
 		migrate_next_phase(c, now, ob);
+	lost_tell_saved(c, now, ob);
 }

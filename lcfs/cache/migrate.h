@@ -18,6 +18,7 @@ enum migrate_phase {
 	MIGRATE_EFFECTS,
 	MIGRATE_READ,
 	MIGRATE_VERIFY,
+	MIGRATE_LEAVE, /* lost.c */
 	MIGRATE_GROW,
 	MIGRATE_WRITE,
 	MIGRATE_WRITE_TAILS,
@@ -27,8 +28,9 @@ enum migrate_phase {
 struct migrate_item {
 	uint64_t key, segment_id;
 	struct cache_image *img;
-	uint8_t *page;	  /* the block, from the log */
-	uint8_t *backing; /* and from the backing file, where the mask has gaps; or NULL */
+	uint8_t *page;	    /* the block, from the log */
+	const uint8_t *ram; /* where it is in a RAM buffer that stays, or NULL (lost.c) */
+	uint8_t *backing;   /* and from the backing file, where the mask has gaps; or NULL */
 	uint32_t cbn, sum;
 	uint8_t mask;
 	bool is_failed; /* it stays as it is */
@@ -72,6 +74,9 @@ void migrate_add_image(struct migrate *m, struct cache_image *img);
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
 /* The batch has been collected. */
 void migrate_begin(struct cache *c, uint64_t now, struct outbox *ob);
+/* One action of the phase for the image. */
+void migrate_issue_image(struct cache *c, struct cache_image *img, enum action_type type,
+			 struct outbox *ob);
 /* Does the index still point at it? */
 bool migrate_item_is_current(struct cache *c, const struct migrate_item *it);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */
@@ -79,6 +84,10 @@ void migrate_image_failed(struct cache *c, struct cache_image *img, int error, u
 void migrate_all_failed(struct cache *c, int error, uint64_t now);
 /* Each: true when actions were issued, or something is waited for. */
 bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob);
+/* When the cache device is lost, in place of touching; and once it is known what can be read. */
+bool migrate_start_leave(struct cache *c, struct outbox *ob);
+bool migrate_start_late_leave(struct cache *c, struct outbox *ob);
+bool migrate_start_effects(struct cache *c, uint64_t now, struct outbox *ob);
 bool migrate_start_read(struct cache *c, struct outbox *ob);
 bool migrate_start_verify(struct cache *c, struct outbox *ob);
 /* How far each image's file is written; before migrate_start_write(). */

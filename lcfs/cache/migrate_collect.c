@@ -6,6 +6,7 @@
  * A request costs a store far more than the bytes of one block more in it: so a batch is limited by
  * what it costs, not by its number of blocks.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/migrate.h"
 
 #include <stdlib.h>
@@ -27,8 +28,9 @@ void migrate_retry(struct cache *c, struct cache_image *img, uint64_t now, struc
 	migrate_image_changed(c, img, now, ob);
 }
 
-static bool image_may(const struct migrate *m, const struct cache_image *img, uint64_t now)
+static bool image_may(const struct cache *c, const struct cache_image *img, uint64_t now)
 {
+	const struct migrate *m = c->migrate;
 	const struct cache_op *op;
 
 	if (img->is_stopped || img->is_unbound || (img->retries && now < img->retry_ns))
@@ -37,7 +39,9 @@ static bool image_may(const struct migrate *m, const struct cache_image *img, ui
 		return false;
 	if (m->only_draining && !img->is_draining)
 		return false;
-	if (imgtab_has_pending(img))
+	if (lost_error(c, img))
+		return false;
+	if (imgtab_has_pending(img) && !c->failed)
 		list_for_each_entry(op, &img->ops, s.node)
 			if (op->s.range.is_linked && !op->s.range.is_pending)
 				return false; /* its own effect is under way */
@@ -48,6 +52,10 @@ static bool slot_may(struct cache *c, uint32_t cbn, uint64_t now)
 {
 	const struct segment *seg = log_segment_of(c, cbn);
 
+	if (c->failed)
+		return (c->index.flags[cbn] & (INDEX_LIVE | INDEX_DIRTY | INDEX_BATCH)) ==
+			       (INDEX_LIVE | INDEX_DIRTY) &&
+		       !lost_is(c, cbn);
 	return (c->index.flags[cbn] & (INDEX_LIVE | INDEX_DIRTY | INDEX_BATCH)) ==
 		       (INDEX_LIVE | INDEX_DIRTY) &&
 	       !index_is_poison(&c->index, cbn) && !poison_is_suspect(c, cbn, now) &&
@@ -85,8 +93,10 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 	uint8_t mask = c->index.mask[cbn];
 	bool twice = needs_backing(img, mask);
 	struct migrate_item *it;
+	struct wbuf *buf;
 
-	if (!image_may(m, img, now) || range_is_claimed(img, entry_key_block(c->index.key[cbn])))
+	img->lost.is_seen = true;
+	if (!image_may(c, img, now) || range_is_claimed(img, entry_key_block(c->index.key[cbn])))
 		return true;
 	if (!img->in_batch && m->nr_images == MIGRATE_IMAGES_MAX)
 		return true;
@@ -101,6 +111,7 @@ static bool add_block(struct cache *c, uint32_t cbn, uint64_t now)
 	it->mask = mask;
 	it->sum = c->index.sum[cbn];
 	it->segment_id = log_segment_of(c, cbn)->id;
+	it->ram = c->failed ? log_ram(c, cbn, &buf) : NULL;
 	it->page = m->memory + (uint64_t)m->pages_used++ * BLOCK_BYTES;
 	if (twice)
 		it->backing = m->memory + (uint64_t)m->pages_used++ * BLOCK_BYTES;
@@ -146,7 +157,15 @@ static bool add_request(struct cache *c, uint32_t cbn, uint64_t now)
 	return has_memory;
 }
 
-static void collect_segments(struct cache *c, uint64_t now)
+static bool may_collect(const struct cache *c, const struct segment *seg)
+{
+	if (c->failed)
+		return seg->nr_dirty && (seg->buf || !c->lost.is_unreadable);
+	return seg->nr_dirty && seg->state == SEGMENT_CLOSED && seg->last_lsn <= c->log.durable_lsn;
+}
+
+/* False: it stopped before the end of the log. */
+static bool collect_segments(struct cache *c, uint64_t now)
 {
 	uint64_t segments = c->knob[KNOB_NR_MAX_BATCHED_MIGRATION], id;
 
@@ -154,14 +173,14 @@ static void collect_segments(struct cache *c, uint64_t now)
 		struct segment *seg = log_segment(c, id);
 		uint32_t first = log_cbn(c, id, 0), before = c->migrate->nr_items;
 
-		if (!seg->nr_dirty || seg->state != SEGMENT_CLOSED ||
-		    seg->last_lsn > c->log.durable_lsn)
+		if (!may_collect(c, seg))
 			continue;
 		for (uint32_t i = 1; i < c->segment_blocks; i++)
 			if (slot_may(c, first + i, now) && !add_request(c, first + i, now))
-				return;
+				return false;
 		segments -= c->migrate->nr_items != before;
 	}
+	return id == c->log.next_segment_id;
 }
 
 /* Of an image with poisoned blocks nothing but pending effects can be settled. */
@@ -174,21 +193,29 @@ static bool is_unsettled(const struct cache_image *img)
 
 /* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. Those
  * that are being changed past the log cannot be settled now. */
+static bool wants_batch(const struct cache *c, const struct cache_image *img)
+{
+	if (c->failed)
+		return lost_wants_batch(img);
+	return is_unsettled(img) && (!img->touchers || imgtab_has_pending(img)) &&
+	       list_is_empty(&img->ranges);
+}
+
 static void collect_images(struct cache *c, uint64_t now)
 {
 	struct migrate *m = c->migrate;
 	struct cache_image *img;
 
 	list_for_each_entry(img, &c->images, node)
-		if (img->is_bound && is_unsettled(img) &&
-		    (!img->touchers || imgtab_has_pending(img)) && image_may(m, img, now) &&
-		    m->nr_images < MIGRATE_IMAGES_MAX && list_is_empty(&img->ranges))
+		if (img->is_bound && wants_batch(c, img) && image_may(c, img, now) &&
+		    m->nr_images < MIGRATE_IMAGES_MAX)
 			migrate_add_image(m, img);
 }
 
 void migrate_collect(struct cache *c, uint64_t now)
 {
 	struct migrate *m = c->migrate;
+	bool is_whole;
 
 	m->nr_items = 0;
 	m->nr_runs = 0;
@@ -197,7 +224,11 @@ void migrate_collect(struct cache *c, uint64_t now)
 	m->nr_iov = 0;
 	list_init(&m->images);
 	m->cost = 0;
-	collect_segments(c, now);
+	if (c->failed)
+		lost_begin_look(c);
+	is_whole = collect_segments(c, now);
 	collect_images(c, now);
 	qsort(m->item, m->nr_items, sizeof(*m->item), compare_key);
+	if (c->failed && is_whole)
+		lost_end_look(c);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The requests of a migration batch: reads of the log and of gaps, verification, sorted writes. */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/migrate.h"
 
 #include <stdlib.h>
@@ -77,6 +78,17 @@ static void log_read_failed(struct cache *c, const struct migrate_run *r, int er
 	}
 }
 
+/* The device is given up: what cannot be read of it is lost. */
+static void lost_run(struct cache *c, const struct migrate_run *r)
+{
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct migrate_item *it = placed(c->migrate, r->first + i);
+
+		it->is_failed = true;
+		lost_mark(c, it->cbn);
+	}
+}
+
 static void read_done(struct cache *c, struct action *a, int result, uint64_t now,
 		      struct outbox *ob)
 {
@@ -91,12 +103,16 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 		imgtab_mask_backing(it->img, it->backing, entry_key_block(it->key) * BLOCK_BYTES,
 				    BLOCK_BYTES);
 	}
-	if (result < 0 && a->type == ACTION_DEV_READ) {
+	if (result < 0 && a->type == ACTION_DEV_READ && c->failed) {
+		lost_run(c, r);
+	} else if (result < 0 && a->type == ACTION_DEV_READ) {
 		log_read_failed(c, r, result, now, ob);
 	} else if (result < 0) {
 		m->item[r->first].is_failed = true;
 		migrate_image_failed(c, m->item[r->first].img, result, now);
 	}
+	if (result >= 0 && a->type == ACTION_DEV_READ)
+		lost_was_read(c);
 	if (--m->pending == 0)
 		migrate_next_phase(c, now, ob);
 }
@@ -116,7 +132,7 @@ bool migrate_start_read(struct cache *c, struct outbox *ob)
 
 		/* Overwritten since: its segment may hold something else by now. */
 		it->is_failed = it->img->batch_failed || !migrate_item_is_current(c, it);
-		if (it->is_failed) {
+		if (it->is_failed || it->ram) {
 			r = NULL;
 			continue;
 		}
@@ -158,8 +174,13 @@ static void verify_done(struct cache *c, struct action *a, int result, uint64_t 
 	(void)result;
 	m->pending--;
 	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (m->item[i].is_rotten)
+		if (m->item[i].is_rotten && c->failed) {
+			imgtab_damaged(m->item[i].img, entry_key_block(m->item[i].key));
+			m->item[i].is_failed = true;
+			lost_mark(c, m->item[i].cbn);
+		} else if (m->item[i].is_rotten) {
 			item_is_rotten(c, &m->item[i], -EUCLEAN, now, ob);
+		}
 	migrate_next_phase(c, now, ob);
 }
 
@@ -175,7 +196,9 @@ int cache_work(struct cache *c, struct action *a)
 
 		if (it->is_failed || it->img->batch_failed)
 			continue;
-		if (checksum_block(it->page) != it->sum)
+		if (it->ram)
+			memcpy(it->page, it->ram, BLOCK_BYTES);
+		else if (checksum_block(it->page) != it->sum)
 			it->is_rotten = true;
 		for (uint32_t s = 0; it->backing && s < SECTORS_PER_BLOCK; s++)
 			if (!(it->mask & (1u << s)))

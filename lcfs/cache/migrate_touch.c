@@ -25,7 +25,7 @@ static void phase_part_done(struct cache *c, uint64_t now, struct outbox *ob)
 static void in_log(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
 	if (s->result < 0)
-		migrate_all_failed(c, -EIO, now);
+		migrate_all_failed(c, c->failed ? -EAGAIN : -EIO, now);
 	phase_part_done(c, now, ob);
 }
 
@@ -40,7 +40,8 @@ static void in_table(struct cache *c, struct cache_sync *s, uint64_t now, struct
 		if (s->result == 0 && c->super.with_table)
 			img->is_touching = true;
 		else /* the table has no room either, now */
-			migrate_image_failed(c, img, s->result < 0 ? -EIO : -EAGAIN, now);
+			migrate_image_failed(c, img, s->result < 0 && !c->failed ? -EIO : -EAGAIN,
+					     now);
 	}
 	phase_part_done(c, now, ob);
 }
@@ -79,6 +80,7 @@ bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob)
 	m->sync.image = NULL;
 	m->sync.lsn = lsn;
 	m->sync.fn = in_log;
+	m->sync.is_of_log = true;
 	if (lsn && !commit_wait(c, &m->sync, now, ob))
 		m->pending++;
 	else if (lsn && m->sync.result < 0)

@@ -6,6 +6,7 @@
  */
 #include "common/nsec.h"
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/migrate.h"
 #include "lcfs/cache/poison.h"
 #include "lcfs/cache/scrub.h"
@@ -50,7 +51,7 @@ static bool is_forced(const struct cache *c)
 /* The store has time, or the log has none to lose; else only what is drained is migrated. */
 static bool may_run(const struct cache *c)
 {
-	return log_is_short(c) || shares_are_tight(c) || is_forced(c) ||
+	return c->failed || log_is_short(c) || shares_are_tight(c) || is_forced(c) ||
 	       (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
 }
 
@@ -59,9 +60,9 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	struct migrate *m = c->migrate;
 	bool draining, is_short, run;
 
-	if (c->failed || c->is_stopping)
+	if (c->is_stopping && !c->failed)
 		return;
-	is_short = log_is_short(c);
+	is_short = !c->failed && log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	cleaner_kick(c, now, ob);
@@ -77,9 +78,10 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (list_is_empty(&m->images)) {
 		bool is_urgent = draining || is_short || is_forced(c);
 
-		if (c->dirty_blocks || is_short)
+		if (!c->failed && (c->dirty_blocks || is_short))
 			free_the_rest(c, is_urgent, now, ob);
 		deadline_lower(c, migrate_deadline(c));
+		lost_tell_saved(c, now, ob);
 		return;
 	}
 	migrate_begin(c, now, ob);
@@ -96,16 +98,16 @@ uint64_t migrate_deadline(const struct cache *c)
 	uint64_t at = UINT64_MAX;
 	bool run = may_run(c);
 
-	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
+	if (m->phase != MIGRATE_IDLE || (c->is_stopping && !c->failed))
 		return at;
 	list_for_each_entry(img, &c->images, node)
 		if (img->retries && !img->is_stopped && !img->is_unbound &&
-		    (run || img->is_draining))
+		    !lost_error(c, img) && (run || img->is_draining))
 			at = min(at, max(img->retry_ns,
 					 img->retry_ns > m->tried_ns ? 0 : m->tried_ns + RETRY_NS));
-	if (run || any_draining(c))
+	if (!c->failed && (run || any_draining(c)))
 		at = min(at, max(poison_deadline(c), m->tried_ns + RETRY_NS));
-	if (c->dirty_blocks && run)
+	if (c->dirty_blocks && run && !c->failed)
 		at = min(at, max(m->last_close_ns, m->tried_ns) + CLOSE_NS);
 	return at;
 }

@@ -16,8 +16,6 @@
 
 #define DROP_BUDGET 4096
 
-static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
-
 /* ---------------------------------------------------------------- waiting */
 
 void op_wait_in(struct cache_op *op, struct list *queue)
@@ -115,6 +113,14 @@ static int apply_in_memory(struct cache *c, struct cache_op *op, const struct op
 	return 0;
 }
 
+void op_apply_in_memory(struct cache *c, struct cache_op *op, uint64_t now)
+{
+	struct op o;
+
+	fill_op(op, &o);
+	(void)apply_in_memory(c, op, &o, now);
+}
+
 static enum log_purpose purpose(const struct cache_op *op)
 {
 	if (op->type == CACHE_OP_UNBIND || op->space == CACHE_SPACE_LAST)
@@ -159,9 +165,9 @@ void op_told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox 
 {
 	struct cache_op *op = container_of(s, struct cache_op, s.sync);
 
-	(void)c;
 	(void)now;
-	if (s->result < 0)
+	/* without the log what was to be in it is done all the same, past it (lost.c) */
+	if (s->result < 0 && !(c->failed && s->is_of_log))
 		op->result = s->result;
 	op_resume(op, ob);
 }
@@ -250,17 +256,29 @@ static void step_claim(struct cache *c, struct cache_op *op, uint64_t now, struc
 		return;
 	}
 	op->s.nr_edges = 0;
+	if (c->failed) {
+		op->s.phase = PHASE_LOG;
+		op_step(c, op, now, ob);
+		return;
+	}
 	op_note_edge(c, op, op_first_block(op));
 	if (op_last_block(op) != op_first_block(op))
 		op_note_edge(c, op, op_last_block(op));
 	op->s.phase = PHASE_EDGES;
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }
 
 static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	if (op->s.edges_pending)
 		return;
+	if (c->failed) {
+		op_release_edges(c, op, ob);
+		op->result = 0;
+		op->s.phase = PHASE_LOG;
+		op_step(c, op, now, ob);
+		return;
+	}
 	if (!op->result && !op_edges_ready(c, op, ob))
 		return;
 	if (!op->result)
@@ -271,14 +289,14 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		return;
 	}
 	op->s.phase = PHASE_LOG;
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }
 
 static void claim_first(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	range_announce(op->image, &op->s.range, op_first_block(op), op_last_block(op));
 	op->s.phase = PHASE_CLAIM;
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }
 
 /* After the operation is in the log. */
@@ -286,7 +304,7 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 {
 	if (op->type == CACHE_OP_UNBIND) {
 		op->s.phase = PHASE_DROP;
-		step(c, op, now, ob);
+		op_step(c, op, now, ob);
 		return;
 	}
 	if (!needs_range(op) && !op->s.range.is_linked &&
@@ -298,8 +316,9 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 	op->s.sync.image = op->image;
 	op->s.sync.lsn = op->s.lsn;
 	op->s.sync.fn = op_told;
+	op->s.sync.is_of_log = true;
 	if (commit_wait(c, &op->s.sync, now, ob))
-		step(c, op, now, ob);
+		op_step(c, op, now, ob);
 }
 
 static void in_table(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
@@ -355,8 +374,12 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 {
 	int ret = op->image && needs_range(op) ? imgtab_error(c, op->image) : 0;
 
-	if (c->failed || c->is_stopping)
+	if (c->is_stopping)
 		ret = -EIO;
+	if (c->failed && !ret) {
+		op_step_straight(c, op, now, ob);
+		return;
+	}
 
 	if (needs_range(op) && !op->s.range.is_linked) {
 		/* the size has changed since: it is no extension any more */
@@ -389,7 +412,7 @@ static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, str
 		return;
 	}
 	op->s.phase = PHASE_EFFECT;
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }
 
 /* A batch may have applied it already. */
@@ -410,8 +433,12 @@ static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, stru
 {
 	if (op->s.is_effective || !is_pending(op)) {
 		op->s.phase = PHASE_DROP;
-		step(c, op, now, ob);
-	} else if (op->image->in_batch) {
+		op_step(c, op, now, ob);
+	} else if (imgtab_error(c, op->image)) {
+		op_done(c, op, imgtab_error(c, op->image), ob);
+	} else if (op->image->in_batch || (c->failed && !op->image->lost.is_open)) {
+		op->image->lost.is_wanted = true;
+		migrate_kick(c, now, ob);
 		op_wait_in(op, &op->image->range_waiters);
 	} else {
 		op->s.is_effective = true;
@@ -435,7 +462,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 
 static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
 
-static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
+void op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	switch (op->s.phase) {
 	case PHASE_SIZE:
@@ -455,6 +482,9 @@ static void step(struct cache *c, struct cache_op *op, uint64_t now, struct outb
 		break;
 	case PHASE_EFFECT:
 		step_effect(c, op, now, ob);
+		break;
+	case PHASE_STRAIGHT:
+		op_step_straight(c, op, now, ob);
 		break;
 	case PHASE_DROP:
 		step_drop(c, op, now, ob);
@@ -503,7 +533,7 @@ static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct
 		return;
 	}
 	op->s.phase = PHASE_LOG;
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }
 
 void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
@@ -529,12 +559,12 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	}
 	if (has_effect(op))
 		op->s.phase = PHASE_SIZE;
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }
 
 void cache_op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	LOCK_SCOPE(&c->lock);
 
-	step(c, op, now, ob);
+	op_step(c, op, now, ob);
 }

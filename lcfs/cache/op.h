@@ -14,9 +14,16 @@ enum op_phase {
 	PHASE_DURABLE,
 	PHASE_EFFECT,
 	PHASE_DROP,
-	PHASE_DRAIN
+	PHASE_DRAIN,
+	PHASE_STRAIGHT, /* past the log: op_straight.c */
 };
 
+/* The next step of it, whatever that is. */
+void op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+/* When there is no log any more: what would be logged next is done instead. */
+void op_step_straight(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+/* What it does to what is known of images, without the log. */
+void op_apply_in_memory(struct cache *c, struct cache_op *op, uint64_t now);
 /* The answer. */
 void op_done(struct cache *c, struct cache_op *op, int result, struct outbox *ob);
 /* cache_sync.fn of op->s.sync: resumes it, with the error if there is one. */

@@ -15,9 +15,17 @@ static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct
 	op->s.sync.image = op->image;
 	op->s.sync.lsn = op->image->last_lsn;
 	op->s.sync.fn = op_told;
-	if (!commit_wait(c, &op->s.sync, now, ob))
-		return;
-	op_done(c, op, op->s.sync.result, ob);
+	op->s.sync.is_of_log = false;
+	if (c->failed && op->image->dirty)
+		op_done(c, op, -EIO, ob); /* what is left of it is lost */
+	else if (commit_wait(c, &op->s.sync, now, ob))
+		op_done(c, op, op->s.sync.result, ob);
+}
+
+/* Is everything that can be in the backing file there? */
+static bool is_over(const struct cache *c, const struct cache_image *img)
+{
+	return c->failed ? img->lost.is_saved : imgtab_is_settled(img);
 }
 
 void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
@@ -31,7 +39,7 @@ void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct o
 		return;
 	}
 	op->s.phase = PHASE_DROP; /* anything but DRAIN: not ending yet */
-	if (imgtab_is_settled(op->image)) {
+	if (is_over(c, op->image)) {
 		end_drain(c, op, now, ob);
 		return;
 	}
@@ -50,7 +58,7 @@ void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struc
 	struct cache_op *op, *tmp;
 
 	waiters_wake(&img->range_waiters, ob);
-	if (!imgtab_is_settled(img) && !img->is_stopped && !is_refused(img))
+	if (!is_over(c, img) && !img->is_stopped && !is_refused(img))
 		return;
 	list_for_each_entry_safe(op, tmp, &img->ops, s.node) {
 		if (op->type != CACHE_OP_CLEAN || op->s.phase == PHASE_DRAIN)
@@ -58,7 +66,7 @@ void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struc
 		if (img->is_stopped) {
 			img->is_draining = false;
 			op_done(c, op, -EIO, ob);
-		} else if (imgtab_is_settled(img)) {
+		} else if (is_over(c, img)) {
 			end_drain(c, op, now, ob);
 		} else {
 			img->is_draining = false;

@@ -189,6 +189,8 @@ void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint
 		blocks_remove(c, cbn);
 		return;
 	}
+	if (c->failed) /* lost.c saves what it can */
+		return;
 	s = find_suspect(c, position);
 	if (!s) {
 		suspect(c, img, block, position, now, ob);

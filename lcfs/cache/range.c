@@ -95,11 +95,16 @@ bool range_take_first(struct cache_image *img, struct cache_range *r, uint64_t b
 
 bool range_is_claimed(const struct cache_image *img, uint64_t block)
 {
+	const struct cache_range *r;
 	const struct cache_op *op;
 
 	list_for_each_entry(op, &img->ops, s.node)
 		if (!op->s.range.is_pending && op->s.range.is_linked &&
 		    overlaps(&op->s.range, block, block))
 			return true;
+	if (img->lost.is_open) /* writes go where migration does */
+		list_for_each_entry(r, &img->ranges, node)
+			if (!r->is_pending && overlaps(r, block, block))
+				return true;
 	return false;
 }

@@ -11,6 +11,7 @@
  * plan that the index has overtaken is made again a few times; after that it is answered as it is,
  * since each of its sectors was current at some moment of the read.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/poison.h"
 
 #include "common/checksum.h"
@@ -25,6 +26,7 @@ enum read_source {
 	SOURCE_MIXED_RAM,    /* one block: some sectors in RAM, the rest in the backing file */
 	SOURCE_MIXED_DEVICE, /* one block: some sectors on the device */
 	SOURCE_POISON,	     /* one block that is lost */
+	SOURCE_LOST,	     /* only on a device that is lost */
 };
 
 static uint8_t *part_dst(const struct cache_read_part *p)
@@ -40,6 +42,15 @@ struct found {
 	struct wbuf *buf;
 };
 
+/* A clean block that is better read from the backing file: without a log, only that is kept up to
+ * date; and a device that hangs should not be waited for. */
+static bool is_avoided(struct cache *c, uint32_t cbn)
+{
+	struct wbuf *b;
+
+	return c->failed || (c->hangs_ns && !log_ram(c, cbn, &b));
+}
+
 static void look(struct cache *c, const struct cache_image *img, uint64_t block, struct found *f)
 {
 	uint32_t cbn = index_find(&c->index, entry_key(img->id, block));
@@ -51,6 +62,8 @@ static void look(struct cache *c, const struct cache_image *img, uint64_t block,
 		f->cbn = CBN_NONE;
 		return;
 	}
+	if (cbn != CBN_NONE && !index_is_dirty(&c->index, cbn) && is_avoided(c, cbn))
+		f->cbn = cbn = CBN_NONE;
 	if (cbn == CBN_NONE) {
 		f->source = SOURCE_BACKING;
 		return;
@@ -58,6 +71,10 @@ static void look(struct cache *c, const struct cache_image *img, uint64_t block,
 	f->mask = c->index.mask[cbn];
 	if (index_is_poison(&c->index, cbn)) {
 		f->source = SOURCE_POISON;
+		return;
+	}
+	if (lost_is(c, cbn)) {
+		f->source = SOURCE_LOST;
 		return;
 	}
 	log_ram(c, cbn, &f->buf);
@@ -265,6 +282,7 @@ static bool is_async(const struct cache_read *r)
 		case SOURCE_ZERO:
 		case SOURCE_RAM:
 		case SOURCE_POISON:
+		case SOURCE_LOST:
 			break;
 		case SOURCE_BACKING:
 		case SOURCE_MIXED_RAM:
@@ -387,10 +405,15 @@ static bool handle_rot(struct cache *c, struct cache_read *r, uint64_t now, stru
 				continue;
 			if (index_is_dirty(&c->index, cbn))
 				r->s.error = -EIO;
+			if (c->failed && index_is_dirty(&c->index, cbn)) {
+				lost_mark(c, cbn);
+				imgtab_damaged(r->image, p->block + k);
+				continue;
+			}
 			poison_found(c, r->image, p->block + k, log_position(c, cbn), p->rot_error,
 				     now, ob);
 		}
-		if (p->source == SOURCE_POISON &&
+		if ((p->source == SOURCE_POISON || p->source == SOURCE_LOST) &&
 		    index_find(&c->index, entry_key(r->image->id, p->block)) == p->cbn)
 			r->s.error = -EIO;
 	}

@@ -478,6 +478,8 @@ static int run(struct recovery *r, bool pool_valid)
 	uint32_t newest;
 	int ret = superblock_find(r->dev, &r->c->sb, &newest, r->rep->error, sizeof(r->rep->error));
 
+	if (!ret) /* whoever has read it before has said what is wrong with a copy */
+		r->rep->error[0] = '\0';
 	if (!ret)
 		ret = recovery_check_pool(r, pool_valid);
 	if (!ret)

@@ -80,5 +80,6 @@ enum cache_step cache_image_accept(struct cache *c, struct cache_image *img,
 	s->fn = NULL;
 	s->image = img;
 	s->lsn = img->last_lsn;
+	s->is_of_log = true;
 	return commit_wait(c, s, now, ob) ? CACHE_DONE : CACHE_WAIT;
 }

@@ -8,7 +8,7 @@
  * A buffer is opened only on a segment that may be overwritten at once, so a seal or a sync never
  * needs space (H1).
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include <stdlib.h>
 
@@ -177,7 +177,7 @@ bool log_has_space(struct cache *c, enum log_purpose p)
 {
 	const struct log *l = &c->log;
 
-	if (l->open_buf && !is_allowed(c, p))
+	if (c->failed || (l->open_buf && !is_allowed(c, p)))
 		return false;
 	if (l->open && (log_room(c) > 0 || room_in_segment(c) >= 2))
 		return true;
@@ -193,6 +193,8 @@ int log_prepare(struct cache *c, uint32_t ops, uint32_t blocks, enum log_purpose
 	int ret;
 
 	assert((ops ? 1 : 0) + blocks <= log_most_entries(c));
+	if (c->failed)
+		return -EIO;
 	for (;;) {
 		if (l->open_buf && !is_allowed(c, p))
 			return -EAGAIN;
@@ -329,7 +331,7 @@ static void log_issue(struct cache *c, struct outbox *ob)
 	struct log *l = &c->log;
 	struct record *rec = l->encode_next;
 
-	if (l->is_encoding || !rec || rec->state != RECORD_SEALED || rec->writers)
+	if (c->failed || l->is_encoding || !rec || rec->state != RECORD_SEALED || rec->writers)
 		return;
 	l->is_encoding = true;
 	l->encode_next = rec->node.next == &l->records ?
@@ -423,7 +425,7 @@ void log_pump(struct cache *c, struct outbox *ob)
 	struct log *l = &c->log;
 	struct record *rec;
 
-	if (c->failed)
+	if (c->failed || c->trouble.until)
 		return;
 	list_for_each_entry(rec, &l->records, node) {
 		if (l->writing >= c->conf.log_depth || rec->state < RECORD_READY)
@@ -450,9 +452,12 @@ static void encoded(struct cache *c, struct action *a, int result, uint64_t now,
 	struct log *l = &c->log;
 
 	(void)result;
-	(void)now;
 	l->is_encoding = false;
 	rec->state = RECORD_READY;
+	if (c->failed) {
+		lost_kick(c, now, ob);
+		return;
+	}
 	if (rec->start == 0) {
 		rec->buf->segment->start_link = le64_get(rec->h->link);
 		rec->buf->segment->start_branch = l->last_branch;
@@ -475,7 +480,9 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 
 	l->writing--;
 	if (result < 0) {
-		cache_fail(c, result, now, ob);
+		rec->state = RECORD_READY;
+		if (!retry_later(c, result, now, ob))
+			lost_kick(c, now, ob);
 		return;
 	}
 	rec->state = RECORD_WRITTEN;
@@ -488,6 +495,18 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	}
 	log_pump(c, ob);
 	commit_kick(c, now, ob);
+	if (c->failed)
+		lost_kick(c, now, ob);
+}
+
+void log_write_again(struct cache *c)
+{
+	struct record *rec;
+
+	list_for_each_entry(rec, &c->log.records, node)
+		if (rec->state == RECORD_WRITTEN)
+			rec->state = RECORD_READY;
+	c->log.written_lsn = c->log.durable_lsn;
 }
 
 void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob)

@@ -12,7 +12,7 @@
  * have been applied since, and later data may have been migrated on top: the tail does not move on
  * with such a table, a new one is written.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/lost.h"
 
 #include <stdlib.h>
 
@@ -186,6 +186,7 @@ static void start(struct cache *c, uint64_t now, struct outbox *ob)
 	s->sync.image = NULL;
 	s->sync.lsn = s->head_lsn;
 	s->sync.fn = told;
+	s->sync.is_of_log = true;
 	if (commit_wait(c, &s->sync, now, ob))
 		told(c, &s->sync, now, ob);
 }
@@ -235,15 +236,6 @@ static void fill_next(struct cache *c, uint64_t now)
 	s->next.lease_ns = max(s->next.lease_ns, c->lease_ns);
 }
 
-static void tell(struct cache *c, struct cache_sync *w, int result, uint64_t now, struct outbox *ob)
-{
-	w->result = result;
-	if (w->fn)
-		w->fn(c, w, now, ob);
-	else
-		outbox_add(ob, &w->act);
-}
-
 /* Images that were unbound before the tail are forgotten, in the log as in both copies (E6). */
 static void forget_unbound(struct cache *c)
 {
@@ -277,7 +269,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	log_reclaim(c, s->tail, now, ob);
 	forget_unbound(c);
 	while ((w = list_pop_head(&s->inflight, struct cache_sync, wait))) {
-		tell(c, w, 0, now, ob);
+		sync_tell(c, w, 0, now, ob);
 	}
 	kick(c, now, ob);
 	if (s->is_stuck)
@@ -294,8 +286,42 @@ static void give_up(struct cache *c, int error, uint64_t now, struct outbox *ob)
 	cache_fail(c, error, now, ob);
 	list_splice_tail(&c->super.inflight, &c->super.waiters);
 	while ((w = list_pop_head(&c->super.inflight, struct cache_sync, wait))) {
-		tell(c, w, -EIO, now, ob);
+		sync_tell(c, w, -EIO, now, ob);
 	}
+	lost_kick(c, now, ob);
+}
+
+/* A flush has failed: what this phase had written before it is written once more. */
+static void failed(struct cache *c, int error, uint64_t now, struct outbox *ob)
+{
+	struct super *s = &c->super;
+
+	if (c->failed || s->phase == SUPER_COMMIT) {
+		give_up(c, error, now, ob);
+		return;
+	}
+	s->phase--;
+	c->trouble.has_super = true;
+}
+
+void super_lost(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct super *s = &c->super;
+
+	/* what is out comes back, and ends it then */
+	if (s->phase == SUPER_IDLE || c->trouble.has_super) {
+		c->trouble.has_super = false;
+		give_up(c, -c->failed, now, ob);
+	}
+}
+
+void super_write_again(struct cache *c, struct outbox *ob)
+{
+	if (!c->trouble.has_super)
+		return;
+	c->trouble.has_super = false;
+	list_init(&c->super.act.node);
+	outbox_add(ob, &c->super.act);
 }
 
 static void told(struct cache *c, struct cache_sync *sync, uint64_t now, struct outbox *ob)
@@ -303,7 +329,7 @@ static void told(struct cache *c, struct cache_sync *sync, uint64_t now, struct 
 	struct super *s = &c->super;
 
 	if (sync->result < 0) {
-		give_up(c, sync->result, now, ob);
+		failed(c, sync->result, now, ob);
 		return;
 	}
 	switch (s->phase) {
@@ -339,7 +365,10 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 
 	(void)a;
 	if (result < 0) {
-		give_up(c, result, now, ob);
+		if (retry_later(c, result, now, ob))
+			c->trouble.has_super = true;
+		else
+			give_up(c, result, now, ob);
 		return;
 	}
 	s->phase++;

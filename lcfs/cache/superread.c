@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Finding the super block: both copies are read, the newest valid one wins (A6). */
+/* Finding the super block: both copies are read, the newest valid one wins (A6). One that cannot be
+ * read counts as torn: nothing is let go before both have passed it. */
 #include "lcfs/cache/superread.h"
 
 #include <errno.h>
@@ -22,10 +23,12 @@ int superblock_find(struct blkdev *dev, struct superblock *sb, uint32_t *copy, c
 	enum format_reason why[SUPERBLOCK_COPIES];
 	struct superblock found[SUPERBLOCK_COPIES];
 	CLEANUP_FREE uint8_t *block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
-	int best = -1;
+	int best = -1, error = 0;
 
 	if (!block)
 		return -ENOMEM;
+	if (size)
+		*text = '\0';
 	for (int i = 0; i < SUPERBLOCK_COPIES; i++) {
 		int ret;
 
@@ -33,8 +36,15 @@ int superblock_find(struct blkdev *dev, struct superblock *sb, uint32_t *copy, c
 		if (SUPERBLOCK_ADDRESS(i) + BLOCK_BYTES > dev->bytes)
 			continue;
 		ret = blkdev_read(dev, block, BLOCK_BYTES, SUPERBLOCK_ADDRESS(i));
-		if (ret < 0)
-			return say(text, size, ret, "the super block cannot be read");
+		if (ret < 0) {
+			error = ret;
+			if (size)
+				snprintf(
+					text, size,
+					"super block copy %d cannot be read (%s): the other one is used",
+					i, strerror(-ret));
+			continue;
+		}
 		why[i] = superblock_decode(&found[i], block, SUPERBLOCK_ADDRESS(i));
 		if (why[i] == FORMAT_OK &&
 		    (best < 0 || superblock_compare(&found[i], &found[best]) > 0))
@@ -48,6 +58,8 @@ int superblock_find(struct blkdev *dev, struct superblock *sb, uint32_t *copy, c
 					 format_reason_text(why[i]));
 			return -EUCLEAN;
 		}
+	if (best < 0 && error)
+		return say(text, size, error, "the super block cannot be read");
 	if (best < 0 && (why[0] == FORMAT_BAD_CHECKSUM || why[1] == FORMAT_BAD_CHECKSUM))
 		return say(text, size, -EUCLEAN, "both copies of the super block are damaged");
 	if (best < 0)

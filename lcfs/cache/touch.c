@@ -48,6 +48,10 @@ enum cache_step cache_image_touch(struct cache *c, struct cache_image *img,
 
 	if (s)
 		s->result = 0;
+	if (c->failed) { /* the log that would say so has ended */
+		img->touchers++;
+		return CACHE_DONE;
+	}
 	if (img->is_bound && !img->is_touching) {
 		if (log_prepare(c, imgtab_touch_bytes(img), 0, PURPOSE_CLEANER, now, ob) < 0)
 			return CACHE_AGAIN;
@@ -66,6 +70,7 @@ enum cache_step cache_image_touch(struct cache *c, struct cache_image *img,
 	s->fn = NULL;
 	s->image = img;
 	s->lsn = img->touch_lsn;
+	s->is_of_log = true;
 	return commit_wait(c, s, now, ob) ? CACHE_DONE : CACHE_WAIT;
 }
 
@@ -118,14 +123,12 @@ int cache_image_refresh(struct cache *c, struct cache_image *img, const struct o
 	uint64_t cursor = 0;
 	int ret = 0;
 
-	if (img->is_bound && c->failed)
-		return -EIO;
 	if (stamp->size > IMAGE_BYTES_MAX)
 		return -EAGAIN;
-	if (img->is_bound && (!imgtab_is_settled(img) || !is_quiet(img)))
+	if (img->is_bound && ((!c->failed && !imgtab_is_settled(img)) || !is_quiet(img)))
 		return -EAGAIN;
 	/* In one record, or not at all: new data must not be logged over the old stamp. */
-	if (img->is_bound)
+	if (img->is_bound && !c->failed)
 		ret = log_refresh(c, img, stamp, now, ob);
 	if (ret < 0)
 		return ret;

@@ -16,6 +16,7 @@
  * are completed from the present view. What needs sectors of a poisoned block (poison.c) is EIO; a
  * write that covers them all ends the poison.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/shares.h"
 
 #include "common/checksum.h"
@@ -400,6 +401,7 @@ static enum cache_step end_write(struct cache *c, struct cache_write *w, uint64_
 	w->sync_wait.image = w->image;
 	w->sync_wait.lsn = w->s.lsn;
 	w->sync_wait.fn = synced;
+	w->sync_wait.is_of_log = false;
 	if (!commit_wait(c, &w->sync_wait, now, ob))
 		return CACHE_WAIT;
 	if (w->sync_wait.result < 0)
@@ -547,6 +549,10 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
 				     -EFBIG :
 				     imgtab_error(c, w->image);
+	if (w->s.is_base_lost && c->failed) {
+		w->s.error = 0; /* it need not be known (straight.c) */
+		w->s.is_base_lost = false;
+	}
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
 		if (w->s.is_base_lost)
@@ -554,6 +560,11 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 				     now, ob);
 		w->s.is_base_lost = false;
 		return end_write(c, w, now, ob);
+	}
+	if (c->failed) {
+		let_go(c, w, now, ob);
+		step = straight_write(c, w, may_wait, now, ob);
+		return step == CACHE_DONE ? end_write(c, w, now, ob) : step;
 	}
 	if (!w->s.is_ready) {
 		if (log_is_short(c) && !w->s.is_admitted && delay(c, w, may_wait, now, ob, &step))

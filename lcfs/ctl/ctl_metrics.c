@@ -100,6 +100,13 @@ static void put_cache_info(struct ctl_text *out, const struct ctlfs *t,
 		put_cache_labels(out, t, &s->cache[i]);
 		ctl_text_put(out, "} %d\n", s->cache[i].status.is_failed);
 	}
+	put_head(out, "cache_lost_bytes", "gauge", "bytes",
+		 "Dirty data that only a failed cache device has");
+	for (size_t i = 0; i < s->nr_caches; i++) {
+		ctl_text_put(out, "lcfs_cache_lost_bytes{");
+		put_cache_labels(out, t, &s->cache[i]);
+		ctl_text_put(out, "} %" PRIu64 "\n", s->cache[i].status.lost_blocks * BLOCK_BYTES);
+	}
 }
 
 static void put_counters(struct ctl_text *out, const struct ctlfs *t, const struct ctl_snapshot *s)

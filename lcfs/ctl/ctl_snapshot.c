@@ -70,6 +70,24 @@ static void request_numbers(struct imagedir *d, struct ctl_cache_data *c)
 	c->number[CTL_CACHE_SYNC_ERRORS] = n.errors;
 }
 
+static void cache_reason(const struct cache_status *st, char *text, size_t size)
+{
+	unsigned long long lost = st->lost_blocks * BLOCK_BYTES;
+
+	text[0] = '\0';
+	if (!st->is_failed && st->state == CACHE_DEGRADED)
+		snprintf(text, size, "a request to the cache device hangs since %llu s",
+			 (unsigned long long)(st->hangs_ns / NSEC_PER_SEC));
+	else if (st->is_failed)
+		snprintf(text, size, "the cache device is given up (%s): %s", strerror(st->error),
+			 st->is_saving		      ? "what can be read of it is being saved" :
+			 st->state == CACHE_READ_ONLY ? "an image cannot be written to without it" :
+							"writes go straight to the image files");
+	if (lost)
+		snprintf(text + strlen(text), size - strlen(text),
+			 "; %llu bytes that only it had are lost", lost);
+}
+
 int ctl_cache_data_read(struct ctlfs *t, uint32_t id, struct ctl_cache_data *c)
 {
 	struct imagedir *d = t->dir;
@@ -92,8 +110,8 @@ int ctl_cache_data_read(struct ctlfs *t, uint32_t id, struct ctl_cache_data *c)
 	imagedir_release_cache(d, id);
 	status_numbers(&c->status, c->number);
 	scrub_numbers(&scrub, c->status.segment_bytes, c->number);
-	c->state = c->status.is_failed ? "failed" : "ok";
-	c->reason = c->status.is_failed ? strerror(c->status.error) : "";
+	c->state = cache_state_text(c->status.state);
+	cache_reason(&c->status, c->reason, sizeof(c->reason));
 	return c->device ? 0 : -ENOMEM;
 }
 

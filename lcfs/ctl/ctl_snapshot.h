@@ -105,7 +105,7 @@ struct ctl_cache_data {
 	uint32_t id;
 	char *device; /* owned */
 	const char *state;
-	const char *reason; /* "" for none; static, or strerror() */
+	char reason[240]; /* "" for none */
 	struct cache_status status;
 	uint64_t knob[NR_KNOBS];
 	uint64_t number[CTL_NR_CACHE_NUMBERS];

@@ -81,6 +81,7 @@ int cachehost_end(struct cachehost *h)
 {
 	int r = h->engine ? engine_stop(h->engine) : 0;
 
+	cachehost_tell_lost(h);
 	if (r == 0 && h->engine && !is_dirty(h))
 		r = admit_unlist(h->dir, h->uuid, h->id);
 	h->engine = NULL;

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/align.h"
 #include "common/clock.h"
@@ -63,6 +64,7 @@ static enum part part_of(const struct action *a)
 	case ACTION_WORK:
 		return PART_IO;
 	case ACTION_BACK_CHECK:
+	case ACTION_BACK_LEAVE:
 	case ACTION_BACK_GROW:
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
@@ -171,18 +173,33 @@ static void tell_file_failure(struct engine *e, const struct action *a, int erro
 			     (unsigned long long)a->off, strerror(error));
 }
 
-/* The core does not speak: a cache device that fails is said here, the first time. */
+static const char *device_call(const struct action *a)
+{
+	return a->type == ACTION_LOG_WRITE ? "a write of the log" :
+	       a->type == ACTION_DEV_WRITE ? "a write of super block or table" :
+	       a->type == ACTION_FLUSH	   ? "a flush" :
+					     NULL;
+}
+
+/* The core does not speak: a cache device that is given up is said here, once. */
+void engine_tell_lost(struct engine *e)
+{
+	struct cache_status st;
+
+	if (!cache_is_lost(e->conf.cache) || atomic_exchange(&e->has_failed, true))
+		return;
+	cache_status(e->conf.cache, &st);
+	msg_err("the cache device failed (%s) and is given up: what can be read of its data goes "
+		"to the image files, and so does from now on all that is written; see lcctl status",
+		strerror(st.error));
+}
+
 static void tell_failure(struct engine *e, const struct action *a, int error)
 {
-	const char *what = a->type == ACTION_LOG_WRITE ? "a write of the log" :
-			   a->type == ACTION_DEV_WRITE ? "a write of super block or table" :
-			   a->type == ACTION_FLUSH     ? "a flush" :
-							 NULL;
+	const char *what = device_call(a);
 
-	if (what && !atomic_exchange(&e->has_failed, true))
-		msg_err("the cache device failed (%s: %s): nothing more is written; what is in the "
-			"RAM buffers stays there for the next mount",
-			what, strerror(error));
+	if (what && !atomic_load(&e->has_failed))
+		msg_warn_ratelimited("the cache device: %s failed: %s", what, strerror(error));
 	else if (a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE ||
 		 a->type == ACTION_BACK_GROW)
 		tell_file_failure(e, a, error);
@@ -202,6 +219,8 @@ void engine_complete(struct engine *e, struct action *a, int result)
 		tell_failure(e, a, -result);
 	outbox_init(&ob);
 	cache_complete(e->conf.cache, a, result, engine_now(e), &ob);
+	if (result < 0)
+		engine_tell_lost(e);
 	engine_carry(e, &ob);
 }
 
@@ -259,6 +278,29 @@ static void end_threads(struct engine *e)
 	engine_log_join(e);
 	engine_io_join(e);
 	engine_back_join(e);
+}
+
+/*
+ * What hangs in the kernel cannot be waited for, nor be taken back: its threads and all that it
+ * writes to are left behind, for the process to end with them.
+ */
+static bool leave_hanging(struct engine *e)
+{
+	const struct timespec moment = { .tv_nsec = 10 * (long)NSEC_PER_MSEC };
+	struct cache_status st;
+
+	cache_status(e->conf.cache, &st);
+	if (st.error != ETIMEDOUT || engine_device_oldest(e) == UINT64_MAX)
+		return false;
+	msg_warn("the cache device: a request still hangs: the process cannot end before it does");
+	atomic_store(&e->is_abandoned, true);
+	atomic_store(&e->is_ending, true);
+	while (!atomic_load(&e->io.has_ended)) {
+		loop_poke(e->io.loop);
+		nanosleep(&moment, NULL);
+	}
+	engine_back_join(e);
+	return true;
 }
 
 static void engine_free(struct engine *e)
@@ -339,6 +381,8 @@ int engine_stop(struct engine *e)
 	cache_shutdown(e->conf.cache, &e->shutdown, engine_now(e), &ob);
 	engine_carry(e, &ob);
 	err = wait_shut_down(e);
+	if (leave_hanging(e))
+		return err;
 	end_threads(e);
 	engine_free(e);
 	return err;

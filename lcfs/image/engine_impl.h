@@ -26,7 +26,8 @@ struct engine_slot {
 	struct engine *engine;
 	struct action *action;
 	struct engine_lane *lane;
-	struct list node; /* in lane->free */
+	struct list node;	   /* in lane->free */
+	_Atomic uint64_t since_ns; /* when it was started; 0: it is free */
 };
 
 /* Actions for a loop, and the slots they may fill; owner: the loop's thread. */
@@ -51,6 +52,8 @@ struct engine_log {
 	bool has_committer;
 	struct mutex lock;
 	struct cond has_work;
+	/* when the plain call of the log thread, the flush of the committer began; 0: none */
+	_Atomic uint64_t call_since_ns, commit_since_ns;
 	struct list committing; /* lock: flushes */
 	struct list telling;	/* lock: requests whose owners are to be told */
 	bool is_ending;		/* lock */
@@ -65,6 +68,8 @@ struct engine_io {
 	struct list todo;
 	struct engine_lane dev, back;
 	uint64_t sampled_at, govern_at; /* the governor's last sample; when to look again */
+	bool is_hang_told;		/* the core knows of a request that hangs */
+	_Atomic bool has_ended;		/* it does not look at the core any more */
 	/* any thread reads it: what the sleep of the I/O thread ends at, at the latest */
 	_Atomic uint64_t sleeps_until;
 };
@@ -104,6 +109,8 @@ struct engine {
 /* Which engine and part does this thread belong to? NULL: none. */
 extern _Thread_local const void *engine_thread_part;
 
+/* The device may have been given up just now. */
+void engine_tell_lost(struct engine *e);
 /* Tells the core, and carries what it answers. Any thread, no lock held. */
 void engine_complete(struct engine *e, struct action *a, int result);
 /* The action goes out to a backing file, or has come back from there. */
@@ -121,6 +128,10 @@ void engine_lane_free(struct engine_lane *lane);
 /* Queues the action; engine_lane_start() starts as many as there are slots. */
 void engine_lane_add(struct engine_lane *lane, struct action *a);
 void engine_lane_start(struct engine_lane *lane);
+/* When the oldest of those that are under way was started, UINT64_MAX: none is. Any thread. */
+uint64_t engine_lane_oldest(struct engine_lane *lane);
+/* The same of all requests to the cache device. */
+uint64_t engine_device_oldest(struct engine *e);
 
 /* ---- the parts ---- */
 

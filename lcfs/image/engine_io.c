@@ -17,6 +17,7 @@
 
 #include "common/align.h"
 #include "common/clock.h"
+#include "common/messages.h"
 #include "lcfs/image/engine_impl.h"
 
 #define IO_RING_DEPTH 256
@@ -71,6 +72,25 @@ static void sample(struct engine *e, uint64_t now)
 	engine_carry(e, &ob);
 }
 
+/* Requests to the cache device that have been under way for long are the core's to judge. */
+static void watch_device(struct engine *e, uint64_t now)
+{
+	uint64_t since = engine_device_oldest(e);
+	uint64_t for_ns = since < now ? now - since : 0;
+	struct outbox ob;
+
+	if (for_ns < CACHE_HANG_TOLD_NS && !e->io.is_hang_told)
+		return;
+	if (for_ns >= CACHE_HANG_TOLD_NS && !e->io.is_hang_told)
+		msg_warn("the cache device: a request hangs since %llu s",
+			 (unsigned long long)(for_ns / NSEC_PER_SEC));
+	e->io.is_hang_told = for_ns >= CACHE_HANG_TOLD_NS;
+	outbox_init(&ob);
+	cache_device_hangs(e->conf.cache, e->io.is_hang_told ? for_ns : 0, now, &ob);
+	engine_tell_lost(e);
+	engine_carry(e, &ob);
+}
+
 /* Takes a sample if one is due. Returns when to look again. */
 static uint64_t govern(struct engine *e, uint64_t now)
 {
@@ -81,6 +101,7 @@ static uint64_t govern(struct engine *e, uint64_t now)
 		return UINT64_MAX;
 	if (now < io->govern_at)
 		return io->govern_at;
+	watch_device(e, now);
 	interval = cache_knob_get(e->conf.cache, KNOB_UPDATE_INTERVAL) * NSEC_PER_SEC;
 	if (interval && now - io->sampled_at >= interval)
 		sample(e, now);
@@ -128,6 +149,7 @@ static void io_run(struct engine *e)
 		take_in(e);
 		loop_run(io->loop, run_clocks(e));
 	}
+	atomic_store(&io->has_ended, true);
 	while (loop_in_flight(io->loop))
 		loop_run(io->loop, UINT64_MAX);
 }

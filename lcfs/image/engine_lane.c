@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/align.h"
 #include "lcfs/image/engine_impl.h"
 
 int engine_lane_init(struct engine_lane *lane, struct engine *e, unsigned int nr_slots)
@@ -47,6 +48,7 @@ static void slot_done(struct loop_op *op, int result)
 	list_add_head(&lane->free, &s->node);
 	lane->nr_used--;
 	engine_flight(s->engine, a, false);
+	atomic_store_explicit(&s->since_ns, 0, memory_order_relaxed);
 	engine_complete(s->engine, a, result);
 }
 
@@ -77,7 +79,23 @@ static void start(struct engine_lane *lane, struct engine_slot *s, struct action
 	};
 	lane->nr_used++;
 	engine_flight(s->engine, a, true);
+	if (lane != &s->engine->io.back)
+		atomic_store_explicit(&s->since_ns, engine_now(s->engine), memory_order_relaxed);
 	loop_start(lane->loop, &s->op);
+}
+
+uint64_t engine_lane_oldest(struct engine_lane *lane)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (unsigned int i = 0; lane->slots && i < lane->nr_slots; i++) {
+		uint64_t since =
+			atomic_load_explicit(&lane->slots[i].since_ns, memory_order_relaxed);
+
+		if (since)
+			oldest = min(oldest, since);
+	}
+	return oldest;
 }
 
 void engine_lane_start(struct engine_lane *lane)

@@ -26,9 +26,29 @@
 #define LOG_RING_DEPTH 64
 #define PLAIN_WRITE_MAX (256u << 10)
 
-static int flush(const struct engine *e)
+/* since: where it stands from when on the call has been under way. */
+static int flush(struct engine *e, _Atomic uint64_t *since)
 {
-	return fdatasync(e->conf.log_fd) < 0 ? -errno : 0;
+	int err;
+
+	atomic_store_explicit(since, engine_now(e), memory_order_relaxed);
+	err = fdatasync(e->conf.log_fd) < 0 ? -errno : 0;
+	atomic_store_explicit(since, 0, memory_order_relaxed);
+	return err;
+}
+
+static uint64_t oldest(_Atomic uint64_t *since, uint64_t other)
+{
+	uint64_t at = atomic_load_explicit(since, memory_order_relaxed);
+
+	return at ? min(at, other) : other;
+}
+
+uint64_t engine_device_oldest(struct engine *e)
+{
+	uint64_t at = min(engine_lane_oldest(&e->log.lane), engine_lane_oldest(&e->io.dev));
+
+	return oldest(&e->log.call_since_ns, oldest(&e->log.commit_since_ns, at));
 }
 
 static void complete_all(struct engine *e, struct list *actions, int result)
@@ -63,7 +83,7 @@ static void *committer_main(void *arg)
 	outbox_init(&requests);
 	while (next_work(&e->log, &flushes, &requests)) {
 		if (!list_is_empty(&flushes))
-			complete_all(e, &flushes, flush(e));
+			complete_all(e, &flushes, flush(e, &e->log.commit_since_ns));
 		engine_carry(e, &requests);
 	}
 	return NULL;
@@ -144,8 +164,13 @@ static void write_plainly(struct engine *e, struct action *a)
 		.off = a->off,
 	};
 
+	int result;
+
 	list_del(&a->node);
-	engine_complete(e, a, loop_op_now(&op));
+	atomic_store_explicit(&e->log.call_since_ns, engine_now(e), memory_order_relaxed);
+	result = loop_op_now(&op);
+	atomic_store_explicit(&e->log.call_since_ns, 0, memory_order_relaxed);
+	engine_complete(e, a, result);
 }
 
 static void do_writes(struct engine *e)
@@ -180,7 +205,7 @@ static void do_flushes(struct engine *e)
 	}
 	list_init(&flushes);
 	list_splice_tail(&flushes, &e->log.flushes);
-	complete_all(e, &flushes, flush(e));
+	complete_all(e, &flushes, flush(e, &e->log.call_since_ns));
 }
 
 /* One thing; false when there was nothing to do. */

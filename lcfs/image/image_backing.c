@@ -25,6 +25,9 @@ static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t
 		return -EBADF;
 	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	direct = atomic_load(&img->fd[GUARD_DIRECT]);
+	/* without a log, writes of any size go beside those of migration (F5) */
+	if (cache_is_lost(((struct cachehost *)ctx)->cache))
+		direct = -1;
 	if (is_write) {
 		if (!lease_is_good(ctx))
 			return -EAGAIN;
@@ -192,6 +195,21 @@ static int back_check(struct cachehost *h, struct image *img, const struct actio
 	return r;
 }
 
+/* ---- BACK_LEAVE ---- */
+
+static int back_leave(struct cachehost *h, struct image *img, const struct action *a)
+{
+	int r;
+
+	if (!lock_patiently(img))
+		return -EAGAIN;
+	r = check_locked(img, a->image);
+	if (r == 0)
+		r = image_leave_cache(img, h, a->arg);
+	mutex_unlock(&img->lock);
+	return r;
+}
+
 /* ---- BACK_GROW, BACK_TRUNCATE, BACK_PUNCH ---- */
 
 static int back_grow(struct cachehost *h, struct image *img, const struct action *a)
@@ -265,7 +283,8 @@ static int record_stamp(struct image *img, int fd, struct action *a, uint64_t se
 		a->stamp.size = stamp.size;
 		a->stamp.mtime_ns = stamp.mtime_ns;
 		a->stamp.ctime_ns = stamp.ctime_ns;
-		atomic_store(&img->is_changed, false);
+		/* without a log, writes go on meanwhile */
+		atomic_store(&img->is_changed, cache_is_lost(image_host(img)->cache));
 		img->is_stamp_known = img->changes == 0;
 		img->stamp = stamp;
 		image_floor_is_synced(img, seq);
@@ -306,6 +325,8 @@ static int backing_call(void *ctx, struct action *a)
 	switch (a->type) {
 	case ACTION_BACK_CHECK:
 		return back_check(ctx, img, a);
+	case ACTION_BACK_LEAVE:
+		return back_leave(ctx, img, a);
 	case ACTION_BACK_GROW:
 		return back_grow(ctx, img, a);
 	case ACTION_BACK_TRUNCATE:

@@ -90,6 +90,7 @@ struct image {
 	uint64_t idle_lsn; /* maintenance: last_lsn seen, and for how many passes */
 	unsigned int idle_passes;
 	uint64_t damage_told; /* cache_image_info.damaged */
+	uint64_t lost_told;   /* cache_image_info.lost_blocks */
 
 	/* atomic; written under lock. The two change together, with nobody inside (gate.c): whoever
 	 * neither holds the lock nor is inside must not follow them. */
@@ -346,6 +347,19 @@ int match_prepare(struct cachehost *h) must_check;
 int match_images(struct imagedir *d) must_check;
 /* What was found, for the log. May wait for space in it; no lock held. */
 int match_log(struct imagedir *d) must_check;
+
+/* ---- lost_images.c ---- */
+
+/* image->lock held, descriptors open: marks the file, durably (F3). */
+int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn) must_check;
+/* Does the file at fd (perhaps O_PATH) say that it left this cache, after it was bound there? */
+bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn);
+/* It says so no more. */
+void image_is_back(int fd, const struct cachehost *h);
+/* image->lock held. Says what of it is lost, if that has changed. */
+void image_tell_lost(struct image *img);
+/* The same of all images, at the end of the cache. */
+void cachehost_tell_lost(struct cachehost *h);
 
 /* ---- image_io.c ---- */
 

@@ -154,6 +154,8 @@ static int keep_cache(struct image *img)
 	if (r < 0)
 		return r;
 	take_back_intent(img);
+	image_is_back(fd, image_host(img));
+	image_restamp(img);
 	if (img->is_weak && img->path_fd < 0)
 		img->path_fd = steal_fd(&fd);
 	serve_again(img);
@@ -169,6 +171,8 @@ static void remove_mark(struct image *img, const struct cachehost *h, const char
 	CLEANUP_FD int fd = pathname_open_file(img->dir->root_fd, path, O_RDWR);
 	uint8_t uuid[FORMAT_UUID_BYTES];
 
+	if (fd >= 0)
+		image_is_back(fd, h);
 	if (fd < 0 || guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
 		return;
 	if (guard_mark_clear(fd) < 0)

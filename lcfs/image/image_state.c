@@ -217,6 +217,8 @@ int image_touch(struct image *img)
 	r = corecall_finish(h, &call, step, &ob);
 	if (step == CACHE_AGAIN)
 		return -EAGAIN;
+	if (r < 0 && cache_is_lost(h->cache))
+		r = 0;
 	img->touches++;
 	if (r < 0)
 		image_touch_end(img, NULL);
@@ -336,7 +338,7 @@ static void set_mark(struct image *img)
 	int r;
 
 	image_look_for_mark(img);
-	if (img->is_marked)
+	if (img->is_marked || cache_is_lost(image_host(img)->cache))
 		return;
 	r = guard_mark_set(atomic_load(&img->fd[GUARD_BUFFERED]), image_host(img)->uuid);
 	img->is_marked = r == 0;

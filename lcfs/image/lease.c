@@ -62,8 +62,9 @@ static int renew(struct cachehost *h)
 static int ensure(struct cachehost *h, uint64_t ns)
 {
 	LOCK_SCOPE(&h->lease.lock);
+	int r = has_left(&h->lease, clock_mono_ns(), ns) ? 0 : renew(h);
 
-	return has_left(&h->lease, clock_mono_ns(), ns) ? 0 : renew(h);
+	return r < 0 && cache_is_lost(h->cache) ? 0 : r;
 }
 
 bool lease_is_good(struct cachehost *h)
@@ -71,6 +72,9 @@ bool lease_is_good(struct cachehost *h)
 	uint64_t now = clock_mono_ns();
 
 	atomic_store(&h->lease.last_used_ns, now);
+	/* the mark on each file stands for it then (F3) */
+	if (cache_is_lost(h->cache))
+		return true;
 	return has_left(&h->lease, now, LEASE_MARGIN_NS);
 }
 
@@ -85,7 +89,7 @@ void lease_keep(struct cachehost *h)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (atomic_load(&h->lease.last_used_ns) + LEASE_NS / 2 < now)
+	if (atomic_load(&h->lease.last_used_ns) + LEASE_NS / 2 < now || cache_is_lost(h->cache))
 		return;
 	if (ensure(h, LEASE_NS / 2) < 0)
 		msg_debug("cache: the lease is not renewed");

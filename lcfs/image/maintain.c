@@ -256,7 +256,7 @@ static void tell_damage(struct image *img, const struct cache_image_info *info)
 {
 	char path[PATHNAME_BYTES];
 
-	if (info->damaged == img->damage_told)
+	if (info->damaged == img->damage_told || cache_is_lost(image_host(img)->cache))
 		return;
 	img->damage_told = info->damaged;
 	image_describe(img, path);
@@ -274,6 +274,7 @@ static bool maintain_image(struct maintain *m, struct image *img)
 		return true;
 	image_core_info(img, &info);
 	tell_damage(img, &info);
+	image_tell_lost(img);
 	if (img->is_unlinked && img->openers == 0)
 		return is_unreachable(img) && img->unlink_seq <= m->synced && unbind(img);
 	if (info.state >= IMAGE_DIRTY || info.dirty_blocks) {
@@ -451,6 +452,8 @@ static void reap(struct maintain *m, struct cachehost *h)
 {
 	bool is_room_wanted = atomic_exchange(&h->is_room_wanted, false);
 
+	if (cache_is_lost(h->cache))
+		return;
 	/* names may have grown, too, until the table cannot be written any more */
 	is_room_wanted |= maintain_is_room_short(h);
 	if (is_room_wanted && reap_images(h, true))

@@ -111,6 +111,25 @@ static void refresh(struct image *img, const struct op_stamp *recorded)
 	engine_carry(h->engine, &ob);
 }
 
+/* F3: the file was changed past the log, by lcfs itself, while the cache's device was lost. True:
+ * that settles it. */
+static bool judge_left(struct image *img, int fd, const struct cache_image_info *info)
+{
+	struct cachehost *h = image_host(img);
+
+	if (!image_has_left(fd, h, info->bind_lsn))
+		return false;
+	if (info->state >= IMAGE_DIRTY) {
+		image_set_conflict(img, IMAGE_CONFLICT,
+				   "it was written to while this cache was lost", true);
+		return true;
+	}
+	image_is_back(fd, h);
+	img->is_stamp_known = identity_stamp(fd, &img->stamp) == 0;
+	refresh(img, &info->stamp);
+	return true;
+}
+
 static void judge(struct image *img, const struct cache_image_info *info)
 {
 	struct identity_facts f = {
@@ -173,7 +192,8 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 	}
 	img->is_stamp_known = true;
 	note_path(img, old, path);
-	judge(img, info);
+	if (!judge_left(img, fd, info))
+		judge(img, info);
 }
 
 /* ---- the recorded path ---- */

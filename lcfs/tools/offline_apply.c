@@ -88,6 +88,16 @@ static must_check int open_regular(const struct applying *a, const char *path)
 	return pathname_open_file(a->dirfd, path, (a->o->is_dry ? O_RDONLY : O_RDWR) | O_NOCTTY);
 }
 
+/* F3: lcfs went on with the file alone when the cache device had failed. */
+static bool has_left(const struct applying *a, const struct settle_image *img, int fd)
+{
+	uint8_t uuid[UUID_BYTES];
+	uint64_t lsn;
+
+	return guard_left_get(fd, uuid, &lsn) == 0 &&
+	       memcmp(uuid, a->s.sb.cache_uuid, sizeof(uuid)) == 0 && img->info.bind_lsn <= lsn;
+}
+
 /* Is it the file that the cache knows? NULL, or what is wrong. */
 static const char *find_difference(const struct applying *a, const struct settle_image *img, int fd)
 {
@@ -105,6 +115,8 @@ static const char *find_difference(const struct applying *a, const struct settle
 		return "its times cannot be read";
 	if (identity_compare(&id, &img->info.identity) == IDENTITY_OTHER)
 		return "it is another file";
+	if (has_left(a, img, fd))
+		return "it was written to while this cache was lost";
 	return identity_judge(&f, &what) == IDENTITY_CONFLICT ? what : NULL;
 }
 

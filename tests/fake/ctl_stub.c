@@ -352,3 +352,10 @@ int imagedir_for_each(struct imagedir *d, int (*fn)(struct image *img, void *arg
 	}
 	return ret;
 }
+
+const char *cache_state_text(enum cache_state s)
+{
+	static const char *const text[] = { "ok", "degraded", "read-only", "failed" };
+
+	return text[s];
+}

@@ -113,6 +113,7 @@ static int carry(struct serve *s, struct action *a)
 	case ACTION_BACK_WRITE:
 		return backing_io(a);
 	case ACTION_BACK_CHECK:
+	case ACTION_BACK_LEAVE:
 	case ACTION_BACK_GROW:
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:

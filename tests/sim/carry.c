@@ -23,6 +23,7 @@ const char *sim_action_text(enum action_type type)
 		[ACTION_BACK_WRITE] = "backing write",
 		[ACTION_WORK] = "work",
 		[ACTION_BACK_CHECK] = "backing check",
+		[ACTION_BACK_LEAVE] = "backing leave",
 		[ACTION_BACK_GROW] = "backing grow",
 		[ACTION_BACK_TRUNCATE] = "backing truncate",
 		[ACTION_BACK_PUNCH] = "backing punch",
@@ -206,6 +207,8 @@ static int check_backing(struct sim_world *w, const struct action *a)
 		return BACK_CONFLICT;
 	st = &img->file->view.stamp;
 	cache_image_info(w->cache, a->image, &info);
+	if (cache_is_lost(w->cache))
+		return 0; /* the mark on the file stands for all that is recorded */
 	if (!info.is_touching && (info.stamp.size != st->size || info.stamp.mtime_ns != st->mtime ||
 				  info.stamp.ctime_ns != st->ctime))
 		sim_fail(
@@ -214,6 +217,19 @@ static int check_backing(struct sim_world *w, const struct action *a)
 			img->index, (unsigned long)info.stamp.size, (unsigned long)st->size,
 			(long)info.stamp.mtime_ns, (long)st->mtime, (long)info.stamp.ctime_ns,
 			(long)st->ctime);
+	return 0;
+}
+
+/* The mark on the file, synced (F3). */
+static int leave_cache(struct sim_world *w, const struct action *a)
+{
+	struct sim_image *img = cache_image_owner(a->image);
+
+	if (img->takes_no_mark)
+		return -EOPNOTSUPP;
+	TRACE(w, "image % leaves the cache at LSN %", img->index, a->arg);
+	img->has_left = true;
+	img->left_lsn = a->arg;
 	return 0;
 }
 
@@ -275,6 +291,8 @@ static int carry_well(struct sim_world *w, struct sim_action *sa)
 		return 0;
 	case ACTION_BACK_CHECK:
 		return check_backing(w, a);
+	case ACTION_BACK_LEAVE:
+		return leave_cache(w, a);
 	case ACTION_BACK_SYNC:
 		finish_sync(sa);
 		return 0;
@@ -317,6 +335,9 @@ bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa)
 	case ACTION_BACK_TRUNCATE:
 	case ACTION_BACK_PUNCH:
 	case ACTION_BACK_SYNC:
+		/* without a log the mark on each file stands for it (F3) */
+		if (cache_is_lost(w->cache))
+			return false;
 		return !sa->is_carried && w->store->now_ns + SIM_LEASE_MARGIN_NS > w->lease_ns;
 	default:
 		return false;
@@ -363,7 +384,9 @@ void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng)
 		TRACE(w, "part of #%", sa->id);
 		return;
 	}
-	if (rng && sa->action->type == ACTION_BACK_WRITE && rng_chance(rng, 1, 3)) {
+	/* A straight write that is read while it runs shows as a plain file's does. */
+	if (rng && sa->action->type == ACTION_BACK_WRITE && !cache_is_lost(w->cache) &&
+	    rng_chance(rng, 1, 3)) {
 		simfile_apply(sa->file, sa->change, rng);
 		TRACE(w, "part of #%", sa->id);
 		return;

@@ -187,9 +187,34 @@ static void lift_state(struct sim_world *w, struct sim_image *img)
 	sim_take(w, &ob);
 }
 
+/* F3, as the layer above has it: an image that left the cache after it was bound there is held, if
+ * the log has something for its file. True: it is. */
+static bool hold_left(struct sim_world *w, struct sim_image *img,
+		      const struct cache_image_info *info)
+{
+	struct outbox ob;
+
+	if (!img->has_left || info->bind_lsn > img->left_lsn)
+		return false;
+	TRACE(w, "image % has left the cache, state %", img->index, info->state);
+	if (info->state < IMAGE_DIRTY) {
+		img->is_stale = sim_try_refresh(w, img) != 0;
+		img->has_left = false;
+		return true;
+	}
+	outbox_init(&ob);
+	img->had_conflict = true;
+	cache_image_set_state(w->cache, img->cached, IMAGE_CONFLICT, 0, w->now, &ob);
+	sim_take(w, &ob);
+	return true;
+}
+
 static void guard(struct sim_world *w, struct sim_image *img, const struct cache_image_info *info)
 {
 	const struct simstamp *st = &img->file->view.stamp;
+
+	if (hold_left(w, img, info))
+		return;
 
 	if (info->state >= IMAGE_CONFLICT) {
 		if (!img->had_conflict && !info->poisoned)

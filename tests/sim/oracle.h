@@ -72,6 +72,7 @@ struct oracle_block {
 	uint32_t version;
 	uint64_t lost;	 /* when; 0: it is not */
 	bool is_unknown; /* a part of it was written since, and that was the last judgement */
+	bool is_left_out; /* lost, and not judged by the judgement under way */
 };
 
 struct oracle_image {
@@ -136,6 +137,8 @@ bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blo
 		       const uint8_t *data, uint64_t since) must_check;
 /* A plain file after a drain: as a read, without consequences. data has room to whole blocks. */
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
+/* The same of one that goes on without its cache: where blocks are lost it has what it had. */
+bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
 /* May the size be this, at or after `since`? */
 bool oracle_check_size(struct oracle_image *img, uint64_t size, uint64_t since) must_check;
 

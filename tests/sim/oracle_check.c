@@ -323,7 +323,7 @@ static bool complain_lost(struct oracle_image *img, uint64_t block, const char *
 }
 
 static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
-			 const uint8_t *data, uint64_t since, bool is_read)
+			 const uint8_t *data, uint64_t since, bool is_read, bool is_plain)
 {
 	struct judge j = { .before = since };
 	struct shown sh;
@@ -332,6 +332,8 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 	for (uint32_t i = 0; i < nr_blocks; i++) {
 		const struct oracle_block *b = &img->block[block + i];
 
+		if (b->lost && is_plain && !oracle_is_touched(b))
+			continue; /* whatever the file had before */
 		if (b->lost && !oracle_is_touched(b))
 			return complain_lost(img, block + i, "shows something");
 		if (b->lost &&
@@ -350,12 +352,17 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
 		       const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, block, nr_blocks, data, since, true);
+	return check_blocks(img, block, nr_blocks, data, since, true, false);
 }
 
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, 0, img->nr_blocks, data, since, false);
+	return check_blocks(img, 0, img->nr_blocks, data, since, false, false);
+}
+
+bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since)
+{
+	return check_blocks(img, 0, img->nr_blocks, data, since, false, true);
 }
 
 /* ---- recovery ---- */
@@ -367,9 +374,10 @@ struct recovery {
 	struct judge judge;
 };
 
-static bool is_trivial(const struct oracle_block *b)
+/* Nothing but the base of all, which is there for ever: an edit's event is not. */
+static bool is_trivial(const struct oracle_image *img, const struct oracle_block *b)
 {
-	return b->nr == 1 && b->piece[0]->event->is_base;
+	return b->nr == 1 && b->piece[0]->event == &img->oracle->base;
 }
 
 static bool has_failed(const struct oracle_recovered *rec, uint64_t block)
@@ -408,14 +416,14 @@ static bool is_judged(const struct recovery *r, const struct oracle_recovered *r
 }
 
 /* What a lost block is from now on. */
-static void settle_lost(const struct recovery *r, const struct oracle_recovered *rec)
+static void settle_lost(const struct oracle_recovered *rec)
 {
 	for (uint64_t i = 0; i < rec->img->nr_blocks; i++) {
 		struct oracle_block *b = &rec->img->block[i];
 
 		if (!b->lost)
 			continue;
-		if (!has_failed(rec, i) && is_judged(r, rec, i)) {
+		if (!b->is_left_out) {
 			oracle_found(rec->img, i);
 			continue;
 		}
@@ -433,16 +441,16 @@ static bool match_image(struct recovery *r, const struct oracle_recovered *rec)
 			if (!r->shown)
 				abort();
 		}
-		if (rec->img->block[b].lost && !is_judged(r, rec, b)) {
-			if (r->o->text[0])
-				return false;
+		rec->img->block[b].is_left_out = rec->img->block[b].lost && !is_judged(r, rec, b);
+		if (r->o->text[0])
+			return false;
+		if (rec->img->block[b].is_left_out)
 			continue;
-		}
 		if (!rec->img->block[b].lost && has_failed(rec, b))
 			return complain_lost(rec->img, b, "cannot be read, and was never lost");
 		if (!match_block(rec->img, b, rec->data + b * ORACLE_BLOCK, &r->shown[r->nr]))
 			return false;
-		r->nr += !is_trivial(&rec->img->block[b]);
+		r->nr += !is_trivial(rec->img, &rec->img->block[b]);
 	}
 	return true;
 }
@@ -555,7 +563,7 @@ bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec
 	is_good = is_good && judge_all(&r) && check_sizes(&r, rec, nr);
 	if (is_good && settle) {
 		for (uint32_t i = 0; i < nr; i++)
-			settle_lost(&r, &rec[i]);
+			settle_lost(&rec[i]);
 		for (uint32_t i = 0; i < r.nr; i++)
 			settle_block(&r.shown[i]);
 		for (uint32_t i = 0; i < nr; i++)

@@ -6,8 +6,10 @@
  * conflicts are lifted, time passes, until it is answered. If it never is, drive.c reports the
  * hang.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/align.h"
 #include "tests/sim/plan.h"
@@ -431,6 +433,73 @@ static void turn(struct sim_world *w, const struct plan *p)
 		calm_down(w);
 }
 
+/* ---- a device that fails ---- */
+
+static bool is_device_write(const struct action *a)
+{
+	return a->type == ACTION_LOG_WRITE || a->type == ACTION_DEV_WRITE ||
+	       a->type == ACTION_FLUSH;
+}
+
+/* Now and then one fails, and nobody is to notice; not so many in a row that the device is given
+ * up. */
+static int fail_rarely(struct sim_world *w, const struct action *a)
+{
+	if (!is_device_write(a))
+		return 0;
+	if (w->has_fault) {
+		w->has_fault = a->type != ACTION_FLUSH;
+		return 0;
+	}
+	w->has_fault = rng_chance(&w->rng, 1, 30);
+	return w->has_fault ? -EIO : 0;
+}
+
+static int fail_all(struct sim_world *w, const struct action *a)
+{
+	(void)w;
+	return is_device_write(a) ? -EIO : 0;
+}
+
+static void check_file(struct sim_world *w, const struct sim_image *img)
+{
+	uint64_t bytes = (uint64_t)img->model->nr_blocks * ORACLE_BLOCK, since;
+	const struct simface *face = &img->file->view;
+	uint8_t *data = calloc(1, bytes);
+
+	if (!data)
+		abort();
+	memcpy(data, face->bytes, min(bytes, face->stamp.size));
+	since = oracle_now(w->oracle);
+	sim_check(w, oracle_check_left(img->model, data, since));
+	sim_check(w, oracle_check_size(img->model, face->stamp.size, since));
+	free(data);
+}
+
+/* The device takes no more writes, in the middle of everything: all goes on, and in the end all is
+ * in the plain files. */
+static void lose_device(struct sim_world *w, struct plan *p)
+{
+	calm_down(w);
+	p->kind[PLAN_EDIT] = p->kind[PLAN_CONFLICT] = 0;
+	p->kind[PLAN_RENAME] = p->kind[PLAN_UNLINK] = p->kind[PLAN_REFUSE] = 0;
+	for (uint64_t n = rng_range(&w->rng, 1, 400); n; n--)
+		turn(w, p);
+	TRACE(w, "*** the device fails", 0);
+	w->fault = fail_all;
+	for (uint64_t n = rng_range(&w->rng, 1, 1500); n; n--)
+		turn(w, p);
+	calm_down(w);
+	(void)sim_wait(w, sim_start_sync(w, NULL));
+	if (sim_wait(w, sim_start_sync(w, NULL)))
+		sim_fail(w, "a sync has failed");
+	if (cache_is_lost(w->cache))
+		for (uint32_t i = 0; i < w->conf.nr_images; i++)
+			check_file(w, &w->image[i]);
+	w->fault = NULL;
+	sim_daemon_death(w, true);
+}
+
 /* ---- cycles ---- */
 
 static void crash(struct sim_world *w, const struct plan *p)
@@ -518,14 +587,20 @@ uint64_t plan_run(const struct sim_conf *conf, const struct plan_run *run)
 	sim_mount(w);
 	for (w->cycle = 1; w->cycle <= run->cycles; w->cycle++) {
 		plan_mood(&p, &w->conf, &w->rng);
+		w->has_fault = false;
+		w->fault = rng_chance(&w->rng, 1, 3) ? fail_rarely : NULL;
 		TRACE(w, "=== cycle %: % requests at once, up to % blocks, % hot", w->cycle,
 		      p.max_requests, p.max_blocks, p.hot_blocks);
 		for (uint64_t n = rng_range(&w->rng, 1, 2 * run->turns); n; n--)
 			turn(w, &p);
 		end_cycle(w, &p);
+		w->fault = NULL;
 		recover(w, &p);
 	}
-	end_life(w);
+	if (rng_chance(&w->rng, 1, 3))
+		lose_device(w, &p);
+	else
+		end_life(w);
 	crashes = w->crashes;
 	sim_free(w);
 	return crashes;

@@ -55,6 +55,9 @@ struct sim_image {
 	bool may_fail;		      /* errors are excused */
 	bool had_conflict;	      /* its state may be found in the log again */
 	bool is_edited;		      /* by somebody else, while it was clean */
+	bool takes_no_mark;	      /* of an image that has left the cache (F3) */
+	bool has_left;		      /* that mark is on the file, */
+	uint64_t left_lsn;	      /* with this LSN */
 	bool is_stale;		      /* the core could not take over the edit yet */
 	uint64_t checked, checked_ns; /* monitor: what its last ACTION_BACK_CHECK found, and when */
 	uint32_t nr_checks;	      /* since anything happened */
@@ -155,6 +158,7 @@ struct sim_world {
 	bool can_tear;
 	int (*fault)(struct sim_world *w, const struct action *a); /* 0 or -errno for it; or NULL */
 
+	bool has_fault; /* one that was random; no flush has succeeded since */
 	bool is_faulty; /* the device has failed: errors are excused until the next mount */
 	bool is_ending; /* cache_shutdown() is under way */
 	bool has_ended; /* and done */

@@ -2,5 +2,5 @@
 # E4: a truncate of a backing file counts as done before it is stable.
 #@ lcfs/cache/op.c
 /^static void effect_done\(/,/^}/s/a->type != ACTION_BACK_SYNC\)/false)/
-#@ lcfs/cache/migrate.c
+#@ lcfs/cache/migrate_effects.c
 /^static void effect_done\(/,/^}/s/if \(result == 0 && a->type != ACTION_BACK_SYNC\)/a->len = a->off; a->off = a->type == ACTION_BACK_TRUNCATE; if (false)/

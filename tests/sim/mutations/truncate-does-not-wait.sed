@@ -3,4 +3,4 @@
 #@ lcfs/cache/range.c
 s/if \(migrate_overlaps\(c, img, r->first, r->last\)\)/if (false)/
 #@ lcfs/cache/op.c
-s/\} else if \(op->image->in_batch\) \{/} else if (false) {/
+s/\} else if \(op->image->in_batch \|\| /} else if (/

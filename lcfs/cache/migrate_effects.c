@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a migration batch does to files before it has data for them: the mark that an image leaves a
+ * lost cache (F3), and effects of operations that are pending (E3). */
+#include "lcfs/cache/lost.h"
+#include "lcfs/cache/migrate.h"
+
+/* F3, in place of touching: nothing of it goes past the log before its file says that it does. */
+bool migrate_start_leave(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		if (m->item[i].ram)
+			m->item[i].img->lost.is_wanted = true;
+	list_for_each_entry(img, &m->images, batch_node)
+		if (!img->batch_failed && !img->lost.has_left && lost_wants_batch(img))
+			migrate_issue_image(c, img, ACTION_BACK_LEAVE, ob);
+	return m->pending > 0;
+}
+
+/* One that only the device has blocks of leaves when some of them could be read. */
+bool migrate_start_late_leave(struct cache *c, struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+	struct cache_image *img;
+
+	if (!c->failed)
+		return false;
+	list_for_each_entry(img, &m->images, batch_node)
+		img->batch_items = 0;
+	for (uint32_t i = 0; i < m->nr_items; i++)
+		m->item[i].img->batch_items += !m->item[i].is_failed;
+	list_for_each_entry(img, &m->images, batch_node) {
+		if (img->batch_failed || img->lost.has_left)
+			continue;
+		if (img->batch_items)
+			migrate_issue_image(c, img, ACTION_BACK_LEAVE, ob);
+		else
+			img->batch_failed = true;
+	}
+	return m->pending > 0;
+}
+
+/* ---------------------------------------------------------------- pending effects */
+
+static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
+			struct outbox *ob);
+
+/* An operation that is under way will do it itself, once it is durable (B5). */
+static bool belongs_to_op(const struct cache *c, const struct cache_image *img)
+{
+	const struct cache_op *op;
+
+	if (c->failed && !img->lost.is_open)
+		return false;
+	list_for_each_entry(op, &img->ops, s.node) {
+		if (!op->s.range.is_linked || op->s.range.is_pending || !op->s.lsn)
+			continue;
+		if (op->type == CACHE_OP_TRUNCATE && op->off == img->backing_valid)
+			return true;
+		if (op->type == CACHE_OP_PUNCH && img->nr_punches &&
+		    img->punch[0].offset == op->off && img->punch[0].bytes == op->len)
+			return true;
+	}
+	return false;
+}
+
+/* The next pending effect of the image; false: none. */
+static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
+{
+	struct action *a = &img->sync;
+
+	if (img->batch_failed || !imgtab_has_pending(img))
+		return false;
+	if (belongs_to_op(c, img)) {
+		migrate_image_failed(c, img, -EAGAIN, now);
+		return false;
+	}
+	memset(a, 0, sizeof(*a));
+	list_init(&a->node);
+	a->is_migration = true;
+	a->image = img;
+	a->complete = effect_done;
+	if (img->backing_valid != UINT64_MAX) {
+		a->type = ACTION_BACK_TRUNCATE;
+		a->off = img->backing_valid;
+	} else {
+		a->type = ACTION_BACK_PUNCH;
+		a->off = img->punch[0].offset;
+		a->len = img->punch[0].bytes;
+	}
+	c->migrate->pending++;
+	outbox_add(ob, a);
+	return true;
+}
+
+static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
+			struct outbox *ob)
+{
+	struct cache_image *img = container_of(a, struct cache_image, sync);
+	struct migrate *m = c->migrate;
+
+	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+		a->len = a->off;
+		a->off = a->type == ACTION_BACK_TRUNCATE;
+		a->type = ACTION_BACK_SYNC;
+		a->arg = 0;
+		outbox_add(ob, a);
+		return;
+	}
+	img->effect_seq++;
+	m->pending--;
+	if (result < 0) {
+		migrate_image_failed(c, img, result, now);
+	} else if (a->off) {
+		if (img->backing_valid >= a->len)
+			img->backing_valid = UINT64_MAX;
+	} else if (img->nr_punches) {
+		img->nr_punches--;
+		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
+	}
+	issue_effect(c, img, now, ob);
+	if (m->pending == 0)
+		migrate_next_phase(c, now, ob);
+}
+
+bool migrate_start_effects(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->migrate->images, batch_node)
+		issue_effect(c, img, now, ob);
+	return c->migrate->pending > 0;
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Images of a cache whose device is lost: the mark that says so (F3), and what is told of blocks
+ * that only the device had.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/align.h"
+#include "common/cleanup.h"
+#include "common/messages.h"
+#include "lcfs/image/image_private.h"
+
+#define RANGES_TOLD 4
+
+/* ---- the mark ---- */
+
+int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn)
+{
+	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	char path[PATHNAME_BYTES];
+	int r = guard_left_set(fd, h->uuid, lsn);
+
+	mutex_assert_held(&img->lock);
+	atomic_store(&img->is_changed, true);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0) {
+		image_describe(img, path);
+		msg_err("%s: read-only from now on: its cache device is lost, and its file cannot "
+			"be marked as newer than the cache (extended attribute user.lcfs.left: %s)",
+			path, strerror(-r));
+	}
+	return r;
+}
+
+bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn)
+{
+	uint8_t uuid[FORMAT_UUID_BYTES];
+	uint64_t lsn;
+
+	return guard_left_get(fd, uuid, &lsn) == 0 && memcmp(uuid, h->uuid, sizeof(uuid)) == 0 &&
+	       bind_lsn <= lsn;
+}
+
+void image_is_back(int fd, const struct cachehost *h)
+{
+	uint8_t uuid[FORMAT_UUID_BYTES];
+	uint64_t lsn;
+
+	if (guard_left_get(fd, uuid, &lsn) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
+		return;
+	if (guard_left_clear(fd) < 0)
+		msg_debug("backing file: the mark that it left the cache cannot be removed");
+}
+
+/* ---- what is lost ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void put_ranges(const uint64_t *block, uint64_t nr, char *text, size_t size)
+{
+	unsigned int told = 0;
+	size_t at = 0;
+
+	for (uint64_t i = 0, k; i < nr && at < size; i = k, told++) {
+		for (k = i + 1; k < nr && block[k] == block[k - 1] + 1; k++)
+			;
+		if (told == RANGES_TOLD) {
+			snprintf(text + at, size - at, ", and more");
+			return;
+		}
+		at += (size_t)snprintf(text + at, size - at, "%s%" PRIu64 " to %" PRIu64,
+				       told ? ", " : "", block[i] * BLOCK_BYTES,
+				       (block[k - 1] + 1) * BLOCK_BYTES - 1);
+	}
+}
+
+void image_tell_lost(struct image *img)
+{
+	struct cache_image_info info;
+	CLEANUP_FREE uint64_t *block = NULL;
+	char path[PATHNAME_BYTES], ranges[400] = "?";
+	uint64_t nr;
+
+	mutex_assert_held(&img->lock);
+	if (!img->cached || !cache_is_lost(image_host(img)->cache))
+		return;
+	image_core_info(img, &info);
+	if (info.lost_blocks == img->lost_told)
+		return;
+	img->lost_told = info.lost_blocks;
+	if (!info.lost_blocks)
+		return;
+	block = calloc(info.lost_blocks, sizeof(*block));
+	nr = block ? cache_lost_blocks(image_host(img)->cache, img->cached, block,
+				       info.lost_blocks) :
+		     0;
+	if (nr) {
+		qsort(block, nr, sizeof(*block), compare);
+		put_ranges(block, nr, ranges, sizeof(ranges));
+	}
+	image_describe(img, path);
+	msg_err("%s: %" PRIu64 " blocks of 4 KiB were only on the cache device that is lost (bytes "
+		"%s): reading them fails until they are overwritten",
+		path, info.lost_blocks, ranges);
+}
+
+static int tell_at_end(struct image *img, void *arg)
+{
+	LOCK_SCOPE(&img->lock);
+
+	if (image_host(img) == arg) {
+		img->lost_told = 0;
+		image_tell_lost(img);
+	}
+	return 0;
+}
+
+void cachehost_tell_lost(struct cachehost *h)
+{
+	struct cache_status st;
+
+	if (!h->cache || !cache_is_lost(h->cache))
+		return;
+	(void)imagedir_for_each(h->dir, tell_at_end, h);
+	cache_status(h->cache, &st);
+	if (st.dirty_blocks > st.lost_blocks)
+		msg_err("cache %u: %" PRIu64 " blocks of 4 KiB could not be written to their image "
+			"files",
+			(unsigned int)h->id, st.dirty_blocks - st.lost_blocks);
+}
