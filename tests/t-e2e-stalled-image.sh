@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # An image that cannot be migrated (in conflict; its backing file takes nothing) does not stop the
-# others, which write many times what the log holds; it keeps to its share, and nothing of it is lost.
+# others, which write many times what the log holds; it keeps to its share, and loses nothing.
 . "${top_srcdir:?}/tests/functions.sh"
 . "${top_srcdir:?}/tests/lcctl_lib.sh"
 set -eu

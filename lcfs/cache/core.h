@@ -31,7 +31,7 @@ enum log_purpose {
 	PURPOSE_USER = 4,
 	PURPOSE_OP = 3,
 	PURPOSE_CLEANER = 1,
-	/* All that keeps the tail's segment, at once: it fits one segment, and then the tail moves. */
+	/* All that keeps the tail's segment, at once: it fits one segment, and the tail moves. */
 	PURPOSE_WAY_OUT = 0,
 };
 
