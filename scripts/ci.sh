@@ -37,8 +37,8 @@ phase_lint() {
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
 		scripts/quickstart scripts/coverage scripts/lcfs-plot scripts/plot-example \
-		.ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate tests/powercut/mutate \
-		tests/powercut/powercut completion/lcfs \
+		.ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate \
+		tests/powercut/mutate tests/powercut/powercut completion/lcfs \
 		debian/tests/smoke) || failed=1
 	(cd "$top/tests/guest" && shellcheck -S warning -e SC1090,SC1091 run build-base \
 		newcomer newcomer-root newcomer-tour inside/*) || failed=1

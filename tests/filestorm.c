@@ -14,8 +14,7 @@
  * over, TERM comes, or the mount's daemon has died. check compares all of them, and their names.
  *
  * -e: the backing store may refuse what it is asked for (ENOSPC, EDQUOT, EROFS, EIO): what was
- * refused has happened or not. -l: a line in LOG for each operation, for whoever looks for a mistake.
- * -p: no write through mappings.
+ * refused has happened or not. -l: a line in LOG for each operation. -p: no write through mappings.
  *
  * Prints the number of operations so far. Exit status: 0, 1 for what is wrong, 2 for wrong usage.
  */
@@ -115,13 +114,12 @@ static void close_slot(struct worker *w, int slot)
 /* A descriptor, kept open; -1 with errno. */
 static int open_slot(struct worker *w, int slot, bool is_direct)
 {
-	int *fd = is_direct ? &w->direct[slot] : &w->fd[slot];
+	int *fd = is_direct ? &w->direct[slot] : &w->fd[slot], direct = is_direct ? O_DIRECT : 0;
 	char name[16];
 
 	name_of(slot, name);
 	if (*fd < 0)
-		*fd = openat(w->dir, name,
-			     O_RDWR | O_NOFOLLOW | O_CLOEXEC | (is_direct ? O_DIRECT : 0));
+		*fd = openat(w->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | direct);
 	return *fd;
 }
 

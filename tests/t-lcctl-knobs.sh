@@ -40,6 +40,9 @@ refused 1 'no such knob' "$LCCTL" get nothing
 refused 1 'no such knob' "$LCCTL" get -m "$mnt" ../version
 refused 1 'No such file' "$LCCTL" get ../version
 refused 1 'no such knob' "$LCCTL" set caches/1/allow_migrate 1
+refused 1 'no such knob' "$LCCTL" get caches/1/allow_migrate
+refused 1 'No such file' "$LCCTL" set no/where allow_migrate 1
+refused 2 'to what' "$LCCTL" set "$mnt/" allow_migrate
 refused 1 'is a knob of images' "$LCCTL" get size
 refused 1 'has no cache 7' "$LCCTL" get --cache 7
 refused 1 'of which of them' "$LCCTL" get --cache 1 --image a.img

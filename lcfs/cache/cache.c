@@ -394,8 +394,8 @@ void cache_status(struct cache *c, struct cache_status *st)
 		st->dirty_since_ns = ages_oldest(&c->ages, &c->ages.all) - c->info.real_ns;
 	st->free_segments = l->free_segments;
 	st->ram_bytes = index_bytes(&c->index) + c->nr_segments * sizeof(struct segment) +
-			c->nr_records * sizeof(struct record) + migrate_ram(c) + cleaner_ram(c) + scrub_ram(c) +
-			max(c->sb.table[0].bytes, c->sb.table[1].bytes) +
+			c->nr_records * sizeof(struct record) + migrate_ram(c) + cleaner_ram(c) +
+			scrub_ram(c) + max(c->sb.table[0].bytes, c->sb.table[1].bytes) +
 			c->conf.merge_buffers * 2ull * BLOCK_BYTES;
 	st->durable_lsn = l->durable_lsn;
 	st->written_lsn = l->written_lsn;

@@ -219,8 +219,8 @@ static bool is_wanted(struct cache *c, uint64_t now)
 	uint64_t n;
 
 	if (k->phase != CLEANER_IDLE || c->failed || c->is_stopping ||
-	    !(log_is_short(c) || scrub_wants_tail(c)) ||
-	    now < k->not_before_ns || c->super.phase != SUPER_IDLE ||
+	    !(log_is_short(c) || scrub_wants_tail(c)) || now < k->not_before_ns ||
+	    c->super.phase != SUPER_IDLE ||
 	    super_tail_candidate(c, UINT64_MAX) > c->tail)
 		return false;
 	n = nr_movable(c, now);

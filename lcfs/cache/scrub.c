@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The scrub: reads what the log holds, though nobody has asked for it, and looks whether it is still
- * what was written. Damage that is found while there is a second copy, or while the data can still
- * be written again by whoever has it, is no loss yet.
+ * The scrub: reads what the log holds, though nobody has asked for it, and looks whether it is
+ * still what was written. Damage that is found while there is a second copy, or while the data
+ * can still be written again by whoever has it, is no loss yet.
  *
  * A pass goes through the segments by slot, one at a time, with one read in flight:
  *
@@ -12,8 +12,8 @@
  *     poison_found(): a clean one is dropped, a dirty one is lost. That takes two finds of a dirty
  *     block, so a segment with a first find is read again a little later.
  *   - Headers and operations of the records from the tail on: without one of them a recovery would
- *     come to an end there, and refuse the cache. The data of such a segment is intact here and now,
- *     so migration runs until the tail has passed it, whatever the load is.
+ *     come to an end there, and refuse the cache. The data of such a segment is intact here and
+ *     now, so migration runs until the tail has passed it, whatever the load is.
  *   - A read that fails is made again block by block.
  *
  * What is only in RAM so far, or not durable yet, is left out. A segment is pinned while it is
@@ -141,7 +141,8 @@ static uint32_t first_cbn(const struct cache *c)
 /* Is it needed for a recovery? */
 static bool has_headers(const struct cache *c, const struct segment *seg)
 {
-	return seg->state == SEGMENT_CLOSED && seg->id >= c->tail && seg->last_lsn >= seg->first_lsn;
+	return seg->state == SEGMENT_CLOSED && seg->id >= c->tail &&
+	       seg->last_lsn >= seg->first_lsn;
 }
 
 static bool is_readable(const struct cache *c, const struct segment *seg)
@@ -270,7 +271,8 @@ static bool is_record_sound(const struct cache *c, uint32_t start)
 
 		block += !(flags & ENTRY_NO_DATA);
 		if ((flags & ENTRY_OP) && h->dirty[i] &&
-		    (s->verdict[block] || checksum_block(block_at(s, block)) != le32_get(h->sum[i])))
+		    (s->verdict[block] ||
+		     checksum_block(block_at(s, block)) != le32_get(h->sum[i])))
 			return false;
 	}
 	return true;

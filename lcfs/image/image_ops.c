@@ -170,7 +170,7 @@ static int fallocate_bound(struct image *img, const struct fallocate_args *a)
 	bool zeroes = a->mode & FALLOC_FL_ZERO_RANGE;
 	int r = 0;
 
-	/* what can be refused is refused before anything changes: the kernel would keep old pages */
+	/* what can be refused is so before anything changes: the kernel would keep old pages */
 	if (!(a->mode & FALLOC_FL_PUNCH_HOLE))
 		r = reserve_space(img, a);
 	if (r == -EOPNOTSUPP && zeroes)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/messages.h"
 #include "common/nsec.h"
@@ -216,6 +217,16 @@ static bool looks_like_path(const char *text)
 	return text[n] == '/' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
 }
 
+/* A knob's own path in the control tree, caches/1/NAME, is a wrong name of a knob, not a place that
+ * is not there. */
+static bool may_be_knob(const struct lcctl *c)
+{
+	const char *text = c->operand[0];
+
+	return strstr(c->verb->operands, "KNOB") && c->nr_operands <= c->verb->most &&
+	       *text != '/' && *text != '.' && access(text, F_OK) < 0 && errno == ENOENT;
+}
+
 static bool has_path_in_mount(const struct lcctl *c, int from)
 {
 	struct tree t;
@@ -234,7 +245,7 @@ static bool is_mount_operand(const struct lcctl *c)
 	if (lcctl_has(c, OPT_MOUNT) || c->nr_operands <= c->verb->least || c->nr_operands == 0)
 		return false;
 	if (strncmp(operands, "[PATH] ", 7) == 0)
-		return looks_like_path(text);
+		return looks_like_path(text) && !may_be_knob(c);
 	return strncmp(operands, "[MNT] ", 6) == 0 && tree_is_mount(text) &&
 	       !has_path_in_mount(c, 1);
 }

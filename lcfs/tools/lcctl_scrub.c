@@ -2,8 +2,8 @@
 /*
  * lcctl scrub: a pass over the log of one cache or of all.
  *
- * The daemon makes the pass (`caches/<id>/scrub`), and goes on with it if lcctl is interrupted. What
- * it has found is what its counters say more than before.
+ * The daemon makes the pass (`caches/<id>/scrub`), and goes on with it if lcctl is interrupted.
+ * What it has found is what its counters say more than before.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,7 +146,7 @@ int lcctl_scrub(const struct lcctl *c)
 		if (!scrub_start(&t, &list[i]))
 			return EXIT_FAILED;
 	if (!scrub_wait(&t, list, n, is_quiet)) {
-		msg_err("scrub: interrupted; it goes on in the daemon, 'lcctl set scrub 0' ends it");
+		msg_err("scrub: interrupted; the daemon goes on: 'lcctl set scrub 0' ends it");
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < n; i++)

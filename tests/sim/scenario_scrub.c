@@ -263,5 +263,6 @@ SCENARIO_SUITE("scrub", test_a_pass_over_what_is_sound_finds_nothing,
 	       test_a5_scrub_gets_the_tail_past_a_damaged_header,
 	       test_a5_scrub_gets_the_tail_past_damaged_operations,
 	       test_f4_scrub_finds_the_block_that_cannot_be_read,
-	       test_f4_scrub_excuses_a_read_that_works_again, test_the_background_goes_on_at_its_rate,
+	       test_f4_scrub_excuses_a_read_that_works_again,
+	       test_the_background_goes_on_at_its_rate,
 	       test_a_pass_ends_with_the_cache)
