@@ -34,6 +34,7 @@
 #include <stdlib.h>
 
 #include "common/nsec.h"
+#include "common/prefault.h"
 
 #define RETRY_NS NSEC_PER_SEC
 #define RETRIES_SHIFT_MAX 5
@@ -59,6 +60,11 @@ int migrate_init(struct cache *c)
 	m->run = calloc(m->nr_pages, sizeof(*m->run));
 	m->iov = calloc(m->nr_pages, sizeof(*m->iov));
 	m->order = calloc(m->nr_pages, sizeof(*m->order));
+	prefault(m->memory, (size_t)m->nr_pages * BLOCK_BYTES);
+	prefault(m->item, m->nr_pages * sizeof(*m->item));
+	prefault(m->run, m->nr_pages * sizeof(*m->run));
+	prefault(m->iov, m->nr_pages * sizeof(*m->iov));
+	prefault(m->order, m->nr_pages * sizeof(*m->order));
 	return m->memory && m->item && m->run && m->iov && m->order ? 0 : -ENOMEM;
 }
 

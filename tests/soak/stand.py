@@ -374,6 +374,8 @@ class Stand:
         for pid in self.find_daemons():
             os.kill(pid, signal.SIGKILL)
         pools = self.pools()
+        if self.is_mounted(self.mnt):  # whoever waits for the daemon waits no more
+            self.run('umount', '-f', self.mnt, may_fail=True)
         steps = [(self.umount_fs, point) for point in reversed(self.mounts)
                  if point != self.work + '/store']
         steps += [(self.detach, device) for device in reversed(self.loops)
