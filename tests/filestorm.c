@@ -14,7 +14,7 @@
  * over, TERM comes, or the mount's daemon has died. check compares all of them, and their names.
  *
  * -e: the backing store may refuse what it is asked for (ENOSPC, EDQUOT, EROFS, EIO): what was
- * refused has happened or not. -l: a line in LOG for each operation, for whoever looks for a mistake.
+ * refused has happened or not. -l: a line in LOG for each operation, to look for mistakes in.
  * -p: no write through mappings.
  *
  * Prints the number of operations so far. Exit status 1: something is wrong; 2: wrong usage.
