@@ -16,7 +16,7 @@
  * -e: the backing store may refuse what it is asked for (ENOSPC, EDQUOT, EROFS, EIO): what was
  * refused has happened or not. -l: a line in LOG for each operation. -p: no write through mappings.
  *
- * Prints the number of operations so far. Exit status: 0, 1 for what is wrong, 2 for wrong usage.
+ * Prints the number of operations so far. Exit status 1: something is wrong; 2: wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -305,7 +305,7 @@ static enum outcome do_unlink(struct worker *w, int slot)
 {
 	struct slot *s = model_begin(w->m, slot);
 	int orphan = below(&w->random, 2) ? open_slot(w, slot, false) : -1;
-	enum outcome out = DONE;
+	enum outcome out;
 	char name[16];
 
 	name_of(slot, name);
@@ -379,8 +379,7 @@ static enum outcome do_sync(struct worker *w, int slot)
 {
 	int fd = open_slot(w, slot, false);
 
-	if (below(&w->random, 8) == 0)
-		fd = w->dir;
+	fd = below(&w->random, 8) ? fd : w->dir;
 	if (fd < 0 || fsync(fd) < 0)
 		return failed(w, slot, "sync");
 	return DONE;
@@ -417,8 +416,6 @@ static enum outcome step(struct worker *w, int slot)
 	close_slot(w, slot);
 	return DONE;
 }
-
-/* ---- the program ---- */
 
 static void *check_files(void *arg)
 {

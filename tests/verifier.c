@@ -319,7 +319,7 @@ static int do_write(struct run *r)
 	if (n < 0)
 		return errno;
 	if (n != (ssize_t)iov.iov_len)
-		return EIO;
+		return r->may_refuse ? ENOSPC : EIO;
 	acknowledge(r);
 	f->writes++;
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/nsec.h"
+#include "common/prefault.h"
 #include "lcfs/cache/cleaner.h"
 #include "lcfs/cache/pool.h"
 #include "lcfs/cache/scrub.h"
@@ -282,6 +283,7 @@ static int init_merge(struct cache *c)
 	c->merge_mem = aligned_alloc(BLOCK_BYTES, (size_t)c->conf.merge_buffers * 2 * BLOCK_BYTES);
 	if (!c->merge_mem)
 		return -ENOMEM;
+	prefault(c->merge_mem, (size_t)c->conf.merge_buffers * 2 * BLOCK_BYTES);
 	for (uint32_t i = 0; i < c->conf.merge_buffers; i++) {
 		struct list *node = (void *)(c->merge_mem + (size_t)i * 2 * BLOCK_BYTES);
 

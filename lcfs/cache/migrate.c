@@ -33,6 +33,7 @@
 #include <stdlib.h>
 
 #include "common/nsec.h"
+#include "common/prefault.h"
 #include "lcfs/cache/cleaner.h"
 #include "lcfs/cache/poison.h"
 #include "lcfs/cache/shares.h"
@@ -60,6 +61,11 @@ int migrate_init(struct cache *c)
 	m->run = calloc(m->nr_pages, sizeof(*m->run));
 	m->iov = calloc(m->nr_pages, sizeof(*m->iov));
 	m->order = calloc(m->nr_pages, sizeof(*m->order));
+	prefault(m->memory, (size_t)m->nr_pages * BLOCK_BYTES);
+	prefault(m->item, m->nr_pages * sizeof(*m->item));
+	prefault(m->run, m->nr_pages * sizeof(*m->run));
+	prefault(m->iov, m->nr_pages * sizeof(*m->iov));
+	prefault(m->order, m->nr_pages * sizeof(*m->order));
 	return m->memory && m->item && m->run && m->iov && m->order ? 0 : -ENOMEM;
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "common/checksum.h"
+#include "common/prefault.h"
 
 static void kick(struct cache *c, uint64_t now, struct outbox *ob);
 
@@ -29,6 +30,8 @@ int super_init(struct cache *c)
 	list_init(&s->inflight);
 	s->block = aligned_alloc(BLOCK_BYTES, BLOCK_BYTES);
 	s->table = aligned_alloc(BLOCK_BYTES, bytes);
+	prefault(s->block, BLOCK_BYTES);
+	prefault(s->table, bytes);
 	return s->block && s->table ? 0 : -ENOMEM;
 }
 

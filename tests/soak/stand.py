@@ -348,16 +348,25 @@ class Stand:
                                     '%s/.lcctl/%s' % (self.mnt, name)], stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, check=False)
                 out.write('--- %s\n%s\n' % (name, r.stdout))
-            for pid in self.find_daemons():
-                if shutil.which('gdb'):
+            for pid in [self.pid]:
+                if shutil.which('gdb') and not is_gone(pid):
                     r = subprocess.run(['timeout', '-k', '1', '60', 'gdb', '-p', str(pid), '-batch',
                                         '-ex', 'thread apply all bt'], stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                        text=True, check=False)
                     out.write('--- threads of %d\n%s\n' % (pid, r.stdout))
 
+    def abort(self):
+        """Whoever waits for the daemon waits no more. Before anything looks for its command line:
+        that may have to wait for it, too."""
+        if self.pid and not is_gone(self.pid):
+            os.kill(self.pid, signal.SIGKILL)
+        if self.is_mounted(self.mnt):
+            self.run('umount', '-f', self.mnt, may_fail=True)
+
     def freeze(self):
         """After an error: the daemon ends as it is, its RAM buffers are kept with the rest."""
+        self.abort()
         pids = self.find_daemons()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -371,6 +380,7 @@ class Stand:
         for child in self.children:
             if child.poll() is None:
                 child.kill()
+        self.abort()
         for pid in self.find_daemons():
             os.kill(pid, signal.SIGKILL)
         pools = self.pools()
