@@ -591,20 +591,6 @@ void cache_clear_stat(struct cache *c);
  * views; takes no lock. */
 void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate);
 
-/* Passes over the log that read what it holds and check it. Numbers are since cache_open(). */
-struct cache_scrub_status {
-	bool is_running;
-	uint64_t done, total; /* segments, of the pass under way or the last one */
-	uint64_t passes;      /* that went to the end */
-	int64_t last_ns;      /* end of the last one, wall clock; 0: none */
-	uint64_t blocks;      /* read */
-	/* damaged: clean blocks, which are dropped; dirty ones, which are lost; segments with a
-	 * record header that a recovery would need */
-	uint64_t bad_clean, bad_dirty, bad_headers;
-	uint64_t bad_segment; /* the last of those, 0: the tail has passed all of them */
-};
-void cache_scrub_status(struct cache *c, struct cache_scrub_status *st);
-
 /* Checks all invariants by a full walk; for the simulation and PARANOID builds. 0, or -EUCLEAN with
  * a line. */
 int cache_check(struct cache *c, char *text, size_t size) must_check;

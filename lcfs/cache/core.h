@@ -23,6 +23,7 @@
 #include "lcfs/cache/index.h"
 #include "lcfs/cache/lost_types.h"
 #include "lcfs/cache/pace.h"
+#include "lcfs/cache/poison_types.h"
 
 #define CACHE_LOCK_RANK 200
 
@@ -274,15 +275,6 @@ struct super {
 struct migrate;
 struct cleaner;
 struct scrub;
-
-/* A dirty block that was found damaged, and may be poisoned when it is found so again. */
-#define SUSPECTS_MAX 32u
-struct suspect {
-	uint64_t position; /* log_position(), 0: none */
-	uint64_t since_ns, next_ns;
-	uint64_t flushes; /* cache.nr_flushed at first */
-	bool is_sure;
-};
 
 struct cache {
 	struct mutex lock;

@@ -30,6 +30,7 @@
 #include "common/nsec.h"
 #include "lcfs/cache/poison.h"
 #include "lcfs/cache/scrub.h"
+#include "lcfs/cache/scrub_status.h"
 
 #define LOOKS_MAX 64u /* segments without anything in them, passed over under the lock at a time */
 #define AGAIN_NS (NSEC_PER_SEC + NSEC_PER_SEC / 16) /* poison.c wants a second between two finds */

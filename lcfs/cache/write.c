@@ -23,6 +23,7 @@
 #include "common/nsec.h"
 #include "lcfs/cache/cleaner.h"
 #include "lcfs/cache/poison.h"
+#include "lcfs/cache/sectors.h"
 
 /* ---------------------------------------------------------------- chunks */
 
@@ -58,14 +59,6 @@ static void next_chunk(struct cache *c, struct cache_write *w)
 	w->s.is_ready = false;
 }
 
-/* Sectors from byte a to byte b of a block, those partly covered included. */
-static uint8_t sectors(uint32_t a, uint32_t b)
-{
-	uint32_t from = a / SECTOR_BYTES, to = (b + SECTOR_BYTES - 1) / SECTOR_BYTES;
-
-	return (uint8_t)((0xffu << from) & (0xffu >> (8 - to)));
-}
-
 /* Sectors that the chunk covers only in part and whose other bytes exist. */
 static uint8_t torn_sectors(const struct cache_write *w, uint64_t size)
 {
@@ -74,9 +67,9 @@ static uint8_t torn_sectors(const struct cache_write *w, uint64_t size)
 	uint8_t torn = 0;
 
 	if (a % SECTOR_BYTES && start + align_down(a, SECTOR_BYTES) < size)
-		torn |= sectors(a, a + 1);
+		torn |= sectors_between(a, a + 1);
 	if (b % SECTOR_BYTES && start + b < size)
-		torn |= sectors(b - 1, b);
+		torn |= sectors_between(b - 1, b);
 	return torn;
 }
 
@@ -174,7 +167,7 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 {
 	struct index *ix = &c->index;
 	uint32_t a = (uint32_t)(chunk_off(w) % BLOCK_BYTES), b = part_end(w);
-	uint8_t torn = torn_sectors(w, w->image->size), covered = sectors(a, b);
+	uint8_t torn = torn_sectors(w, w->image->size), covered = sectors_between(a, b);
 	uint32_t cbn = index_find(ix, entry_key(w->image->id, w->s.block));
 	uint8_t *ram = NULL;
 
@@ -286,13 +279,6 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 
 /* ---------------------------------------------------------------- copy, publish */
 
-static void copy_sectors(uint8_t *dst, const uint8_t *src, uint8_t mask)
-{
-	for (uint32_t i = 0; i < SECTORS_PER_BLOCK; i++)
-		if (mask & (1u << i))
-			memcpy(dst + i * SECTOR_BYTES, src + i * SECTOR_BYTES, SECTOR_BYTES);
-}
-
 static bool is_spoilt(const struct cache_write *w)
 {
 	return w->s.is_partial && w->s.base_is_rotten && w->s.base_mask;
@@ -313,9 +299,9 @@ void cache_write_copy(struct cache *c, struct cache_write *w)
 		return;
 	memset(w->s.dst, 0, BLOCK_BYTES);
 	if (w->s.base)
-		copy_sectors(w->s.dst, w->s.base, w->s.base_mask);
+		sectors_copy(w->s.dst, w->s.base, w->s.base_mask);
 	if (w->s.backing_mask)
-		copy_sectors(w->s.dst, w->s.merge + BLOCK_BYTES, w->s.backing_mask);
+		sectors_copy(w->s.dst, w->s.merge + BLOCK_BYTES, w->s.backing_mask);
 	memcpy(w->s.dst + chunk_off(w) % BLOCK_BYTES, src, w->s.bytes);
 }
 

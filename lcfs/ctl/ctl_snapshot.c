@@ -10,6 +10,7 @@
 
 #include "common/align.h"
 #include "common/clock.h"
+#include "lcfs/cache/scrub_status.h"
 #include "lcfs/ondisk/codec.h"
 
 static uint64_t age_ms(uint64_t dirty_blocks, int64_t since_ns)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The layers below lcfs/ctl/, made of plain variables. */
+#include "lcfs/cache/scrub_status.h"
 #include "tests/fake/ctl_stub.h"
 
 #include <errno.h>

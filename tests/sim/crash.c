@@ -432,6 +432,21 @@ void sim_judge(struct sim_world *w, bool settle)
 		w->loss = ORACLE_LOSS_NONE;
 }
 
+void sim_check_left(struct sim_world *w, const struct sim_image *img)
+{
+	uint64_t bytes = (uint64_t)img->model->nr_blocks * ORACLE_BLOCK, since;
+	const struct simface *face = &img->file->view;
+	uint8_t *data = calloc(1, bytes);
+
+	if (!data)
+		abort();
+	memcpy(data, face->bytes, min(bytes, face->stamp.size));
+	since = oracle_now(w->oracle);
+	sim_check(w, oracle_check_left(img->model, data, since));
+	sim_check(w, oracle_check_size(img->model, face->stamp.size, since));
+	free(data);
+}
+
 void sim_mount(struct sim_world *w)
 {
 	int err = sim_open(w, 0);

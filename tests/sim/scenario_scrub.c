@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The scrub: what of the log is read, what is done about damage (F4, A5). */
+#include "lcfs/cache/scrub_status.h"
 #include "lcfs/ondisk/segment_format.h"
 #include "tests/sim/scenario.h"
 

@@ -461,21 +461,6 @@ static int fail_all(struct sim_world *w, const struct action *a)
 	return is_device_write(a) ? -EIO : 0;
 }
 
-static void check_file(struct sim_world *w, const struct sim_image *img)
-{
-	uint64_t bytes = (uint64_t)img->model->nr_blocks * ORACLE_BLOCK, since;
-	const struct simface *face = &img->file->view;
-	uint8_t *data = calloc(1, bytes);
-
-	if (!data)
-		abort();
-	memcpy(data, face->bytes, min(bytes, face->stamp.size));
-	since = oracle_now(w->oracle);
-	sim_check(w, oracle_check_left(img->model, data, since));
-	sim_check(w, oracle_check_size(img->model, face->stamp.size, since));
-	free(data);
-}
-
 /* The device takes no more writes, in the middle of everything: all goes on, and in the end all is
  * in the plain files. */
 static void lose_device(struct sim_world *w, struct plan *p)
@@ -495,7 +480,7 @@ static void lose_device(struct sim_world *w, struct plan *p)
 		sim_fail(w, "a sync has failed");
 	if (cache_is_lost(w->cache))
 		for (uint32_t i = 0; i < w->conf.nr_images; i++)
-			check_file(w, &w->image[i]);
+			sim_check_left(w, &w->image[i]);
 	w->fault = NULL;
 	sim_daemon_death(w, true);
 }

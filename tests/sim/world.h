@@ -258,6 +258,8 @@ void sim_knob(struct sim_world *w, enum cache_knob k, uint64_t value);
 
 /* ---- crash.c ---- */
 
+/* The plain file of an image that goes on without its cache, which had all that can be saved. */
+void sim_check_left(struct sim_world *w, const struct sim_image *img);
 void sim_power_cut(struct sim_world *w, enum cut_policy policy);
 /* is_landed: all writes under way land, else any part of them. */
 void sim_daemon_death(struct sim_world *w, bool is_landed);
