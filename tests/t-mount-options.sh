@@ -52,7 +52,7 @@ umount_lcfs "$mnt"
 # Each knob, given as an option, is what its file says; without the option it has its default.
 values='allow_migrate=0 force_migrate=1 barrier_deadline_ms=7 commit_super_block_interval=9
 flush_current_buffer_interval=11 nr_max_batched_migration=13
-update_interval=15 migrate_threshold=17 device_timeout=19'
+update_interval=15 migrate_threshold=17 stall_timeout=19 scrub_rate=21 device_timeout=23'
 # shellcheck disable=SC2086
 standard_mount "$(echo $values | tr ' ' ',')"
 for value in $values; do
@@ -63,7 +63,8 @@ umount_lcfs "$mnt"
 standard_mount
 sed -n 's/^KNOB(KNOB_[A-Z_]*, \([a-z_]*\), "[^"]*", [0-9]*, [0-9]*, \([0-9]*\),$/\1 \2/p' \
 	"$top_srcdir/lcfs/ctl/knobs.def" >"$tmp/defaults"
-[ "$(wc -l <"$tmp/defaults")" = 9 ] || fail "$(cat "$tmp/defaults")"
+[ "$(wc -l <"$tmp/defaults")" = "$(grep -c '^KNOB(' "$top_srcdir/lcfs/ctl/knobs.def")" ] ||
+	fail "$(cat "$tmp/defaults")"
 while read -r name value; do
 	[ "$(knob "$mnt" "$name")" = "$value" ] ||
 		fail "$name is $(knob "$mnt" "$name"), not $value"

@@ -86,13 +86,17 @@ printf_like(3, 4) static void drain_fails(struct drain *d, const struct image_re
 	d->has_failed = true;
 }
 
-/* An image that waits for somebody's decision, or for its backing file to work again. */
-static bool drain_refuses(struct drain *d, struct image_ref *ref)
+/*
+ * An image that waits for somebody's decision; or, if it was tried, for its backing file to work
+ * again: whether that is so is known only then, for in error the daemon may not try it by itself.
+ */
+static bool drain_refuses(struct drain *d, struct image_ref *ref, bool was_tried)
 {
 	struct image_facts f;
 	char bytes[CELL_TEXT_MAX];
 
-	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || !image_is_held(&f))
+	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || !image_is_held(&f) ||
+	    (!was_tried && strcmp(f.state, "error") == 0))
 		return false;
 	d->held += f.dirty;
 	drain_fails(d, ref, "%s%s%s: %s stay in the cache: %s", f.state, *f.reason ? ": " : "",
@@ -120,7 +124,7 @@ static bool drain_image(struct drain *d, struct image_ref *ref)
 	}
 	if (result == -ENOENT) {
 		ref->id = 0; /* removed meanwhile, or forgotten once it was clean */
-	} else if (result < 0) {
+	} else if (result < 0 && !drain_refuses(d, ref, true)) {
 		drain_fails(d, ref, "%s: %s", d->what, tree_why(result));
 		ref->id = 0;
 	}
@@ -148,7 +152,7 @@ static int drain_run(struct drain *d, bool is_quiet)
 
 	job_catch_signals();
 	for (size_t i = 0; i < d->nr; i++)
-		(void)drain_refuses(d, &d->image[i]);
+		(void)drain_refuses(d, &d->image[i], false);
 	meter_begin(&d->meter, d->what, is_quiet, drain_left(d));
 	for (size_t i = 0; i < d->nr && is_whole; i++)
 		if (d->image[i].id)

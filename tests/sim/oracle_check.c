@@ -332,7 +332,7 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 	for (uint32_t i = 0; i < nr_blocks; i++) {
 		const struct oracle_block *b = &img->block[block + i];
 
-		if (b->lost && is_plain && !oracle_is_touched(b))
+		if (b->lost && is_plain && !oracle_is_rewritten(b, block + i, since))
 			continue; /* whatever the file had before */
 		if (b->lost && !oracle_is_touched(b))
 			return complain_lost(img, block + i, "shows something");
