@@ -56,7 +56,7 @@ works "$LCCTL" list -aH "$mnt/sub dir"
 for path in "$mnt" "$mnt/one.img" "$mnt/sub dir"; do
 	says 'cache 1' "$LCCTL" iostat "$path"
 	[ "$("$LCCTL" iostat -H "$path" 0.01 2 | wc -l)" = 2 ] || fail "iostat $path 0.01 2"
-	matches "cache 1${tab}nr_segments$tab[0-9]*" "$LCCTL" get -H "$path" nr_segments
+	matches "cache 1${tab}nr_segments${tab}[0-9]*" "$LCCTL" get -H "$path" nr_segments
 	says migrate_threshold "$LCCTL" get "$path"
 	works "$LCCTL" set "$path" update_interval 1
 	works "$LCCTL" set "$path" update_interval=2

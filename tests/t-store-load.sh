@@ -67,7 +67,7 @@ fault read '*known' ok delay=200
 for file in unknown known; do
 	dd if="$mnt/$file" of=/dev/null bs=64k iflag=direct status=none &
 	reader=$!
-	cleanup_fn end_process $reader
+	cleanup_fn end_process "$reader"
 	eventually 30 is_busy 70 || fail "$file: readers make the store $(busy) % busy"
 	[ $file = unknown ] || break
 	end_process $reader

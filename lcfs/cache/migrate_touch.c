@@ -67,6 +67,9 @@ bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob)
 	list_for_each_entry(img, &m->images, batch_node) {
 		uint32_t bytes = imgtab_touch_bytes(img);
 
+		/* its file has gone since: the log may say nothing more of it (E6) */
+		if (img->is_unbound)
+			img->batch_failed = true;
 		if (img->batch_failed)
 			continue;
 		if (bytes && log_prepare(c, bytes, 0, PURPOSE_CLEANER, now, ob) < 0)

@@ -336,11 +336,9 @@ static int settle_index(struct recovery *r)
 		if (!index_is_live(&c->index, cbn))
 			continue;
 		id = entry_key_image(c->index.key[cbn]);
-		if (clean[id] == UINT64_MAX)
-			blocks_remove(c, cbn);
-		else if (log_position(c, cbn) >= clean[id])
+		if (log_position(c, cbn) >= clean[id])
 			continue;
-		else if (index_is_poison(&c->index, cbn))
+		if (clean[id] == UINT64_MAX || index_is_poison(&c->index, cbn))
 			blocks_remove(c, cbn);
 		else
 			blocks_set_clean(c, cbn);

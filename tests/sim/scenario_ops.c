@@ -378,6 +378,46 @@ START_TEST(test_e7_intent_without_unlink)
 }
 END_TEST
 
+/*
+ * E6. A file is removed while migration looks at it. Nothing more of it is logged: behind the unbind
+ * a record with its id would be of an image that nobody knows, once the tail has passed the unbind.
+ */
+START_TEST(test_e6_what_is_unbound_is_not_touched)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+
+	scenario_write_block(w, x, 3);
+	scenario_write_block(w, y, 4);
+	sim_do_clean(w, x); /* at rest: the next change will be marked */
+	sim_do_clean(w, y);
+	scenario_write_block(w, x, 3);
+	scenario_write_block(w, y, 4);
+	sim_do_sync(w, NULL);
+	w->hold_return[ACTION_BACK_CHECK] = true; /* it has looked, and found nothing wrong */
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 3000 * SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_CHECK));
+	sim_start_unlink(w, x);
+	scenario_run(w, 100 * SIM_MS);
+	sim_knob(w, KNOB_FLUSH_CURRENT_BUFFER, 1);
+	scenario_run(w, 100 * SIM_MS);
+	w->hold_return[ACTION_BACK_CHECK] = false;
+	scenario_run(w, 100 * SIM_MS);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
+	scenario_write_block(w, y, 5); /* keeps the tail where a mark would be */
+	sim_do_sync(w, y);
+	for (int i = 0; i < 3; i++) {
+		sim_knob(w, KNOB_COMMIT_SUPER_BLOCK, 1);
+		scenario_run(w, 3000 * SIM_MS);
+	}
+	sim_daemon_death(w, true);
+	scenario_mount(w);
+	sim_do_read(w, y);
+	scenario_end(w);
+}
+END_TEST
+
 /* E7. The name is gone, the unbind is not in the log: recovery finds the intent. */
 START_TEST(test_e7_unlink_without_unbind)
 {
@@ -468,5 +508,6 @@ SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes,
 	       test_e4_tail_passes_an_operation_when_its_effect_is_stable,
 	       test_e5_old_records_do_not_overwrite_an_edit, test_e5_edit_after_drain_then_crash,
 	       test_e6_id_of_a_dead_image_is_used_again, test_e7_intent_without_unlink,
+	       test_e6_what_is_unbound_is_not_touched,
 	       test_e7_unlink_without_unbind, test_e8_size_is_logged_with_the_data,
 	       test_e8_truncate_up_survives, test_e9_rename_is_durable)
