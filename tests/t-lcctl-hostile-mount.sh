@@ -52,6 +52,13 @@ run sh -c "ulimit -v 2000000; '$LCCTL' iostat -m '$mnt' 1 1"
 
 rm -r "$tree"
 ln -s "$tmp" "$tree"
+# the kernel may take it for the directory that it was for a second
+tries=0
+until [ -L "$mnt/.lcctl" ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 200 ] || fail "the symlink does not show"
+	sleep 0.1
+done
 run "$LCCTL" -m "$mnt" status
 [ "$status" = 1 ] || fail "lcctl takes a symlink for the control tree"
 rm "$tree"

@@ -70,7 +70,7 @@ for file in unknown known; do
 	cleanup_fn end_process "$reader"
 	eventually 30 is_busy 70 || fail "$file: readers make the store $(busy) % busy"
 	[ $file = unknown ] || break
-	end_process $reader
+	end_process "$reader"
 	eventually 30 is_idle || fail "$(busy) % busy without a reader"
 done
 make_dirty 40
@@ -79,6 +79,6 @@ for look in 1 2 3 4 5 6 7 8; do
 	! is_clean "$mnt" || fail "look $look: migrated in spite of a store that is $(busy) % busy"
 	sleep 0.3
 done
-end_process $reader
+end_process "$reader"
 eventually 30 is_clean "$mnt" || fail "not migrated though the store is $(busy) % busy"
 umount_lcfs "$mnt"
