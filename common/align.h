@@ -64,8 +64,13 @@ static inline must_check bool checked_mul_u64(uint64_t a, uint64_t b, uint64_t *
 	align_pick_(op, a, b, align_paste_(pick_x_, n), align_paste_(pick_y_, n))
 
 /* Each argument is evaluated once; both have the same type. */
+#ifdef __CPPCHECK__ /* does not get through the names */
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#else
 #define min(a, b) align_pick_uniq_(<, a, b, __COUNTER__)
 #define max(a, b) align_pick_uniq_(>, a, b, __COUNTER__)
+#endif
 
 /* Both arguments are converted to type first. */
 #define min_t(type, a, b) min((type)(a), (type)(b))

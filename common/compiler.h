@@ -46,6 +46,11 @@ void __tsan_release(void *addr);
 /* 0, or a compile error if cond does not hold: for use inside an expression. */
 #define build_assert_zero(cond) (sizeof(struct { int assertion_failed : (cond) ? 1 : -1; }) * 0)
 
+#ifdef __CPPCHECK__ /* takes what is in typeof and sizeof for an evaluation */
+#define array_size(a) (sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#else
 #define is_array_(a) (!__builtin_types_compatible_p(__typeof__(a), __typeof__(&(a)[0])))
 #define array_size(a) (sizeof(a) / sizeof((a)[0]) + build_assert_zero(is_array_(a)))
 
@@ -58,5 +63,6 @@ void __tsan_release(void *addr);
 			      "container_of: pointer and member differ in type");              \
 		(type *)(void *)((char *)(ptr) - offsetof(type, member));                      \
 	})
+#endif
 
 #endif

@@ -38,8 +38,7 @@ static void unescape(char *out, size_t size, const char *field)
 	out[n] = '\0';
 }
 
-/* line is taken apart. */
-static bool parse_line(char *line, struct mountinfo *m)
+bool mountinfo_parse(char *line, struct mountinfo *m)
 {
 	char *field[6], *type, *source, *rest = line;
 	unsigned int major, minor;
@@ -70,7 +69,7 @@ void mountinfo_for_each(bool (*fn)(const struct mountinfo *m, void *arg), void *
 	size_t room = 0;
 
 	while (f && getline(&line, &room, f) > 0)
-		if (parse_line(line, &m) && !fn(&m, arg))
+		if (mountinfo_parse(line, &m) && !fn(&m, arg))
 			break;
 	if (f)
 		fclose(f);

@@ -21,6 +21,8 @@ struct mountinfo {
 bool mountinfo_at(const char *path, struct mountinfo *m);
 /* A mount of the filesystem that stat(2) shows as dev. */
 bool mountinfo_of_device(dev_t dev, struct mountinfo *m);
+/* One line, which is taken apart. False: it is none. */
+bool mountinfo_parse(char *line, struct mountinfo *m);
 /* All mounts, the oldest first, until fn returns false. m is valid during the call only. */
 void mountinfo_for_each(bool (*fn)(const struct mountinfo *m, void *arg), void *arg);
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Finding a cache by UUID or label: the super blocks of all block devices are read, without a lock
- * and without libblkid, which does not know them.
+ * and without libblkid, which does not know them. A device that is a part of another one, which the
+ * kernel calls its holder, is not asked: a mapping of the whole of it has the same first blocks.
  */
 #include "lcfs/cachefind.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -69,6 +71,23 @@ static void device_path(char *path, size_t size, const char *name)
 	}
 }
 
+/* name: as /proc/partitions has it, which is what sysfs has. */
+static bool has_holder(const char *name)
+{
+	char path[128];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/holders", name);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		found = found || entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* How many block devices have it; the path of one. */
 static int scan(const struct wanted *w, char *path, size_t size)
 {
@@ -83,7 +102,7 @@ static int scan(const struct wanted *w, char *path, size_t size)
 		if (sscanf(line, "%*u %*u %*u %63s", name) != 1)
 			continue;
 		device_path(candidate, sizeof(candidate), name);
-		if (device_is_wanted(candidate, w)) {
+		if (!has_holder(name) && device_is_wanted(candidate, w)) {
 			snprintf(path, size, "%s", candidate);
 			found++;
 		}

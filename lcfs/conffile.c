@@ -123,12 +123,6 @@ static must_check int set_list(struct options *o, const struct option_row *row, 
 	return err;
 }
 
-/* Those that say "this once, although": in a file they would go on saying so. */
-static bool is_for_once(const struct option_row *row)
-{
-	return row == &option_table[OPT_FORCE] || row == &option_table[OPT_LOST_BUFFERS];
-}
-
 static must_check int set_key(const struct conffile *f, struct options *o,
 			      const struct confscan_key *key, const char *value)
 {
@@ -143,7 +137,7 @@ static must_check int set_key(const struct conffile *f, struct options *o,
 		return complain_unknown(f, key);
 	if (row == &option_table[OPT_CONFIG])
 		return complain(f, key, "'%s' is for the command line", key->name);
-	if (is_for_once(row))
+	if (options_is_for_once(row))
 		return complain(f, key,
 				"'%s' is for the command line, for the one mount that needs it",
 				key->name);
@@ -205,6 +199,14 @@ static must_check int read_section(const struct conffile *f, unsigned int n, str
 			      complain(f, &f->scan.key[i], "iniparser cannot read this line");
 	}
 	return err;
+}
+
+/* A list may be given in several lines. */
+static bool may_repeat(const char *name)
+{
+	const struct option_row *row = options_find(name, strlen(name));
+
+	return row && row->type == OPTION_LIST;
 }
 
 /* The section of the mount point, as it is written or without symlinks; nr_sections: none. */
@@ -281,7 +283,7 @@ int conffile_apply_text(struct options *o, const char *file, const char *buf, si
 {
 	struct conffile f = { .name = file, .text = text, .size = size };
 	char what[384] = "0: out of memory";
-	int err = confscan(&f.scan, buf, len, what, sizeof(what));
+	int err = confscan(&f.scan, buf, len, may_repeat, what, sizeof(what));
 
 	if (err)
 		fail(err, text, size, "%s:%s", file, what);

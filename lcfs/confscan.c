@@ -22,6 +22,7 @@ struct scan {
 	struct confscan *out;
 	FILE *plain;
 	unsigned int line;
+	bool (*may_repeat)(const char *name);
 	char *text;
 	size_t size;
 };
@@ -108,7 +109,9 @@ static must_check int add_key(struct scan *s, const char *name, const char *valu
 	struct confscan_key *more;
 	unsigned int section = out->nr_sections - 1;
 
-	for (unsigned int i = out->nr_keys; i-- && out->key[i].section == section;) {
+	bool may_repeat = s->may_repeat && s->may_repeat(name);
+
+	for (unsigned int i = out->nr_keys; !may_repeat && i-- && out->key[i].section == section;) {
 		if (confscan_same(out->key[i].name, name))
 			return complain(s, "'%s' is there already, in line %u of this section",
 					name, out->key[i].line);
@@ -232,9 +235,10 @@ static must_check int take_lines(struct scan *s, const char *buf, size_t len)
 	return err;
 }
 
-int confscan(struct confscan *s, const char *buf, size_t len, char *text, size_t size)
+int confscan(struct confscan *s, const char *buf, size_t len, bool (*may_repeat)(const char *name),
+	     char *text, size_t size)
 {
-	struct scan scan = { .out = s, .text = text, .size = size };
+	struct scan scan = { .out = s, .may_repeat = may_repeat, .text = text, .size = size };
 	int err;
 
 	*s = (struct confscan){ 0 };

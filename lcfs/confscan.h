@@ -38,10 +38,12 @@ struct confscan {
 };
 
 /*
- * Looks at len bytes. -EINVAL with "LINE: what is wrong" in text (size bytes), -ENOMEM. No pointer
+ * Looks at len bytes. A key stands once in a section, unless may_repeat() says true of its name;
+ * NULL: of none. -EINVAL with "LINE: what is wrong" in text (size bytes), -ENOMEM. No pointer
  * into buf is kept. confscan_free() follows in either case.
  */
-int confscan(struct confscan *s, const char *buf, size_t len, char *text, size_t size) must_check;
+int confscan(struct confscan *s, const char *buf, size_t len, bool (*may_repeat)(const char *name),
+	     char *text, size_t size) must_check;
 void confscan_free(struct confscan *s);
 
 /* Are these two the same name, where - stands for _? */

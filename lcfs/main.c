@@ -85,6 +85,7 @@ static must_check int serve(struct daemon *d, struct session *session, const str
 	int err;
 
 	stopper_serving(stopper, session);
+	process_warn();
 	err = daemon_serving(d);
 	if (err) {
 		msg_err("%s: whoever mounted it has gone", p->mnt);

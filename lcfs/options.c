@@ -54,6 +54,10 @@ static must_check int take_word(struct options *o, const char *word, char *text,
 		o->is_debug = true;
 		return 0;
 	}
+	if (strcmp(word, "remount") == 0)
+		return options_complain(text, size,
+					"remount: a mount stays as it is: unmount and mount again; "
+					"knobs are changed by lcctl set");
 	if (o->is_sloppy)
 		return 0;
 	return options_complain(text, size, "unknown option '%.*s': see lcfs --help", (int)len,
@@ -254,6 +258,23 @@ int options_parse(struct options *o, int argc, const char *const *argv, char *te
 	return 0;
 }
 
+/* One number, or as many as there are caches. */
+static must_check int check_knobs(const struct options *o, char *text, size_t size)
+{
+	unsigned int nr = o->value[OPT_CACHE].nr;
+
+	for (size_t i = 0; i < option_rows; i++) {
+		const struct option_value *v = &o->value[i];
+
+		if (v->each && v->nr != nr)
+			return options_complain(text, size,
+						"%s has %u numbers, and there are %u caches: give "
+						"one for all, or one for each of them",
+						option_table[i].name, v->nr, nr);
+	}
+	return 0;
+}
+
 int options_complete(struct options *o, char *text, size_t size)
 {
 	const char *dir = options_text(o, OPT_DIRECTORY);
@@ -268,11 +289,11 @@ int options_complete(struct options *o, char *text, size_t size)
 		return options_complain(text, size,
 					"the backing directory and the mount point are needed, and "
 					"only '%s' is given: lcfs -o cache=CACHE DIR MNT, or write "
-					"a section for it in " CONFIG_FILE,
-					o->mnt);
+					"directory = DIR into a section [%s] of " CONFIG_FILE,
+					o->mnt, o->mnt);
 	if (!options_list(o, OPT_CACHE))
 		return options_complain(
 			text, size,
 			"no cache is given: -o cache=CACHE (made with mkfs.lcfs CACHE)");
-	return 0;
+	return check_knobs(o, text, size);
 }

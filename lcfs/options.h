@@ -12,11 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mount.h>
 
 #include "common/compiler.h"
 #include "lcfs/cache/cache.h"
 
 #define OPTION_AUTO UINT64_MAX
+#define OPTIONS_MOUNT_FLAGS (MS_NOSUID | MS_NODEV) /* unless somebody decides */
 
 enum option_type {
 	OPTION_TEXT,
@@ -52,6 +54,7 @@ struct option_value {
 	uint64_t number; /* NUMBER, FLAG; a WORD's place in its list */
 	char *text;	 /* TEXT; owned */
 	char **list;	 /* LIST: nr of them, in the order given, NULL behind; owned */
+	uint64_t *each;	 /* a knob: nr of them, one a cache in their order; NULL: number; owned */
 	unsigned int nr;
 };
 
@@ -109,9 +112,14 @@ const struct mount_word *options_mount_word(const char *word);
 void options_set_mount_word(struct options *o, const struct mount_word *w, bool on);
 /* Is it a word for mount(8), systemd and others? */
 bool options_is_neutral(const char *word);
+/* Is it one that says "this once, although"? In a file it would go on saying so. */
+bool options_is_for_once(const struct option_row *row);
 /* What is set in *other and not in *o goes to *o. options_free(other) follows. */
 void options_merge(struct options *o, struct options *other);
 
+/* What was said of the knob of this row for the place-th cache, from 0; false: nothing. */
+bool options_knob(const struct options *o, size_t row, unsigned int place,
+		  uint64_t *value) must_check;
 /* The value or its default. */
 uint64_t options_number(const struct options *o, enum option_id id);
 /* The text, or NULL if the option was not given. */
@@ -121,8 +129,8 @@ const char *const *options_list(const struct options *o, enum option_id id);
 /* A FLAG whose default is OPTION_AUTO: `automatic` is what that means now. */
 bool options_flag(const struct options *o, enum option_id id, bool automatic);
 
-/* Lines "name = value" of what is in effect, but for the caches and their knobs, which can change.
- * To be freed; NULL: no memory. */
+/* Lines of lcfs.conf(5) with what is in effect, but for directory, caches and their knobs, which
+ * can change. To be freed; NULL: no memory. */
 char *options_config(const struct options *o) must_check;
 
 void options_print_help(void);

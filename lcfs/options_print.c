@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "config.h"
+#include "lcfs/ctl/ctl_config.h"
 #include "lcfs/options.h"
 
 static void print_row(const struct option_row *row)
@@ -77,33 +79,30 @@ void options_print_list(void)
 
 /* ------------------------------------------------------------------ values in effect */
 
-/* As lcfs.conf(5) takes it: a comma or backslash of a text has a backslash before it. */
-static void print_list(FILE *f, const char *name, const struct option_value *v)
+static bool print_text(FILE *f, const char *name, const char *value, bool is_item)
 {
-	for (unsigned int n = 0; n < v->nr; n++) {
-		fprintf(f, "%s", n ? ", " : name);
-		if (n == 0)
-			fputs(" = ", f);
-		for (const char *p = v->list[n]; *p; p++)
-			fprintf(f, "%s%c", *p == ',' || *p == '\\' ? "\\" : "", *p);
-	}
-	if (v->nr)
-		fputc('\n', f);
+	CLEANUP_FREE char *line = ctl_config_line(name, value, is_item);
+
+	return line && fputs(line, f) >= 0;
 }
 
-static void print_value(FILE *f, const struct options *o, size_t i)
+/* False: no memory. */
+static bool print_value(FILE *f, const struct options *o, size_t i)
 {
 	const struct option_row *row = &option_table[i];
-	uint64_t number = o->value[i].is_set ? o->value[i].number : row->initial;
+	const struct option_value *v = &o->value[i];
+	uint64_t number = v->is_set ? v->number : row->initial;
 	const char *word = row->value;
+	bool ok = true;
 
 	switch (row->type) {
 	case OPTION_TEXT:
-		if (o->value[i].text)
-			fprintf(f, "%s = %s\n", row->name, o->value[i].text);
+		if (v->text)
+			ok = print_text(f, row->name, v->text, false);
 		break;
 	case OPTION_LIST:
-		print_list(f, row->name, &o->value[i]);
+		for (unsigned int n = 0; ok && n < v->nr; n++)
+			ok = print_text(f, row->name, v->list[n], true);
 		break;
 	case OPTION_NUMBER:
 		fprintf(f, "%s = %" PRIu64 "\n", row->name, number);
@@ -118,6 +117,25 @@ static void print_value(FILE *f, const struct options *o, size_t i)
 		fprintf(f, "%s = %.*s\n", row->name, (int)strcspn(word, "|"), word);
 		break;
 	}
+	return ok;
+}
+
+/* Every word that is true and makes a difference: nosuid is the default, suid is not. */
+static void print_mount_words(FILE *f, const struct options *o)
+{
+	for (size_t i = 0; i < nr_option_mount_words; i++) {
+		const struct mount_word *w = &option_mount_words[i];
+
+		if ((o->mount_flags & w->set) || (w->clear & OPTIONS_MOUNT_FLAGS & ~o->mount_flags))
+			fprintf(f, "%s = on\n", w->word);
+	}
+}
+
+/* Told by who knows them better, or not for a file. */
+static bool is_left_out(size_t i)
+{
+	return option_table[i].knob >= 0 || i == OPT_CACHE || i == OPT_DIRECTORY ||
+	       i == OPT_CONFIG || options_is_for_once(&option_table[i]);
 }
 
 char *options_config(const struct options *o)
@@ -125,18 +143,16 @@ char *options_config(const struct options *o)
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
-	bool is_bad;
+	bool ok = true;
 
 	if (!f)
 		return NULL;
-	for (size_t i = 0; i < option_rows; i++)
-		if (option_table[i].knob < 0 && i != OPT_CACHE)
-			print_value(f, o, i);
-	for (size_t i = 0; i < nr_option_mount_words; i++)
-		if (o->mount_flags & option_mount_words[i].set)
-			fprintf(f, "%s = on\n", option_mount_words[i].word);
-	is_bad = ferror(f);
-	if (fclose(f) == 0 && !is_bad)
+	for (size_t i = 0; ok && i < option_rows; i++)
+		if (!is_left_out(i))
+			ok = print_value(f, o, i);
+	print_mount_words(f, o);
+	ok = ok && !ferror(f);
+	if (fclose(f) == 0 && ok)
 		return text;
 	free(text);
 	return NULL;

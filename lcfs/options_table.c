@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 
 #include "common/align.h"
+#include "common/cleanup.h"
 #include "common/parse.h"
 #include "config.h"
 #include "lcfs/options.h"
@@ -148,6 +149,38 @@ static must_check int set_number(const struct option_row *row, struct option_val
 	return 0;
 }
 
+/* "70:50": a knob of several caches. */
+static must_check int set_each(const struct option_row *row, struct option_value *v,
+			       const char *value, char *text, size_t size)
+{
+	CLEANUP_FREE char *copy = strdup(value);
+	unsigned int nr = 1;
+	char *at = copy, *word;
+	int err = 0;
+
+	for (const char *p = value; (p = strchr(p, ':')) != NULL; p++)
+		nr++;
+	free(v->each);
+	v->each = calloc(nr, sizeof(*v->each));
+	v->nr = 0;
+	if (!v->each || !copy)
+		return -ENOMEM;
+	while (!err && (word = strsep(&at, ":")) != NULL) {
+		err = set_number(row, v, word, text, size);
+		v->each[v->nr++] = v->number;
+	}
+	return err;
+}
+
+static must_check int set_one(const struct option_row *row, struct option_value *v,
+			      const char *value, char *text, size_t size)
+{
+	free(v->each);
+	v->each = NULL;
+	v->nr = 0;
+	return set_number(row, v, value, text, size);
+}
+
 static must_check int set_flag(const struct option_row *row, struct option_value *v,
 			       const char *value, char *text, size_t size)
 {
@@ -205,7 +238,8 @@ int options_set(struct options *o, const struct option_row *row, const char *val
 		err = add_text(row, v, value, text, size);
 		break;
 	case OPTION_NUMBER:
-		err = set_number(row, v, value, text, size);
+		err = row->knob >= 0 && strchr(value, ':') ? set_each(row, v, value, text, size) :
+							     set_one(row, v, value, text, size);
 		break;
 	case OPTION_FLAG:
 		err = set_flag(row, v, value, text, size);
@@ -227,16 +261,17 @@ int options_set(struct options *o, const struct option_row *row, const char *val
 
 int options_init(struct options *o)
 {
-	*o = (struct options){ .mount_flags = MS_NOSUID | MS_NODEV };
+	*o = (struct options){ .mount_flags = OPTIONS_MOUNT_FLAGS };
 	o->value = calloc(option_rows, sizeof(*o->value));
 	return o->value ? 0 : -ENOMEM;
 }
 
 static void free_value(struct option_value *v)
 {
-	for (unsigned int i = 0; i < v->nr; i++)
+	for (unsigned int i = 0; v->list && i < v->nr; i++)
 		free(v->list[i]);
 	free(v->list);
+	free(v->each);
 	free(v->text);
 	*v = (struct option_value){ 0 };
 }
@@ -247,6 +282,11 @@ void options_free(struct options *o)
 		free_value(&o->value[i]);
 	free(o->value);
 	o->value = NULL;
+}
+
+bool options_is_for_once(const struct option_row *row)
+{
+	return row == &option_table[OPT_FORCE] || row == &option_table[OPT_LOST_BUFFERS];
 }
 
 void options_merge(struct options *o, struct options *other)
@@ -265,6 +305,16 @@ void options_merge(struct options *o, struct options *other)
 }
 
 /* ------------------------------------------------------------------ values */
+
+bool options_knob(const struct options *o, size_t row, unsigned int place, uint64_t *value)
+{
+	const struct option_value *v = &o->value[row];
+
+	if (!v->is_set || (v->each && place >= v->nr))
+		return false;
+	*value = v->each ? v->each[place] : v->number;
+	return true;
+}
 
 uint64_t options_number(const struct options *o, enum option_id id)
 {

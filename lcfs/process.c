@@ -25,14 +25,22 @@
 /* Without images and open files: threads, rings, device, directories. Twice of what it takes. */
 #define FEWEST_FDS 128u
 
+static int io_flusher_errno; /* why it is none */
+
 static void become_io_flusher(void)
 {
 	/* Threads that start later inherit it. EINVAL: a kernel before 5.6. */
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+		io_flusher_errno = errno;
+}
+
+void process_warn(void)
+{
+	if (io_flusher_errno)
 		msg_warn(
 			"not an I/O flusher (%s): CAP_SYS_RESOURCE is missing, so that lcfs may be "
 			"slowed down when memory is short",
-			strerror(errno));
+			strerror(io_flusher_errno));
 }
 
 static void raise_memlock_limit(void)

@@ -20,6 +20,7 @@
 #include "lcfs/daemon.h"
 #include "lcfs/image/engine.h"
 #include "lcfs/image/image.h"
+#include "lcfs/watch.h"
 
 #define TEXT_MAX 1024
 #define STACK_RANK 10 /* before all others: a cache comes or goes */
@@ -56,6 +57,7 @@ static must_check int open_directory(struct stack *s, const struct places *p,
 		.policy = (enum imagedir_policy)options_number(o, OPT_POLICY),
 		.include = options_list(o, OPT_INCLUDE),
 		.exclude = options_list(o, OPT_EXCLUDE),
+		.looked = watch_looked,
 	};
 	uint64_t start = clock_mono_ns();
 	char text[TEXT_MAX];
@@ -136,18 +138,25 @@ static must_check int set_knob(struct stack *s, uint32_t id, const struct option
 	return err;
 }
 
-static must_check int set_knobs(struct stack *s, unsigned int first)
+/* Those that were given for the place-th cache. */
+static must_check int set_knobs(struct stack *s, const struct cachestack *c, unsigned int place)
 {
-	const struct options *o = s->options;
+	uint32_t id = imagedir_cache_id(s->dir, c->sb.cache_uuid);
+	uint64_t value;
 	int err = 0;
 
-	for (unsigned int c = first; c < s->nr_caches; c++) {
-		uint32_t id = imagedir_cache_id(s->dir, s->cache[c].sb.cache_uuid);
+	for (size_t i = 0; !err && i < option_rows; i++)
+		if (option_table[i].knob >= 0 && options_knob(s->options, i, place, &value))
+			err = set_knob(s, id, &option_table[i], value);
+	return err;
+}
 
-		for (size_t i = 0; !err && i < option_rows; i++)
-			if (option_table[i].knob >= 0 && o->value[i].is_set)
-				err = set_knob(s, id, &option_table[i], o->value[i].number);
-	}
+static must_check int set_all_knobs(struct stack *s)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < s->nr_caches; i++)
+		err = set_knobs(s, &s->cache[i], i);
 	return err;
 }
 
@@ -200,7 +209,8 @@ int stack_add_cache(struct stack *s, const char *name, char *text, size_t size)
 		err = join(s, at);
 	if (err)
 		return give_up_last(s, err, text, size);
-	if (set_knobs(s, at) < 0)
+	/* it is none of those that had numbers of their own */
+	if (set_knobs(s, &s->cache[at], IMAGEDIR_CACHES_MAX) < 0)
 		msg_debug("a new cache has not all knobs of the others");
 	return 0;
 }
@@ -289,7 +299,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 	if (!err)
 		err = join(s, 0);
 	if (!err)
-		err = set_knobs(s, 0);
+		err = set_all_knobs(s);
 	if (!err)
 		err = open_ctl(s, p, o);
 	if (err && stack_close(s) < 0)
@@ -299,7 +309,7 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 
 int stack_close(struct stack *s)
 {
-	bool had_engine[IMAGEDIR_CACHES_MAX];
+	bool had_engine[IMAGEDIR_CACHES_MAX] = { false };
 	int err = 0;
 
 	/* without an engine nothing marks the cache clean */

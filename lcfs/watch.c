@@ -16,6 +16,7 @@
 #define CLOSE_US (120 * UINT64_C(1000000))
 
 static _Atomic uint64_t recovery_bytes; /* that recovery has read */
+static _Atomic uint64_t files_looked_at; /* for those of the images */
 
 /* ------------------------------------------------------------------ the thread */
 
@@ -32,18 +33,27 @@ static void wait_locked(struct watch *w, enum watch_state state, uint64_t end)
 	}
 }
 
-/* One look at a recovery. */
-static void tell_starting(struct watch *w, uint64_t *seen)
-{
-	uint64_t read = atomic_load(&recovery_bytes);
+struct seen {
+	uint64_t bytes, files;
+};
 
-	if (read == *seen)
-		return;
-	*seen = read;
-	notify_send(&w->notify,
-		    "EXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=%s: recovering the cache, %" PRIu64
-		    " MiB read",
-		    MORE_US, w->mnt, read >> 20);
+/* One look at a recovery, and at what comes behind it. */
+static void tell_starting(struct watch *w, struct seen *seen)
+{
+	struct seen now = { .bytes = atomic_load(&recovery_bytes),
+			    .files = atomic_load(&files_looked_at) };
+
+	if (now.files != seen->files)
+		notify_send(&w->notify,
+			    "EXTEND_TIMEOUT_USEC=%" PRIu64
+			    "\nSTATUS=%s: finding the images, %" PRIu64 " files looked at",
+			    MORE_US, w->mnt, now.files);
+	else if (now.bytes != seen->bytes)
+		notify_send(&w->notify,
+			    "EXTEND_TIMEOUT_USEC=%" PRIu64
+			    "\nSTATUS=%s: recovering the cache, %" PRIu64 " MiB read",
+			    MORE_US, w->mnt, now.bytes >> 20);
+	*seen = now;
 }
 
 /* A sign of life, if the engine answers. Called and returns with the lock held, but lets it go. */
@@ -67,7 +77,8 @@ static void prove_locked(struct watch *w)
 static void *watch_run(void *arg)
 {
 	struct watch *w = arg;
-	uint64_t half = w->notify.watchdog_us * NSEC_PER_USEC / 2, seen = 0;
+	uint64_t half = w->notify.watchdog_us * NSEC_PER_USEC / 2;
+	struct seen seen = { 0 };
 
 	mutex_lock(&w->lock);
 	while (w->state != WATCH_END) {
@@ -136,6 +147,11 @@ struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below)
 		.below = below,
 	};
 	return &d->dev;
+}
+
+void watch_looked(void)
+{
+	atomic_fetch_add(&files_looked_at, 1);
 }
 
 /* ------------------------------------------------------------------ the states */

@@ -61,6 +61,8 @@ struct watch_dev {
 int watch_start(struct watch *w, const char *mnt, unsigned int tick_ms) must_check;
 /* *d is good as long as it and below are. */
 struct blkdev *watch_dev(struct watch_dev *d, struct blkdev *below);
+/* Another file was looked at, so that images meet their files: goes on, too. Any thread. */
+void watch_looked(void);
 /* The mount serves. prove may be called with ctx, by the thread, until watch_closing() returns. */
 void watch_serving(struct watch *w, watch_prove_fn prove, void *ctx);
 /* Its end has begun. Any thread, as often as one likes. */

@@ -4,7 +4,8 @@
 # Usage: ci.sh [PHASE]...      (default: all, in the order below)
 set -u -o pipefail
 
-phases=(lint test gcc clang asan tsan distcheck tree deb)
+# distcheck builds as a user does and runs every test, from a release in a tree that is read only.
+phases=(lint static gcc clang asan tsan fuzz distcheck tree deb)
 top=$(cd "$(dirname "$0")/.." && pwd)
 # Seconds that no phase takes unless something hangs; the tests have limits of their own. All
 # phases together stay under 40 minutes on two processors.
@@ -35,14 +36,25 @@ phase_lint() {
 		esac
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
-		scripts/quickstart scripts/lcfs-plot scripts/plot-example .ci/run tests/*.sh \
-		tests/*.bash tests/limited tests/sim/mutate completion/lcfs \
+		scripts/quickstart scripts/coverage scripts/lcfs-plot scripts/plot-example \
+		.ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate tests/powercut/mutate \
+		tests/powercut/powercut completion/lcfs \
 		debian/tests/smoke) || failed=1
+	(cd "$top/tests/guest" && shellcheck -S warning -e SC1090,SC1091 run build-base \
+		newcomer newcomer-root newcomer-tour inside/*) || failed=1
 	return $failed
 }
 
-phase_test() {
-	test_in test
+# clang-tidy and cppcheck want a config.h, and no more.
+phase_static() {
+	local build=$work/static/build log=$work/static/log
+	test_in static --prepare >/dev/null || return 1
+	mkdir "$build" && cd "$build" || return 1
+	if ! "$work/static/src/configure" </dev/null >"$log" 2>&1; then
+		tail -n 60 "$log"
+		return 1
+	fi
+	"$work/static/src/scripts/check-static" "$work/static/src" "$build"
 }
 
 phase_gcc() {
@@ -59,6 +71,11 @@ phase_asan() {
 
 phase_tsan() {
 	test_in tsan --tsan
+}
+
+# Each target for FUZZ_SECONDS (30), two at a time.
+phase_fuzz() {
+	test_in fuzz --fuzz
 }
 
 phase_distcheck() {

@@ -185,6 +185,16 @@ START_TEST(a_list_is_separated_by_commas)
 }
 END_TEST
 
+START_TEST(a_list_may_have_several_lines)
+{
+	applies("[/mnt/lc]\ncache = a, b\npolicy = first\ncache = c\\,d\n");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[0], "a");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[1], "b");
+	ck_assert_str_eq(options_list(&o, OPT_CACHE)[2], "c,d");
+	ck_assert_ptr_null(options_list(&o, OPT_CACHE)[3]);
+}
+END_TEST
+
 START_TEST(quotes_keep_what_is_in_them)
 {
 	applies("[/mnt/lc]\n"
@@ -226,7 +236,7 @@ START_TEST(what_is_there_twice_is_refused)
 	refuses("[/a]\n[/b]\n[/a]\n", "FILE:3: section [/a]", "line 1");
 	refuses("[/mnt/lc]\ncache = x\n[/mnt/lc/]\n", "FILE:3: section [/mnt/lc/]", "line 1");
 	refuses("[/a]\n[/a/]\n", "FILE:2: section [/a/]", "line 1");
-	refuses("[/a]\ncache = x\n\ncache = y\n", "FILE:4: 'cache'", "line 2");
+	refuses("[/a]\nfsname = x\n\nfsname = y\n", "FILE:4: 'fsname'", "line 2");
 	refuses("[/a]\nram_buffers = 4\nram-buffers = 4\n", "FILE:3: 'ram-buffers'", "line 2");
 	refuses("[/a]\nro = on\nrw = on\n", "FILE:3: 'rw'", "line before");
 }
@@ -365,6 +375,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, quotes_keep_what_is_in_them);
 	tcase_add_test(tc, letters_keep_their_size);
 	tcase_add_test(tc, syntax_is_strict);
+	tcase_add_test(tc, a_list_may_have_several_lines);
 	tcase_add_test(tc, what_is_there_twice_is_refused);
 	tcase_add_test(tc, keys_and_values_are_checked_in_all_sections);
 	tcase_add_test(tc, long_lines_are_refused);

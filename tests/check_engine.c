@@ -78,6 +78,13 @@ static void request(unused_ void *ctx, struct action *a)
 	cond_broadcast(&core.changed);
 }
 
+static _Atomic int nr_flown, nr_flying;
+static void flight(unused_ void *ctx, bool begins)
+{
+	nr_flown += begins;
+	nr_flying += begins ? 1 : -1;
+}
+
 static int busy_percent(unused_ void *ctx)
 {
 	return 42;
@@ -87,6 +94,7 @@ static const struct engine_ops ops = {
 	.backing_fd = backing_fd,
 	.backing_call = backing_call,
 	.request = request,
+	.flight = flight,
 	.busy_percent = busy_percent,
 };
 
@@ -238,6 +246,27 @@ START_TEST(work_and_backing_calls_give_their_results)
 		a.arg = (uint64_t)type;
 		ck_assert_int_eq(carry_out(&a), -type);
 		ck_assert_uint_eq(a.stamp.size, (uint64_t)type);
+	}
+}
+END_TEST
+
+static void assert_flies(int type, bool is_migration, int times)
+{
+	int before = nr_flown;
+	struct action a;
+
+	transfer_init(&a, (enum action_type)type, &image[1], data, BLOCK, 0);
+	a.is_migration = is_migration;
+	(void)carry_out(&a);
+	ck_assert_int_eq(nr_flying, 0);
+	ck_assert_int_eq(nr_flown - before, times);
+}
+
+START_TEST(what_somebody_waits_for_is_load_of_the_store_and_migration_is_not)
+{
+	for (int type = ACTION_LOG_WRITE; type <= ACTION_BACK_SYNC; type++) {
+		assert_flies(type, true, 0);
+		assert_flies(type, false, type >= ACTION_BACK_READ && type != ACTION_WORK);
 	}
 }
 END_TEST
@@ -545,6 +574,7 @@ static Suite *make_suite(void)
 		a_backing_file_is_written_and_read_with_zeros_beyond_its_end,
 		an_image_without_a_descriptor_gives_its_error,
 		work_and_backing_calls_give_their_results,
+		what_somebody_waits_for_is_load_of_the_store_and_migration_is_not,
 		a_sync_needs_no_thread_but_the_log_thread,
 		records_are_encoded_in_the_order_of_issue,
 		more_transfers_than_slots_all_end,

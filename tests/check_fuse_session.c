@@ -169,6 +169,21 @@ static uint64_t create(const char *name, uint64_t *fh)
 	return entry.nodeid;
 }
 
+/* The kernel asks nobody whether the caller may open what it was told is new. */
+START_TEST(a_file_that_appears_behind_a_create_is_looked_up_anew)
+{
+	const struct fuse_create_in in = { .flags = O_RDWR | O_TRUNC, .mode = S_IFREG | 0644 };
+	int fd = openat(dirfd, "secret", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	struct stat st;
+
+	ck_assert_int_eq(write(fd, "secret", 6), 6);
+	close(fd);
+	ck_assert_int_eq(call(FUSE_CREATE, 1, &in, sizeof(in), "secret", 7)->head.error, -ESTALE);
+	ck_assert_int_eq(fstatat(dirfd, "secret", &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 6);
+}
+END_TEST
+
 static void release(uint64_t node, uint64_t fh)
 {
 	const struct fuse_release_in in = { .fh = fh };
@@ -432,6 +447,7 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("fuse_session");
 	const TTest *const at_once[] = {
 		writes_reads_and_syncs_are_answered,
+		a_file_that_appears_behind_a_create_is_looked_up_anew,
 		many_at_a_time_are_answered_once,
 		numbers_of_resent_requests_come_back_whole,
 		what_wants_no_answer_gets_none,

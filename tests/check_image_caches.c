@@ -16,15 +16,6 @@
 
 #define BYTES 100000
 
-static struct image *make(struct bed *b, const char *path, char fill)
-{
-	struct image *img = bed_create(b, path);
-
-	ck_assert_int_eq(image_open(img, true), 0);
-	ck_assert_int_eq(bed_fill(img, fill, BYTES, 0), BYTES);
-	return img;
-}
-
 /* ---- ids ---- */
 
 START_TEST(a_cache_has_its_id_in_whatever_order_they_are_given)
@@ -79,7 +70,7 @@ END_TEST
 START_TEST(a_cache_with_dirty_data_must_not_be_left_out)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	ck_assert_int_eq(image_attach(img, 2), 0);
 	ck_assert_int_eq(bed_fill(img, 'b', BYTES, 0), BYTES);
@@ -125,7 +116,7 @@ END_TEST
 static void where(struct bed *b, const char *const *paths, unsigned int n, char *text)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		struct image *img = make(b, paths[i], 'x');
+		struct image *img = bed_make_image(b, paths[i], 'x', BYTES);
 
 		text[i] = (char)('0' + image_cache_id(img));
 		bed_close(img);
@@ -196,7 +187,7 @@ END_TEST
 START_TEST(a_file_that_two_caches_know_stays_with_the_one_that_has_data_of_it)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_drain(b, img);
 	bed_close(img);
@@ -229,7 +220,7 @@ END_TEST
 START_TEST(a_file_that_two_caches_hold_data_of_is_a_conflict)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_close(img);
 	bed_unmount(b);
@@ -304,7 +295,7 @@ START_TEST(a_cache_comes_while_mounted)
 
 	b->nr_caches = 1;
 	bed_must_mount(b);
-	img = make(b, "a", 'a');
+	img = bed_make_image(b, "a", 'a', BYTES);
 	ck_assert_int_eq(bed_join(b, late), 0);
 	ck_assert_uint_eq(late->id, 2);
 	ck_assert_int_eq(image_attach(img, 2), 0);
@@ -324,8 +315,9 @@ END_TEST
 START_TEST(a_cache_goes_and_its_images_with_all_data_are_in_the_others)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *open = make(b, "open", 'o'), *closed = make(b, "closed", 'c'),
-		     *gone = make(b, "gone", 'g');
+	struct image *open = bed_make_image(b, "open", 'o', BYTES);
+	struct image *closed = bed_make_image(b, "closed", 'c', BYTES);
+	struct image *gone = bed_make_image(b, "gone", 'g', BYTES);
 
 	bed_close(closed);
 	ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "gone"), 0);
@@ -359,7 +351,7 @@ START_TEST(the_last_cache_may_go)
 	struct image *img;
 
 	bed_must_mount(b);
-	img = make(b, "a", 'a');
+	img = bed_make_image(b, "a", 'a', BYTES);
 	ck_assert_int_eq(bed_part(b, b->caches[0]), 0);
 	ck_assert_uint_eq(imagedir_caches(b->dir, NULL, 0), 0);
 	ck_assert_uint_eq(image_cache_id(img), 0);
@@ -379,7 +371,7 @@ END_TEST
 START_TEST(a_cache_with_an_image_in_conflict_stays)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_close(img);
 	bed_unmount(b);
@@ -389,7 +381,7 @@ START_TEST(a_cache_with_an_image_in_conflict_stays)
 	ck_assert_ptr_nonnull(strstr(b->text, "a cannot leave"));
 	ck_assert_int_eq(imagedir_remove_cache(b->dir, 7, b->text, sizeof(b->text)), -ENOENT);
 	/* as before */
-	img = make(b, "b", 'b');
+	img = bed_make_image(b, "b", 'b', BYTES);
 	ck_assert_uint_eq(image_cache_id(img), 1);
 	bed_close(img);
 	bed_free(b);
@@ -399,7 +391,7 @@ END_TEST
 START_TEST(a_cache_that_holds_data_of_a_file_in_use_does_not_come)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_close(img);
 	bed_unmount(b);

@@ -71,6 +71,40 @@ START_TEST(a_file_changed_while_dirty_is_a_conflict_and_others_are_served)
 }
 END_TEST
 
+static _Atomic unsigned int looks;
+
+static void look(void)
+{
+	looks++;
+}
+
+/* Whoever waits for the mount hears of each file, also on the search through the whole tree. */
+START_TEST(it_is_told_that_images_are_being_found)
+{
+	struct bed *b = two_dirty_images();
+	char name[16];
+
+	b->looked = look;
+	bed_must_mount(b);
+	ck_assert_uint_ge(looks, 2);
+	ck_assert_uint_le(looks, 4);
+	bed_unmount(b);
+	ck_assert_int_eq(mkdirat(b->fd, "d", 0755), 0);
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "d/%d", i);
+		bed_make_file(b, name, 'x', 10);
+	}
+	/* one is not to be found, so that all are looked at */
+	ck_assert_int_eq(unlinkat(b->fd, "a", 0), 0);
+	ck_assert_int_eq(renameat(b->fd, "b", b->fd, "d/b"), 0);
+	looks = 0;
+	bed_must_mount(b);
+	ck_assert_uint_ge(looks, 53);
+	expect_held(b, "d/b", IMAGE_CONFLICT);
+	bed_free(b);
+}
+END_TEST
+
 START_TEST(a_conflict_stays_over_mounts)
 {
 	struct bed *b = two_dirty_images();
@@ -366,7 +400,7 @@ static Suite *make_suite(void)
 	Suite *s = suite_create("image_match");
 
 	CHECK_CASE(s, "dirty", a_file_changed_while_dirty_is_a_conflict_and_others_are_served,
-		   a_conflict_stays_over_mounts,
+		   it_is_told_that_images_are_being_found, a_conflict_stays_over_mounts,
 		   a_change_that_keeps_size_and_mtime_is_seen_by_the_ctime,
 		   a_deleted_file_with_dirty_data_is_missing_and_its_data_kept,
 		   a_new_file_under_the_name_of_a_dirty_image_is_not_taken_for_it,

@@ -22,15 +22,6 @@
 #define BYTES 100000
 #define LIMIT_NS (20 * NSEC_PER_SEC)
 
-static struct image *make(struct bed *b, const char *path, char fill)
-{
-	struct image *img = bed_create(b, path);
-
-	ck_assert_int_eq(image_open(img, true), 0);
-	ck_assert_int_eq(bed_fill(img, fill, BYTES, 0), BYTES);
-	return img;
-}
-
 static bool has_mark(struct bed *b, const char *path)
 {
 	char full[400], value[64];
@@ -44,7 +35,7 @@ static bool has_mark(struct bed *b, const char *path)
 START_TEST(an_image_moves_with_all_its_data_while_it_is_open)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	ck_assert_uint_eq(image_cache_id(img), 1);
 	ck_assert_int_eq(image_attach(img, 2), 0);
@@ -77,7 +68,7 @@ END_TEST
 START_TEST(a_detached_image_is_its_plain_file_until_it_is_attached)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	ck_assert_int_eq(image_attach(img, 0), 0);
 	ck_assert_uint_eq(image_cache_id(img), 0);
@@ -109,7 +100,7 @@ END_TEST
 START_TEST(an_image_that_is_not_open_can_be_moved)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 	uint32_t number = image_id(img);
 
 	bed_close(img);
@@ -128,7 +119,7 @@ END_TEST
 START_TEST(what_cannot_be_moved_stays)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	ck_assert_int_eq(image_attach(img, 3), -ENOENT);
 	ck_assert_int_eq(image_attach(img, 1), 0);
@@ -150,7 +141,7 @@ END_TEST
 START_TEST(an_image_in_conflict_is_not_moved)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_close(img);
 	bed_unmount(b);
@@ -170,7 +161,7 @@ END_TEST
 START_TEST(an_image_that_cannot_be_drained_stays_where_it_is)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 	struct rlimit limit = { .rlim_cur = 2 * BED_CACHE_BYTES, .rlim_max = RLIM_INFINITY };
 
 	signal(SIGXFSZ, SIG_IGN);
@@ -312,7 +303,7 @@ static void wait_shut(struct image *img, bool is_shut)
 START_TEST(a_move_waits_for_who_is_inside_and_lets_the_others_go_on)
 {
 	struct bed *b = bed_two_mounted();
-	struct mover m = { .img = make(b, "a", 'a'), .to = 2 };
+	struct mover m = { .img = bed_make_image(b, "a", 'a', BYTES), .to = 2 };
 	pthread_t thread;
 
 	image_enter(m.img);
@@ -369,7 +360,7 @@ static unsigned int nr_parked(struct image *img)
 START_TEST(requests_wait_while_the_gate_is_shut)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 	struct parked p[] = { { .op = 'r' }, { .op = 'w' }, { .op = 's' } };
 	uint64_t deadline = clock_mono_ns() + LIMIT_NS;
 	pthread_t thread[3];
@@ -408,7 +399,7 @@ static void move_and_write(struct bed *b)
 START_TEST(what_was_written_after_a_move_survives_a_kill)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_close(img);
 	bed_unmount(b);
@@ -436,7 +427,7 @@ static void detach_and_write(struct bed *b)
 START_TEST(nothing_of_the_log_is_written_over_a_detached_image)
 {
 	struct bed *b = bed_two_mounted();
-	struct image *img = make(b, "a", 'a');
+	struct image *img = bed_make_image(b, "a", 'a', BYTES);
 
 	bed_close(img);
 	bed_unmount(b);

@@ -139,6 +139,8 @@ START_TEST(a_list_of_caches_that_is_not_understood_is_an_error)
 	static const char *const wrong[] = {
 		UUID_TEXT "\nnonsense\n",     UUID_TEXT " 1\n",	       UUID_TEXT " 1 dirt\n",
 		UUID_TEXT " 1 dirty clean\n", UUID_TEXT " -1 dirty\n", UUID_TEXT " x clean\n",
+		/* which of the two should count? */
+		UUID_TEXT " 1 clean\n" UUID_TEXT " 1 dirty\n",
 	};
 	struct privdir_caches c;
 
@@ -178,6 +180,124 @@ START_TEST(the_clock_is_that_of_the_filesystem_and_goes_forward)
 }
 END_TEST
 
+/* ---- what somebody else put there ---- */
+
+static const char *const own_files[] = { "lock", "uuid", "caches", "clock" };
+
+static void clear(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), ".lcfs/%s", name);
+	unlinkat(dirfd_, path, 0);
+	unlinkat(dirfd_, path, AT_REMOVEDIR);
+}
+
+/* Uses all of them; 0 or the first error. Must not wait. */
+static int use_all(void)
+{
+	struct privdir_caches c;
+	int64_t now;
+	int r = reopen();
+
+	if (r == 0)
+		r = privdir_caches_read(&p, &c);
+	if (r == 0)
+		r = note(&p, 1, 1, true);
+	if (r == 0)
+		r = privdir_clock(&p, &now);
+	return r;
+}
+
+static void expect_outside_untouched(void)
+{
+	char content[16] = "";
+	int fd = openat(dirfd_, "outside", O_RDONLY);
+
+	ck_assert_int_eq(read(fd, content, sizeof(content)), 7);
+	ck_assert_str_eq(content, "outside");
+	close(fd);
+}
+
+START_TEST(neither_fifo_nor_directory_nor_symlink_is_taken_for_a_file_of_ours)
+{
+	const char *name = own_files[_i % 4];
+	char path[64];
+
+	put("outside", "outside");
+	clear(name);
+	snprintf(path, sizeof(path), ".lcfs/%s", name);
+	switch (_i / 4) {
+	case 0:
+		ck_assert_int_eq(mkfifoat(dirfd_, path, 0600), 0);
+		break;
+	case 1:
+		ck_assert_int_eq(mkdirat(dirfd_, path, 0700), 0);
+		break;
+	case 2:
+		ck_assert_int_eq(symlinkat("../outside", dirfd_, path), 0);
+		break;
+	}
+	ck_assert_int_eq(use_all(), -EPERM);
+	expect_outside_untouched();
+}
+END_TEST
+
+START_TEST(a_second_name_of_another_file_is_not_written_to)
+{
+	const char *const name = _i ? "clock" : "lock";
+	char path[64];
+
+	put("outside", "outside");
+	clear(name);
+	snprintf(path, sizeof(path), ".lcfs/%s", name);
+	ck_assert_int_eq(linkat(dirfd_, "outside", dirfd_, path, 0), 0);
+	ck_assert_int_eq(use_all(), -EPERM);
+	expect_outside_untouched();
+}
+END_TEST
+
+START_TEST(what_stands_in_the_way_of_a_new_file_is_not_written_to)
+{
+	put("outside", "outside");
+	if (_i)
+		ck_assert_int_eq(symlinkat("../outside", dirfd_, ".lcfs/caches.new"), 0);
+	else
+		ck_assert_int_eq(linkat(dirfd_, "outside", dirfd_, ".lcfs/caches.new", 0), 0);
+	ck_assert_int_eq(use_all(), 0);
+	ck_assert(is_noted(1, 1, true));
+	expect_outside_untouched();
+}
+END_TEST
+
+START_TEST(a_huge_file_is_not_read)
+{
+	int fd = openat(dirfd_, ".lcfs/caches", O_WRONLY | O_CREAT, 0600);
+
+	ck_assert_int_eq(ftruncate(fd, (off_t)1 << 40), 0);
+	close(fd);
+	ck_assert_int_eq(use_all(), -EUCLEAN);
+	put(".lcfs/caches", "");
+	fd = openat(dirfd_, ".lcfs/uuid", O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_eq(ftruncate(fd, (off_t)1 << 40), 0);
+	close(fd);
+	ck_assert_int_eq(use_all(), -EUCLEAN);
+}
+END_TEST
+
+START_TEST(a_symlink_in_the_place_of_the_directory_is_refused)
+{
+	ck_assert_int_eq(mkdirat(dirfd_, "elsewhere", 0700), 0);
+	for (size_t i = 0; i < 4; i++)
+		clear(own_files[i]);
+	ck_assert_int_eq(unlinkat(dirfd_, ".lcfs", AT_REMOVEDIR), 0);
+	ck_assert_int_eq(symlinkat("elsewhere", dirfd_, ".lcfs"), 0);
+	ck_assert_int_lt(reopen(), 0);
+	/* empty: nothing was made in it */
+	ck_assert_int_eq(unlinkat(dirfd_, "elsewhere", AT_REMOVEDIR), 0);
+}
+END_TEST
+
 START_TEST(nothing_is_made_where_nothing_may_be_written)
 {
 	struct privdir q;
@@ -212,6 +332,12 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, a_list_of_caches_that_is_not_understood_is_an_error);
 	tcase_add_test(tc, a_full_list_of_caches_takes_one_in_the_place_of_a_clean_one_alone);
 	tcase_add_test(tc, the_clock_is_that_of_the_filesystem_and_goes_forward);
+	tcase_add_loop_test(tc, neither_fifo_nor_directory_nor_symlink_is_taken_for_a_file_of_ours,
+			    0, 12);
+	tcase_add_loop_test(tc, a_second_name_of_another_file_is_not_written_to, 0, 2);
+	tcase_add_loop_test(tc, what_stands_in_the_way_of_a_new_file_is_not_written_to, 0, 2);
+	tcase_add_test(tc, a_huge_file_is_not_read);
+	tcase_add_test(tc, a_symlink_in_the_place_of_the_directory_is_refused);
 	tcase_add_test(tc, nothing_is_made_where_nothing_may_be_written);
 	suite_add_tcase(s, tc);
 	return s;

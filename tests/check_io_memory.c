@@ -244,7 +244,7 @@ START_TEST(a_filesystem_without_a_device_is_unknown)
 	struct busy b;
 	int fd = open("/proc", O_PATH);
 
-	busy_open(&b, fd);
+	busy_open(&b, fd, NULL);
 	ck_assert_int_eq(busy_sample(&b, 1 * NSEC_PER_SEC), -1);
 	ck_assert_int_eq(busy_sample(&b, 2 * NSEC_PER_SEC), -1);
 	busy_close(&b);
@@ -279,6 +279,40 @@ START_TEST(the_share_of_busy_time_is_told)
 }
 END_TEST
 
+/* What is out for a while counts once, however much of it there is. */
+START_TEST(a_filesystem_without_a_device_is_as_busy_as_its_requests_say)
+{
+	struct flight f;
+	struct busy b;
+	int fd = open("/proc", O_PATH);
+	const uint64_t s = NSEC_PER_SEC, ms = NSEC_PER_MSEC;
+
+	ck_assert(!busy_has_device(fd));
+	flight_init(&f);
+	busy_open(&b, fd, &f);
+	flight_begin(&f, s / 2);
+	ck_assert_int_eq(busy_sample(&b, 1 * s), -1);
+	flight_end(&f, 1 * s + 200 * ms);
+	ck_assert_int_eq(busy_sample(&b, 2 * s), 20);
+	ck_assert_int_eq(busy_sample(&b, 3 * s), 0);
+	/* two at a time, then one; the other thread's clock reading is a little older */
+	flight_begin(&f, 3 * s + 100 * ms);
+	flight_begin(&f, 3 * s + 99 * ms);
+	flight_end(&f, 3 * s + 300 * ms);
+	flight_end(&f, 3 * s + 500 * ms);
+	ck_assert_int_eq(busy_sample(&b, 4 * s), 40);
+	/* one that does not come back */
+	flight_begin(&f, 4 * s + 750 * ms);
+	ck_assert_int_eq(busy_sample(&b, 5 * s), 25);
+	ck_assert_int_eq(busy_sample(&b, 6 * s), 100);
+	flight_end(&f, 6 * s);
+	ck_assert_int_eq(busy_sample(&b, 7 * s), 0);
+	busy_close(&b);
+	flight_destroy(&f);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_filesystem_on_a_device_is_sampled)
 {
 	struct stat st;
@@ -289,8 +323,9 @@ START_TEST(a_filesystem_on_a_device_is_sampled)
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", major(st.st_dev),
 		 minor(st.st_dev));
-	busy_open(&b, fd);
+	busy_open(&b, fd, NULL);
 	ck_assert_int_eq(b.fd >= 0, access(path, R_OK) == 0);
+	ck_assert_int_eq(busy_has_device(fd), b.fd >= 0);
 	if (b.fd >= 0) {
 		int percent;
 
@@ -322,6 +357,7 @@ static Suite *make_suite(void)
 		   what_is_no_identity_is_refused_and_changes_nothing,
 		   the_boot_has_one_identity_and_random_ones_differ);
 	CHECK_CASE(suite, "busy", a_filesystem_without_a_device_is_unknown,
+		   a_filesystem_without_a_device_is_as_busy_as_its_requests_say,
 		   the_share_of_busy_time_is_told, a_filesystem_on_a_device_is_sampled);
 	return suite;
 }

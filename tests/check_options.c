@@ -128,6 +128,33 @@ START_TEST(a_list_has_all_of_its_words)
 }
 END_TEST
 
+START_TEST(a_knob_has_one_number_or_one_for_each_cache)
+{
+	const struct option_row *row = options_find("migrate_threshold", 17);
+	size_t i = (size_t)(row - option_table);
+	uint64_t value = 7;
+
+	ASSERT_PARSES("lcfs", "-o", "cache=a,cache=b,migrate_threshold=50", "d", "m");
+	ck_assert(options_knob(&o, i, 0, &value) && value == 50);
+	ck_assert(options_knob(&o, i, 5, &value) && value == 50);
+	ASSERT_PARSES("lcfs", "-o", "cache=a,cache=b,migrate_threshold=50:60", "d", "m");
+	ck_assert(options_knob(&o, i, 0, &value) && value == 50);
+	ck_assert(options_knob(&o, i, 1, &value) && value == 60);
+	ck_assert(!options_knob(&o, i, 2, &value));
+	ASSERT_PARSES("lcfs", "-o", "cache=a,migrate_threshold=1:2:3,migrate_threshold=4", "d",
+		      "m");
+	ck_assert(options_knob(&o, i, 2, &value) && value == 4);
+	ck_assert(!options_knob(&o, i + 1, 0, &value) || i + 1 == option_rows);
+	assert_refused(PARSE("lcfs", "-o", "cache=a,migrate_threshold=50:60", "d", "m"),
+		       "migrate_threshold has 2 numbers, and there are 1 caches");
+	assert_refused(PARSE("lcfs", "-o", "cache=a,cache=b,migrate_threshold=50:101", "d", "m"),
+		       "from 0 to 100");
+	assert_refused(PARSE("lcfs", "-o", "cache=a,cache=b,migrate_threshold=50:", "d", "m"),
+		       "from 0 to 100");
+	assert_refused(PARSE("lcfs", "-o", "cache=a,cache=b,workers=1:2", "d", "m"), "from 0 to");
+}
+END_TEST
+
 START_TEST(the_directory_may_be_an_option)
 {
 	ASSERT_PARSES("lcfs", "-o", "cache=c,directory=d", "m");
@@ -265,6 +292,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, flags_can_be_negated);
 	tcase_add_test(tc, the_last_of_several_words_counts);
 	tcase_add_test(tc, a_list_has_all_of_its_words);
+	tcase_add_test(tc, a_knob_has_one_number_or_one_for_each_cache);
 	tcase_add_test(tc, the_directory_may_be_an_option);
 	tcase_add_test(tc, a_list_has_all_that_was_given_in_order);
 	tcase_add_test(tc, a_backslash_keeps_a_comma);

@@ -7,6 +7,7 @@
 
 #include "common/compiler.h"
 #include "lcfs/ondisk/version.h"
+#include "lcfs/tools/bar.h"
 #include "lcfs/tools/overlay.h"
 #include "lcfs/tools/progress.h"
 #include "lcfs/tools/report.h"
@@ -61,9 +62,10 @@ START_TEST(json_nests)
 
 	begin(&r, true);
 	fill(&r);
-	expect(&r, "{\n \"count\": 18446744073709551615,\n \"things\": [\n  {\n   \"below\": -1,\n"
-		   "   \"is_good\": true\n  },\n  {\n   \"sum\": \"00000abc\",\n   \"parts\": [\n"
-		   "    {\n     \"n\": 1\n    }\n   ]\n  }\n ],\n \"empty\": {}\n}\n");
+	expect(&r, "{\n  \"count\": 18446744073709551615,\n  \"things\": [\n    {\n"
+		   "      \"below\": -1,\n      \"is_good\": true\n    },\n    {\n"
+		   "      \"sum\": \"00000abc\",\n      \"parts\": [\n        {\n"
+		   "          \"n\": 1\n        }\n      ]\n    }\n  ],\n  \"empty\": {}\n}\n");
 }
 END_TEST
 
@@ -88,14 +90,8 @@ static const struct {
 	{ "\n\x7f", "\\u000a\\u007f", "\\x0a\\x7f" },
 	{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
 	  "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
-	/* cut, overlong, a surrogate, too high, a continuation alone */
-	{ "a\xc3", "a\xef\xbf\xbd", "a\xef\xbf\xbd" },
-	{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd" },
-	{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
-	  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
-	{ "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
-	  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
-	{ "\x80z", "\xef\xbf\xbdz", "\xef\xbf\xbdz" },
+	{ "a\xc3", "a\\\\xc3", "a\\xc3" },
+	{ "\xc0\xaf", "\\\\xc0\\\\xaf", "\\xc0\\xaf" },
 };
 
 START_TEST(strings_are_escaped)
@@ -103,7 +99,7 @@ START_TEST(strings_are_escaped)
 	char want[128];
 	struct report r;
 
-	snprintf(want, sizeof(want), "{\n \"s\": \"%s\"\n}\n", strings[_i].json);
+	snprintf(want, sizeof(want), "{\n  \"s\": \"%s\"\n}\n", strings[_i].json);
 	begin(&r, true);
 	report_text(&r, "s", strings[_i].raw);
 	expect(&r, want);
@@ -212,19 +208,39 @@ END_TEST
 START_TEST(a_bar_goes_away_without_a_trace)
 {
 	struct progress p;
-	size_t shown;
 
 	begin_progress(&p, PROGRESS_BAR);
 	p.shown_ns = 0;
 	progress_update(&p, 50, 100);
-	shown = (size_t)p.width - 1;
+	ck_assert(p.is_shown);
 	progress_clear(&p);
 	progress_clear(&p);
 	ck_assert_int_eq(fclose(stream), 0);
-	ck_assert_ptr_nonnull(strstr(text, "\rdev: |====================                    |"
-					   "  50.0%"));
-	ck_assert_uint_eq(strlen(text), 1 + shown + 1 + shown + 1);
+	ck_assert_ptr_eq(strstr(text, "\rdev [========"), text);
+	ck_assert_ptr_nonnull(strstr(text, ">"));
+	ck_assert_ptr_nonnull(strstr(text, "]  50%  0:0"));
+	ck_assert_str_eq(strrchr(text, '\r'), "\r\033[K");
+	ck_assert_ptr_eq(strstr(text, "\033[K\r\033[K") + 7, text + strlen(text));
 	free(text);
+}
+END_TEST
+
+START_TEST(a_bar_fills_what_the_columns_have)
+{
+	char line[BAR_LINE_MAX];
+
+	bar_line(line, 30, "dev", 45, "tail");
+	ck_assert_str_eq(line, "dev [=====>      ]  45%  tail");
+	bar_line(line, 30, "dev", 0, "tail");
+	ck_assert_str_eq(line, "dev [>           ]   0%  tail");
+	bar_line(line, 30, "dev", 100, "tail");
+	ck_assert_str_eq(line, "dev [============] 100%  tail");
+	bar_line(line, 27, "dev", 45, "tail");
+	ck_assert_str_eq(line, "dev  45%  tail");
+	bar_line(line, 0, "dev", 45, "tail");
+	ck_assert_str_eq(line, "dev  45%  tail");
+	bar_line(line, 1000, "dev", 45, "tail");
+	ck_assert_uint_eq(strlen(line), 199);
 }
 END_TEST
 
@@ -238,7 +254,7 @@ START_TEST(no_terminal_shows_no_progress)
 	progress_start(&p, "dev");
 	p.shown_ns = 0;
 	progress_update(&p, 50, 100);
-	ck_assert_int_eq(p.width, 0);
+	ck_assert(!p.is_shown);
 	fclose(null);
 }
 END_TEST
@@ -252,7 +268,8 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(t, strings_are_escaped, 0, (int)array_size(strings));
 	suite_add_tcase(s, t);
 	CHECK_CASE(s, "progress", what_is_quick_shows_no_progress, progress_is_a_line_each_time,
-		   a_bar_goes_away_without_a_trace, no_terminal_shows_no_progress);
+		   a_bar_goes_away_without_a_trace, a_bar_fills_what_the_columns_have,
+		   no_terminal_shows_no_progress);
 	CHECK_CASE(s, "overlay", an_overlay_keeps_writes_to_itself);
 	return s;
 }

@@ -226,6 +226,26 @@ START_TEST(more_time_is_asked_for_while_recovery_reads)
 }
 END_TEST
 
+START_TEST(more_time_is_asked_for_while_images_meet_their_files)
+{
+	start();
+	expect("\nSTATUS=/mnt/lc: opening the cache\n");
+	watch_looked();
+	expect("\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=/mnt/lc: finding the images, "
+	       "1 files looked at\n");
+	expect_none("EXTEND_TIMEOUT_USEC");
+	watch_looked();
+	watch_looked();
+	expect("\nSTATUS=/mnt/lc: finding the images, 3 files looked at\n");
+	/* for a cache that comes later nobody waits */
+	watch_serving(&w, NULL, NULL);
+	expect("\nREADY=1\n");
+	watch_looked();
+	expect_none("EXTEND_TIMEOUT_USEC");
+	watch_end(&w);
+}
+END_TEST
+
 START_TEST(a_sign_of_life_needs_an_engine_that_answers)
 {
 	setenv("WATCHDOG_USEC", "20000", 1);
@@ -318,6 +338,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, the_environment_is_not_handed_on);
 	tcase_add_test(tc, a_socket_that_is_none_is_told_of);
 	tcase_add_test(tc, more_time_is_asked_for_while_recovery_reads);
+	tcase_add_test(tc, more_time_is_asked_for_while_images_meet_their_files);
 	tcase_add_test(tc, a_sign_of_life_needs_an_engine_that_answers);
 	tcase_add_test(tc, an_engine_that_answers_with_an_error_is_alive);
 	tcase_add_test(tc, the_watchdog_of_another_process_is_not_ours);

@@ -367,6 +367,23 @@ random_file()
 		head -c "$2" >"$1"
 }
 
+# own_namespace "$0": the test again in a mount namespace of its own, where it may mount over what
+# others use, and sees no mounts of theirs.
+own_namespace()
+{
+	requires_root
+	requires unshare
+	if [ "${test_in_namespace:-}" != yes ]; then
+		unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
+		test_in_namespace=yes
+		export test_in_namespace
+		status=0
+		unshare -m --propagation private "$1" || status=$?
+		exit $status
+	fi
+	let_go_of_foreign_mounts
+}
+
 # let_go_of_foreign_mounts: in a mount namespace of one's own. Its copies of other tests' mounts
 # would keep their daemons alive.
 let_go_of_foreign_mounts()

@@ -9,16 +9,7 @@ LCCTL=$top_builddir/lcfs/tools/lcctl
 alone()
 {
 	requires_fuse
-	requires unshare
-	if [ "${test_in_namespace:-}" != yes ]; then
-		unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
-		test_in_namespace=yes
-		export test_in_namespace
-		status=0
-		unshare -m --propagation private "$1" || status=$?
-		exit $status
-	fi
-	let_go_of_foreign_mounts
+	own_namespace "$1"
 }
 
 # says TEXT COMMAND...: works, and TEXT is in its output.

@@ -11,6 +11,11 @@ new_cache "$tmp/cache" --size=32M
 gives 0 "$FSCK" "$tmp/cache"
 says '0 records'
 
+gives 0 "$FSCK" --help
+says 'Usage: fsck.lcfs'
+gives 0 "$FSCK" --version
+says 'fsck.lcfs'
+
 dirty_cache
 refused 8 "pid $logged (lcfs)" "$FSCK" "$cache"
 refused 8 "pid $logged (lcfs)" "$FSCK" -y "$cache"

@@ -5,6 +5,14 @@ set -eu
 
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 
+for target in "$top_srcdir"/tests/fuzz/fuzz_*.c; do
+	name=$(basename "$target" .c)
+	name=${name#fuzz_}
+	[ "$name" = main ] || [ -d "$top_srcdir/tests/fuzz/corpus/$name" ] || {
+		echo "FAIL: fuzz_$name has no corpus"
+		exit 1
+	}
+done
 for corpus in "$top_srcdir"/tests/fuzz/corpus/*/; do
 	name=$(basename "$corpus")
 	echo "$name"

@@ -31,8 +31,37 @@ done
 matches "-${tab}uncached${tab}0${tab}6${tab}0${tab}-${tab}never.img" \
 	"$LCCTL" list -H "$mnt/never.img"
 refused 1 'nothing: no such image' "$LCCTL" list nothing
-refused 1 'is no image' "$LCCTL" list "$mnt/sub dir"
-refused 1 'is a mount point' "$LCCTL" list "$mnt"
+refused 1 'is no image' "$LCCTL" drain "$mnt/sub dir"
+refused 1 'is a mount point' "$LCCTL" attach "$mnt"
+
+# A mount point as an argument, and a directory in it.
+works "$LCCTL" list
+mv "$tmp/out" "$tmp/all"
+for path in "$mnt" "$mnt/" "$mnt/../mnt"; do
+	works "$LCCTL" list "$path"
+	diff "$tmp/all" "$tmp/out" || fail "list $path is not list"
+done
+matches "$id$tab.*${tab}one.img" "$LCCTL" list -H "$mnt" one.img
+matches ".*${tab}sub dir/two.img" "$LCCTL" list -H "$mnt/sub dir"
+[ "$(wc -l <"$tmp/out")" = 1 ] || fail "not only what is below: $(cat "$tmp/out")"
+says never.img "$LCCTL" list -a "$mnt"
+works "$LCCTL" list -aH "$mnt/sub dir"
+[ "$(wc -l <"$tmp/out")" = 1 ] || fail "not only what is below: $(cat "$tmp/out")"
+for path in "$mnt" "$mnt/one.img" "$mnt/sub dir"; do
+	says 'cache 1' "$LCCTL" iostat "$path"
+	[ "$("$LCCTL" iostat -H "$path" 0.01 2 | wc -l)" = 2 ] || fail "iostat $path 0.01 2"
+	matches "cache 1${tab}nr_segments$tab[0-9]*" "$LCCTL" get -H "$path" nr_segments
+	says migrate_threshold "$LCCTL" get "$path"
+	works "$LCCTL" set "$path" update_interval 1
+	works "$LCCTL" set "$path" update_interval=2
+	matches "cache 1${tab}update_interval${tab}2" "$LCCTL" get -H update_interval
+done
+(cd "$mnt" && matches "cache 1${tab}update_interval${tab}2" "$LCCTL" get -H . update_interval)
+works "$LCCTL" drain -q "$mnt" one.img
+works "$LCCTL" drain -q "$mnt"
+refused 1 'is in no mount of lcfs' "$LCCTL" get "$tmp" nr_segments
+refused 1 'is in no mount of lcfs' "$LCCTL" iostat "$tmp"
+refused 2 'one argument too many' "$LCCTL" iostat "$mnt" 1 1 1
 
 # Two of them.
 mkdir "$tmp/dir2" "$tmp/mnt2"
@@ -44,6 +73,16 @@ refused 1 'which of 2 mounts?' "$LCCTL" status
 grep -q "$mnt, $tmp/mnt2" "$tmp/err" || fail "the mounts are not listed: $(cat "$tmp/err")"
 says "$tmp/dir2" "$LCCTL" status "$tmp/mnt2"
 says "$tmp/dir2" "$LCCTL" -m "$tmp/mnt2" status
+says three.img "$LCCTL" list "$tmp/mnt2"
+! grep -q two.img "$tmp/out" || fail "list $tmp/mnt2 has the other's: $(cat "$tmp/out")"
+says three.img "$LCCTL" list "$tmp/mnt2" "$mnt"
+grep -q two.img "$tmp/out" || fail "of two mounts one is listed: $(cat "$tmp/out")"
+matches ".*${tab}one.img" "$LCCTL" list -H "$tmp/mnt2" one.img
+works "$LCCTL" detach -q "$tmp/mnt2" one.img
+works "$LCCTL" attach -q "$tmp/mnt2" one.img
+new_cache "$tmp/cache3"
+works "$LCCTL" add -q "$tmp/mnt2" "$tmp/cache3"
+works "$LCCTL" remove -q "$tmp/mnt2" 2
 refused 1 'is in 2 mounts' "$LCCTL" list one.img
 matches ".*${tab}one.img" "$LCCTL" list -H "$tmp/mnt2/one.img"
 matches ".*${tab}one.img" "$LCCTL" list -H "$tmp/dir2/one.img"
@@ -60,4 +99,5 @@ for pid in $pids; do
 	eventually 10 is_gone "$pid" || fail "pid $pid survives kill -9"
 done
 refused 1 'its daemon is dead' "$LCCTL" status "$tmp/mnt2"
+refused 1 'its daemon is dead' "$LCCTL" list "$tmp/mnt2"
 umount -l "$tmp/mnt2"

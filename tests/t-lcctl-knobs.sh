@@ -37,7 +37,8 @@ refused 1 "'' is not taken" "$LCCTL" set allow_migrate=
 refused 1 'it is not for writing' "$LCCTL" set nr_segments 1
 refused 1 'no such knob' "$LCCTL" set nothing 1
 refused 1 'no such knob' "$LCCTL" get nothing
-refused 1 'no such knob' "$LCCTL" get ../version
+refused 1 'no such knob' "$LCCTL" get -m "$mnt" ../version
+refused 1 'No such file' "$LCCTL" get ../version
 refused 1 'no such knob' "$LCCTL" set caches/1/allow_migrate 1
 refused 1 'is a knob of images' "$LCCTL" get size
 refused 1 'has no cache 7' "$LCCTL" get --cache 7

@@ -6,18 +6,9 @@
 set -eu
 
 requires_fuse
-requires unshare
 
 # /etc/lcfs/lcfs.conf is one of this test's own.
-if [ "${test_in_namespace:-}" != yes ]; then
-	unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
-	test_in_namespace=yes
-	export test_in_namespace
-	status=0
-	unshare -m --propagation private "$0" || status=$?
-	exit $status
-fi
-let_go_of_foreign_mounts
+own_namespace "$0"
 cp -a /etc "$tmp/etc"
 mkdir -p "$tmp/etc/lcfs"
 mount --bind "$tmp/etc" /etc

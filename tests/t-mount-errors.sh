@@ -36,6 +36,9 @@ rm "$mnt/something"
 # The cache.
 refused 1 "'$tmp/no' does not exist" "$LCFS" -o "cache=$tmp/no" "$dir" "$mnt"
 refused 1 'is a directory' "$LCFS" -o "cache=$dir" "$dir" "$mnt"
+# An error stands alone, whatever there would have been to warn of.
+lines=$(timeout 20 "$LCFS" -o cache=/dev/null "$dir" "$mnt" 2>&1 | wc -l)
+[ "$lines" = 1 ] || fail "$lines lines for one mistake"
 refused 1 'not a block device or regular file' "$LCFS" -o cache=/dev/null "$dir" "$mnt"
 truncate -s 64M "$tmp/blank"
 refused 1 "mkfs.lcfs $tmp/blank" "$LCFS" -o "cache=$tmp/blank" "$dir" "$mnt"

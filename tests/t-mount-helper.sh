@@ -6,18 +6,9 @@
 set -eu
 
 requires_fuse
-requires unshare
 sbin=$(readlink -f /sbin)
 
-if [ "${test_in_namespace:-}" != yes ]; then
-	unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
-	test_in_namespace=yes
-	export test_in_namespace
-	status=0
-	unshare -m --propagation private "$0" || status=$?
-	exit $status
-fi
-let_go_of_foreign_mounts
+own_namespace "$0"
 
 # A directory of links to all that is in /sbin, and ours, in its place.
 mkdir "$tmp/sbin" "$tmp/real"
@@ -51,6 +42,14 @@ mounted()
 
 works mount -t lcfs -o "cache=$cache" "$dir" "$mnt"
 mounted '-t lcfs'
+works mount -t lcfs -o "cache=$cache" "$dir" "$mnt"
+for how in 'remount,ro' '-s -o remount,noatime'; do
+	# shellcheck disable=SC2086
+	run mount -o $how "$mnt"
+	[ "$status" != 0 ] || fail "mount -o $how does something"
+	grep -q 'unmount and mount again' "$tmp/err" || fail "mount -o $how: $(cat "$tmp/err")"
+done
+mounted 'after remount'
 works mount -v -s -n -t lcfs -o "cache=$cache,nofail,_netdev,user,x-systemd.automount,something" \
 	"$dir" "$mnt"
 mounted 'all flags'

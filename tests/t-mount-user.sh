@@ -7,15 +7,7 @@ set -eu
 
 requires_fuse
 requires unshare setpriv fusermount3
-if [ "${test_in_namespace:-}" != yes ]; then
-	unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
-	test_in_namespace=yes
-	export test_in_namespace
-	status=0
-	unshare -m --propagation private "$0" || status=$?
-	exit $status
-fi
-let_go_of_foreign_mounts
+own_namespace "$0"
 
 mknod "$tmp/fuse" c 10 229 2>/dev/null || skip "no device nodes can be made here"
 chmod 666 "$tmp/fuse"

@@ -9,15 +9,7 @@ requires_loop
 requires udevadm unshare
 
 # /run is one of this test's own: rules and database go there.
-if [ "${test_in_namespace:-}" != yes ]; then
-	unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
-	test_in_namespace=yes
-	export test_in_namespace
-	status=0
-	unshare -m --propagation private "$0" || status=$?
-	exit $status
-fi
-let_go_of_foreign_mounts
+own_namespace "$0"
 mount -t tmpfs tmpfs /run
 cleanup_fn umount -l /run
 mkdir -p /run/udev/rules.d
@@ -58,6 +50,22 @@ sed -n 's/^ID_FS/E:ID_FS/p' "$tmp/event" >"/run/udev/data/b$number"
 [ "$(lsblk -nro FSTYPE,UUID "$loop")" = "lcfs $uuid" ] ||
 	fail "lsblk: $(lsblk -o NAME,FSTYPE,UUID "$loop")"
 rm -r /run/udev/data
+
+# A partition has from its disk that there is a partition table, which is not in it.
+if command -v sfdisk >/dev/null && command -v partx >/dev/null; then
+	truncate -s 80M "$tmp/parted"
+	printf '%s\n' 'label: gpt' 'start=2048, type=L' | sfdisk -q "$tmp/parted"
+	dd if="$tmp/cache" of="$tmp/parted" bs=1M seek=1 conv=notrunc status=none
+	attach "$tmp/parted"
+	disk=${loop#/dev/}
+	[ -e "/sys/class/block/${disk}p1" ] || partx --add "$loop"
+	mkdir -p /run/udev/data
+	echo E:ID_PART_TABLE_TYPE=gpt >"/run/udev/data/b$(cat "/sys/class/block/$disk/dev")"
+	play "${loop}p1"
+	grep -qx ID_PART_TABLE_TYPE=gpt "$tmp/event" || fail "nothing comes from the disk"
+	grep -qx ID_FS_TYPE=lcfs "$tmp/event" || fail "a partition is not taken for a cache"
+	rm -r /run/udev/data
+fi
 
 truncate -s 16M "$tmp/other"
 attach "$tmp/other"

@@ -3,11 +3,12 @@
  * A writer that knows what must be there after a crash of the filesystem it writes to.
  *
  *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
- *	verifier write [-d] [-e] [-u] [-t SECONDS] [-l LOG] JOURNAL FILE...
+ *	verifier write [-d] [-e] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
  *		write, one thread a file, until the time is over or TERM comes (status 0) or the
  *		filesystem dies below it (status 0 too: that is what it is for); -d with O_DIRECT,
- *		-e although the backing store refuses some, -u without ever syncing, -l with a
- *		line in LOG for each operation, for whoever looks for a mistake
+ *		-e although the backing store refuses some, -u without ever syncing, -s with no
+ *		filesystem that is allowed to die, -l with a line in LOG for each operation, for
+ *		whoever looks for a mistake
  *	verifier check [-d] JOURNAL FILE...        everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
@@ -55,7 +56,7 @@ struct run {
 	uint32_t index;
 	const char *path;
 	uint32_t *versions; /* of this file's sectors, in the journal */
-	bool is_direct, is_unsynced, may_refuse;
+	bool is_direct, is_unsynced, is_strict, may_refuse;
 	FILE *log; /* or NULL */
 	uint64_t end_ns;
 	int fd;
@@ -242,7 +243,7 @@ static bool is_death(const struct run *r, int err)
 		if (fdatasync(r->fd) < 0)
 			err = errno;
 	}
-	return err == ENOTCONN || err == ECONNABORTED;
+	return !r->is_strict && (err == ENOTCONN || err == ECONNABORTED);
 }
 
 static void note(const struct run *r, const char *what, uint64_t first, uint64_t count,
@@ -508,13 +509,15 @@ static int write_or_check(bool is_write, int argc, char **argv)
 	struct journal *j;
 	int option;
 
-	while ((option = getopt(argc, argv, "+deut:l:")) != -1) {
+	while ((option = getopt(argc, argv, "+deust:l:")) != -1) {
 		if (option == 'd')
 			like.is_direct = true;
 		else if (option == 'e')
 			like.may_refuse = true;
 		else if (option == 'u')
 			like.is_unsynced = true;
+		else if (option == 's')
+			like.is_strict = true;
 		else if (option == 'l')
 			like.log = fopen(optarg, "ae");
 		else if (option == 't')

@@ -17,6 +17,7 @@
 #ifndef LCFS_CACHE_ACTION_H
 #define LCFS_CACHE_ACTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -44,9 +45,9 @@ enum action_type {
 		      * of what was read. Any order, any thread but a worker */
 
 	/* For threads that may block: blocking calls on `image`'s backing file. */
-	ACTION_BACK_CHECK, /* is it still the file we know (identity, links, size, times)? -ESTALE:
-			    * conflict, -ENOENT: missing. Also opens and locks it for writing. */
-	ACTION_BACK_GROW, /* make it `off` bytes long if it is shorter */
+	ACTION_BACK_CHECK, /* is it still the file we know (identity, links, size, times)?
+			    * BACK_CONFLICT, BACK_MISSING. Also opens and locks it for writing. */
+	ACTION_BACK_GROW,  /* make it `off` bytes long if it is shorter */
 	ACTION_BACK_TRUNCATE, /* set its size to `off` (shrink or extend) */
 	ACTION_BACK_PUNCH,    /* make [off, off + len) read as zeros, size unchanged */
 	ACTION_BACK_SYNC, /* fsync (the times, too); then the file's stamp in action->stamp. With
@@ -60,6 +61,10 @@ enum action_type {
 	ACTION_DONE,   /* the request has ended, see its result; the core has let go of it */
 };
 
+/* Errors that no system call gives for a file: what a store says is never taken for a verdict. */
+#define BACK_CONFLICT (-EREMCHG)
+#define BACK_MISSING (-ENOANO)
+
 struct action {
 	struct list node; /* in the outbox; free for the carrier until completion */
 	enum action_type type;
@@ -69,6 +74,7 @@ struct action {
 	uint64_t off, len; /* bytes */
 	struct cache_image *image;
 	uint64_t arg;
+	bool is_migration; /* nobody waits for it: whoever measures the load leaves it out */
 	struct {
 		uint64_t size;
 		int64_t mtime_ns, ctime_ns;

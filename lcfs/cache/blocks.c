@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The index together with what is counted: an image's and a segment's live and dirty blocks. */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/cleaner.h"
 
 static void set_dirty(struct cache *c, struct cache_image *img, uint32_t cbn, uint32_t generation,
 		      int64_t at)
@@ -47,12 +47,24 @@ bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uin
 	return true;
 }
 
+bool blocks_insert_poison(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
+			  uint8_t mask, int64_t dirty_at)
+{
+	if (!blocks_insert(c, img, block, cbn, mask, dirty_at))
+		return false;
+	index_set_poison(&c->index, cbn);
+	img->poisoned++;
+	return true;
+}
+
 void blocks_remove(struct cache *c, uint32_t cbn)
 {
 	struct index *ix = &c->index;
 	struct cache_image *img = imgtab_find(c, entry_key_image(ix->key[cbn]));
 
 	assert(img);
+	if (index_is_poison(ix, cbn))
+		img->poisoned--;
 	if (index_is_dirty(ix, cbn))
 		count_clean(c, img, cbn);
 	img->cached--;
@@ -66,6 +78,8 @@ void blocks_set_clean(struct cache *c, uint32_t cbn)
 
 	if (!index_is_dirty(ix, cbn))
 		return;
+	assert(!index_is_poison(ix, cbn));
+	cleaner_progress(c);
 	count_clean(c, imgtab_find(c, entry_key_image(ix->key[cbn])), cbn);
 	ix->flags[cbn] &= INDEX_LIVE | INDEX_BATCH;
 }
@@ -81,8 +95,10 @@ void blocks_set_dirty(struct cache *c, uint32_t cbn, int64_t at)
 
 static void drop_one(struct cache *c, uint32_t cbn, uint64_t before)
 {
-	if (log_position(c, cbn) < before)
-		blocks_remove(c, cbn);
+	if (log_position(c, cbn) >= before)
+		return;
+	cleaner_progress(c);
+	blocks_remove(c, cbn);
 }
 
 bool blocks_drop_range(struct cache *c, struct cache_image *img, uint64_t first, uint64_t last,
@@ -131,5 +147,5 @@ void blocks_drop_sectors(struct cache *c, struct cache_image *img, uint64_t bloc
 		return;
 	ix->mask[cbn] &= (uint8_t)~mask;
 	if (!ix->mask[cbn])
-		blocks_remove(c, cbn);
+		drop_one(c, cbn, before);
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The door of the core: its life, knobs, timers and numbers. */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/shares.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/nsec.h"
 #include "common/prefault.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/pool.h"
+#include "lcfs/cache/scrub.h"
 
 void cache_conf_default(struct cache_conf *conf)
 {
@@ -42,6 +45,9 @@ static const struct {
 	[KNOB_NR_MAX_BATCHED_MIGRATION] = { 16, 1, 1u << 20 },
 	[KNOB_UPDATE_INTERVAL] = { 1, 0, 86400 },
 	[KNOB_MIGRATE_THRESHOLD] = { 70, 0, 100 },
+	[KNOB_SCRUB] = { 0, 0, 1 },
+	[KNOB_SCRUB_RATE] = { 0, 0, 1u << 20 },
+	[KNOB_STALL_TIMEOUT] = { 30, 0, 86400 },
 };
 
 int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t now,
@@ -62,6 +68,8 @@ int cache_knob_set(struct cache *c, enum cache_knob k, uint64_t value, uint64_t 
 		commit_now(c, now, ob);
 		return 0;
 	default:
+		if (k == KNOB_SCRUB && value > c->knob[k])
+			scrub_restart(c);
 		c->knob[k] = value;
 		deadline_lower(c, now);
 		migrate_kick(c, now, ob);
@@ -126,7 +134,7 @@ void deadline_lower(struct cache *c, uint64_t at)
 static uint64_t next_deadline(struct cache *c)
 {
 	return min(min(min(flush_due(c), super_due(c)), min(gather_due(c), migrate_deadline(c))),
-		   write_next_delay(c));
+		   min(min(write_next_delay(c), scrub_deadline(c)), c->share_due_ns));
 }
 
 void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
@@ -140,7 +148,13 @@ void cache_tick(struct cache *c, uint64_t now, struct outbox *ob)
 	if (now >= super_due(c))
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);
+	scrub_kick(c, now, ob);
 	write_end_delays(c, now, ob);
+	if (now >= c->share_due_ns) {
+		c->share_due_ns = UINT64_MAX;
+		shares_wake(c, ob);
+		log_space_changed(c, ob);
+	}
 	atomic_store_explicit(&c->deadline, next_deadline(c), memory_order_relaxed);
 }
 
@@ -190,6 +204,14 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 		c->migrate_end = s;
 		return;
 	}
+	if (cleaner_is_busy(c)) {
+		c->cleaner_end = s;
+		return;
+	}
+	if (scrub_is_busy(c)) {
+		c->scrub_end = s;
+		return;
+	}
 	if (!c->is_stamped && !c->failed) {
 		c->is_stamped = true;
 		c->migrate_end = s;
@@ -214,6 +236,7 @@ void cache_shutdown(struct cache *c, struct action *act, uint64_t now, struct ou
 	list_init(&act->node);
 	c->stop_sync.fn = stop_step;
 	write_end_all_delays(c, ob);
+	shares_wake(c, ob);
 	log_space_changed(c, ob);
 	stop_step(c, &c->stop_sync, now, ob);
 }
@@ -226,6 +249,8 @@ void cache_free(struct cache *c)
 		imgtab_remove(c, list_first_entry(&c->images, struct cache_image, node));
 	free(c->by_id);
 	migrate_free(c);
+	cleaner_free(c);
+	scrub_free(c);
 	super_free(c);
 	free(c->merge_mem);
 	log_free(c);
@@ -275,6 +300,10 @@ static int init(struct cache *c, void *pool, uint64_t pool_bytes)
 	if (!ret)
 		ret = migrate_init(c);
 	if (!ret)
+		ret = cleaner_init(c);
+	if (!ret)
+		ret = scrub_init(c);
+	if (!ret)
 		ret = init_merge(c);
 	if (!ret)
 		pool_init(c, pool);
@@ -302,6 +331,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 		return fail(rep, -ENOMEM, "no memory for the cache");
 	mutex_init(&c->lock, CACHE_LOCK_RANK, "cache");
 	list_init(&c->images);
+	shares_init(c);
 	commit_init(c);
 	c->conf = *conf;
 	c->info = *info;
@@ -340,7 +370,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->last_migrated = c->tail - 1;
 	st->current_segment = l->open_buf ? l->open_buf->segment_id : l->next_segment_id;
 	st->last_flushed = log_last_flushed(c);
-	st->cursor = l->open	 ? l->open->start + 1u + l->open->nr_entries :
+	st->cursor = l->open	 ? l->open->start + 1u + l->open->nr_blocks :
 		     l->open_buf ? l->open_buf->used :
 				   0;
 	st->dirty_blocks = c->dirty_blocks;
@@ -349,7 +379,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 		st->dirty_since_ns = ages_oldest(&c->ages, &c->ages.all) - c->info.real_ns;
 	st->free_segments = l->free_segments;
 	st->ram_bytes = index_bytes(&c->index) + c->nr_segments * sizeof(struct segment) +
-			c->nr_records * sizeof(struct record) + migrate_ram(c) +
+			c->nr_records * sizeof(struct record) + migrate_ram(c) + cleaner_ram(c) + scrub_ram(c) +
 			max(c->sb.table[0].bytes, c->sb.table[1].bytes) +
 			c->conf.merge_buffers * 2ull * BLOCK_BYTES;
 	st->durable_lsn = l->durable_lsn;
@@ -367,6 +397,7 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->records = c->nr_records_written;
 	st->superblock_writes = c->nr_super_writes;
 	st->log_blocks = c->nr_log_blocks;
+	st->relocated_blocks = c->nr_relocated;
 	st->migrate_errors = c->nr_migrate_errors;
 	st->busy_percent = c->busy_percent;
 }

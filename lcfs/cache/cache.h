@@ -68,6 +68,10 @@ enum cache_knob {
 	KNOB_NR_MAX_BATCHED_MIGRATION,	    /* segments, 16, >= 1 */
 	KNOB_UPDATE_INTERVAL,		    /* s, 1; 0 = governor off */
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
+	KNOB_SCRUB,			    /* 1: a pass over the whole log now; 0: none */
+	KNOB_SCRUB_RATE, /* MiB/s, 0: passes all the time at this rate; 0 = off */
+	KNOB_STALL_TIMEOUT, /* s, 30: how long writers of an image wait whose backing store takes
+			       nothing; 0 = for ever */
 	NR_KNOBS
 };
 
@@ -186,9 +190,12 @@ struct cache_image_info {
 	uint64_t size;	  /* bytes, as lcfs shows it */
 	int64_t mtime_ns; /* of the last cached change, 0 = ask the backing file */
 	uint64_t dirty_blocks, cached_blocks;
-	/* How often a dirty block was met whose only copy, on the cache device, is damaged or
-	 * cannot be read; and the last such block. */
-	uint64_t damaged, damaged_block;
+	/*
+	 * Dirty blocks whose only copy, on the cache device, is damaged or cannot be read: how many
+	 * were found since the cache was opened, the last of them, and how many are poisoned now:
+	 * EIO until their sectors are written, punched or cut off (IMAGE_ERROR as long).
+	 */
+	uint64_t damaged, damaged_block, poisoned;
 	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
@@ -206,7 +213,8 @@ bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path);
 /*
  * A new image for a file that the table does not have: gives it a free id in memory; it is bound by
  * an operation in the log with its first cached write. -ENOSPC: no id or no table space left (use
- * the file uncached), -EINVAL: path cannot be stored. May allocate. size: of the backing file now.
+ * the file uncached), -EINVAL: path or size cannot be stored. May allocate. size: of the backing
+ * file now.
  */
 int cache_image_new(struct cache *c, const struct op_identity *identity,
 		    const struct op_stamp *stamp, const char *path,
@@ -224,8 +232,9 @@ void cache_image_free(struct cache *c, struct cache_image *img);
 /*
  * The file of an image that is not touching and not dirty was found changed: its clean blocks are
  * forgotten, its size and stamp are those of the file. -EAGAIN: not now, nothing has changed
- * (something of the image is under way, or the log has no space): the clean blocks must not be
- * shown as the file's content until a call has succeeded. -EIO: the cache device has failed.
+ * (something of the image is under way, the log has no space, or the file is larger than any
+ * image): the clean blocks must not be shown as the file's content until a call has succeeded.
+ * -EIO: the cache device has failed.
  */
 int cache_image_refresh(struct cache *c, struct cache_image *img, const struct op_stamp *stamp,
 			uint64_t now, struct outbox *ob) must_check;
@@ -357,7 +366,9 @@ struct cache_write {
 		uint8_t backing_mask; /* sectors to take from the backing file */
 		uint8_t mask;	      /* valid sectors of the new version (partial block) */
 		bool extends;
-		uint32_t base_cbn;   /* older version on the device, pinned while it is read */
+		uint32_t base_cbn; /* older version on the device, pinned while it is read */
+		int base_error;	   /* why it is lost: -EUCLEAN, or what the device said */
+		uint64_t base_position;
 		uint32_t effect_seq; /* of the image when the backing file was read */
 		uint32_t base_sum;
 		const uint8_t *base; /* where it is: pinned RAM slot or merge buffer; NULL = none */
@@ -398,6 +409,7 @@ struct cache_read_part {
 	uint8_t mask;	/* valid sectors; not all: one block, the rest from the backing file */
 	uint8_t source; /* enum read_source, core only */
 	uint32_t rotten, nr_rotten; /* blocks from the first one: damaged, or not to be read */
+	int rot_error;		    /* -EUCLEAN: damaged, else what the device said */
 	uint32_t effect_seq;	    /* of the image when the backing file was read */
 	struct wbuf *buf;	    /* pinned */
 	uint8_t *bounce;	    /* of a partial block on the device */
@@ -459,7 +471,8 @@ enum cache_op_type {
 			    valid memory */
 	CACHE_OP_CLEAN,	 /* drain one image: migrate all its dirty blocks whatever the load; done
 			  * when clean and its OP_CLEAN is durable, or with the error when the
-			  * backing store refuses it twice */
+			  * backing store refuses it twice, or -EIO when all that is left of it is
+			  * poisoned */
 };
 
 /* What an operation does about space in the log. */
@@ -532,7 +545,8 @@ struct cache_status {
 	int error;
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
-	uint64_t log_blocks; /* written in records, headers included */
+	uint64_t log_blocks;	 /* written in records, headers included */
+	uint64_t relocated_blocks; /* copied to the head of the log, out of the tail's way */
 	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };
@@ -541,6 +555,20 @@ void cache_clear_stat(struct cache *c);
 /* How long flushes of the cache device and writes of migration to backing files took. Adds to the
  * views; takes no lock. */
 void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate);
+
+/* Passes over the log that read what it holds and check it. Numbers are since cache_open(). */
+struct cache_scrub_status {
+	bool is_running;
+	uint64_t done, total; /* segments, of the pass under way or the last one */
+	uint64_t passes;      /* that went to the end */
+	int64_t last_ns;      /* end of the last one, wall clock; 0: none */
+	uint64_t blocks;      /* read */
+	/* damaged: clean blocks, which are dropped; dirty ones, which are lost; segments with a
+	 * record header that a recovery would need */
+	uint64_t bad_clean, bad_dirty, bad_headers;
+	uint64_t bad_segment; /* the last of those, 0: the tail has passed all of them */
+};
+void cache_scrub_status(struct cache *c, struct cache_scrub_status *st);
 
 /* Checks all invariants by a full walk; for the simulation and PARANOID builds. 0, or -EUCLEAN with
  * a line. */

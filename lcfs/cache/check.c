@@ -14,6 +14,7 @@ struct check {
 	bool failed;
 	uint64_t *dirty, *cached; /* an image */
 	uint64_t *ages;		  /* an image, and at 0 all: sums of age_weight() */
+	uint64_t nr_poison;
 };
 
 static void broken(struct check *k, const char *fmt, ...) printf_like(2, 3);
@@ -64,6 +65,9 @@ static void check_block(struct cache *c, struct check *k, const struct segment *
 		broken(k, "block %u is live without a valid sector", cbn);
 	if (seg->state == SEGMENT_FREE && index_is_dirty(&c->index, cbn))
 		broken(k, "dirty block %u in free segment %llu", cbn, (unsigned long long)seg->id);
+	if (index_is_poison(&c->index, cbn) && !index_is_dirty(&c->index, cbn))
+		broken(k, "block %u is poisoned and clean", cbn);
+	k->nr_poison += index_is_poison(&c->index, cbn);
 	k->cached[id]++;
 	if (index_is_dirty(&c->index, cbn)) {
 		k->ages[id] += age_weight(index_generation(&c->index, cbn));
@@ -96,12 +100,12 @@ static void check_segment(struct cache *c, struct check *k, uint64_t slot)
 static void check_images(struct cache *c, struct check *k)
 {
 	const struct cache_image *img;
-	uint64_t dirty = 0, cached = 0;
+	uint64_t dirty = 0, cached = 0, poisoned = 0;
 
 	list_for_each_entry(img, &c->images, node) {
+		poisoned += img->poisoned;
 		if (img->dirty != k->dirty[img->id] || img->cached != k->cached[img->id])
-			broken(k,
-			       "image %u counts %llu dirty and %llu cached, has %llu and %llu",
+			broken(k, "image %u counts %llu dirty and %llu cached, has %llu and %llu",
 			       img->id, (unsigned long long)img->dirty,
 			       (unsigned long long)img->cached,
 			       (unsigned long long)k->dirty[img->id],
@@ -113,6 +117,8 @@ static void check_images(struct cache *c, struct check *k)
 	}
 	if (age_sum(&c->ages.all) != k->ages[0])
 		broken(k, "the ages of dirty blocks are counted wrong");
+	if (poisoned != k->nr_poison || poisoned != c->index.nr_poison)
+		broken(k, "poisoned blocks are counted wrong");
 	if (dirty != c->dirty_blocks || cached != c->cached_blocks)
 		broken(k, "the sums of dirty and cached blocks are wrong");
 }
@@ -148,9 +154,11 @@ int cache_check(struct cache *c, char *text, size_t size)
 	CLEANUP_FREE uint64_t *dirty = calloc((size_t)c->by_id_size + 1, sizeof(uint64_t));
 	CLEANUP_FREE uint64_t *cached = calloc((size_t)c->by_id_size + 1, sizeof(uint64_t));
 	CLEANUP_FREE uint64_t *ages = calloc((size_t)c->by_id_size + 1, sizeof(uint64_t));
-	struct check k = {
-		.text = text, .size = size, .dirty = dirty, .cached = cached, .ages = ages
-	};
+	struct check k = { .text = text,
+			   .size = size,
+			   .dirty = dirty,
+			   .cached = cached,
+			   .ages = ages };
 
 	if (!dirty || !cached || !ages)
 		return -ENOMEM;

@@ -13,7 +13,7 @@
  * A lone sync never waits for company. When several images' syncs wait already and the last group
  * was larger, the next commit waits for the others, at most barrier_deadline_ms.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/shares.h"
 
 #include "common/nsec.h"
 
@@ -123,6 +123,7 @@ static void flushed(struct cache *c, struct action *a, int result, uint64_t now,
 		cache_fail(c, result, now, ob);
 		return;
 	}
+	c->nr_flushed++;
 	histogram_add(&c->flush_time, now - m->started_ns);
 	log_durable(c, m->covers, now, ob);
 	list_init(&done);
@@ -201,6 +202,7 @@ void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob)
 	tell_all(c, &m->dev_waiters, -EIO, now, ob);
 	tell_all(c, &m->dev_inflight, -EIO, now, ob);
 	write_end_all_delays(c, ob);
+	shares_wake(c, ob);
 	log_space_changed(c, ob);
 }
 

@@ -31,6 +31,8 @@ enum log_purpose {
 	PURPOSE_USER = 4,
 	PURPOSE_OP = 3,
 	PURPOSE_CLEANER = 1,
+	/* All that keeps the tail's segment, at once: it fits one segment, and then the tail moves. */
+	PURPOSE_WAY_OUT = 0,
 };
 
 /* ---------------------------------------------------------------- segments */
@@ -65,33 +67,8 @@ struct segment {
 
 /* ---------------------------------------------------------------- RAM buffers */
 
-#define POOL_MAGIC 0x31305f6c6f6f7063ull /* "cpool_01" */
-#define POOL_VERSION 1u
-
-/* In shared memory: read by the next daemon (C). magic is written last. */
-struct pool_header {
-	uint64_t magic;
-	uint32_t version, nr_buffers;
-	uint64_t segment_bytes;
-	uint8_t cache_uuid[FORMAT_UUID_BYTES];
-	uint8_t mount_id[FORMAT_UUID_BYTES];
-	uint8_t boot_id[FORMAT_UUID_BYTES];
-	uint8_t next_mount_id[FORMAT_UUID_BYTES]; /* of the mount that is taking over: what is here
-						   * was drained once the super block names it */
-};
-
-/*
- * One a buffer, in shared memory. segment_id != 0: the buffer holds records that are not durable;
- * it is stored last when a buffer is opened, and cleared first when it is let go. Records stand one
- * behind the other from block 0; the last one's header is at block last_record, and it may still be
- * open: key[], entry_flags[] and the counts of its header are valid, sum[], link and checksum are
- * not; an entry counts when its dirty[] is not 0, which is stored last (release).
- */
-struct pool_ctl {
-	uint64_t segment_id;
-	uint32_t last_record;
-	uint32_t reserved[13];
-};
+struct pool_header;
+struct pool_ctl;
 
 struct wbuf {
 	struct list node;	 /* log.free_bufs when no record in it is un-durable */
@@ -135,8 +112,9 @@ struct record {
 	uint32_t start;		       /* block of the header in the segment */
 	uint32_t writers;	       /* reserved but not published */
 	uint16_t nr_entries;
-	uint16_t op_entry; /* 1 + entry of the operations block that is the last entry, else 0 */
-	uint32_t op_pos;   /* where that block goes on */
+	uint16_t nr_blocks; /* of them with data: all, or none in a record that poisons a block */
+	uint16_t op_entry;  /* 1 + entry of the operations block that is the last entry, else 0 */
+	uint32_t op_pos;    /* where that block goes on */
 	uint8_t state;
 	bool has_ops;
 };
@@ -159,6 +137,7 @@ struct log {
 	uint64_t free_segments;
 	uint32_t writing;   /* records in state WRITING */
 	uint32_t busy_bufs; /* not in free_bufs */
+	uint32_t nr_bare;   /* records without data blocks that are not durable */
 	/* owner: whoever carries out ACTION_ENCODE, one at a time */
 	uint64_t encode_link;
 	uint64_t encoded_lsn; /* the last record encoded, as the lock's holder knows */
@@ -227,6 +206,7 @@ struct cache_image {
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
 	uint64_t last_lsn;		 /* last record with something of this image */
 	uint64_t dirty, cached;		 /* blocks */
+	uint64_t poisoned;		 /* of the dirty ones: without data (F4) */
 	struct age_count ages;		 /* of the dirty ones */
 	uint64_t damaged, damaged_block; /* as in cache_image_info */
 	struct list ranges;		 /* cache_range.node: held and pending */
@@ -234,7 +214,9 @@ struct cache_image {
 	struct list ops;		 /* cache_op_state.node: in phases that concern migration */
 	uint64_t retry_ns;		 /* migration waits until then after an error */
 	uint32_t retries;
-	bool is_paused; /* after -EAGAIN: any change of its state ends it */
+	uint64_t fails_ns; /* since when each of its batches has failed, 0: the last one has not */
+	uint64_t failed_ns; /* the last one that has */
+	bool is_paused;	   /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
 	uint32_t batch_items, batch_failed;
@@ -288,6 +270,17 @@ struct super {
 /* ---------------------------------------------------------------- the whole */
 
 struct migrate;
+struct cleaner;
+struct scrub;
+
+/* A dirty block that was found damaged, and may be poisoned when it is found so again. */
+#define SUSPECTS_MAX 32u
+struct suspect {
+	uint64_t position; /* log_position(), 0: none */
+	uint64_t since_ns, next_ns;
+	uint64_t flushes; /* cache.nr_flushed at first */
+	bool is_sure;
+};
 
 struct cache {
 	struct mutex lock;
@@ -314,11 +307,18 @@ struct cache {
 	uint8_t *merge_mem;
 	struct list merge_free; /* struct merge_buf in the buffers themselves */
 	struct list merge_waiters;
+	struct list share_waiters; /* cache_waiter of writes (shares.h) */
+	uint64_t share_due_ns;	   /* when they look again */
+	uint32_t nr_reserved;	   /* blocks of writes that have entries and are not published */
 	struct super super;
 	struct migrate *migrate;
+	struct cleaner *cleaner;
+	struct scrub *scrub;
 	uint64_t knob[NR_KNOBS];
 	uint64_t dirty_blocks, cached_blocks;
 	struct ages ages; /* of the dirty ones */
+	struct suspect suspect[SUSPECTS_MAX];
+	uint32_t nr_suspects;
 	uint64_t tail; /* segment id: the first that the durable tail has not passed */
 	int busy_percent;
 	_Atomic(uint64_t) deadline; /* when cache_tick is due; never too late */
@@ -332,9 +332,13 @@ struct cache {
 	bool interval_busy;
 	uint64_t count[16];
 	struct cache_sync *migrate_end; /* shutdown waits for the batch */
+	struct cache_sync *cleaner_end; /* or for the cleaner */
+	struct cache_sync *scrub_end;	/* or for the scrub */
 	bool is_stamped;		/* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
 	uint64_t nr_log_blocks, nr_migrate_errors;
+	uint64_t nr_relocated;			   /* blocks that the cleaner has moved */
+	uint64_t nr_flushed;			   /* flushes of the device that have returned 0 */
 	struct histogram flush_time, migrate_time; /* atomic */
 };
 
@@ -376,6 +380,13 @@ struct record *log_reserve(struct cache *c, uint32_t image, uint64_t block, uint
 			   uint32_t *entry, uint8_t **dst);
 /* Cache block of an entry. */
 uint32_t log_entry_cbn(const struct cache *c, const struct record *rec, uint32_t entry);
+/*
+ * A record of its own that says that the block's sectors of mask are lost (ENTRY_POISON, without
+ * data). flags: 0 or ENTRY_RELOCATED, with origin_lsn. *cbn is its slot. -EAGAIN: no space now, or
+ * too many such records are not durable yet.
+ */
+int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint64_t origin_lsn,
+	       enum log_purpose p, uint32_t *cbn, uint64_t now, struct outbox *ob) must_check;
 /* Makes the entry count; dst is complete. */
 void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t mask, uint8_t flags);
 /* One writer's reservation ends. */
@@ -409,17 +420,6 @@ void write_end_delays(struct cache *c, uint64_t now, struct outbox *ob);
 void write_end_all_delays(struct cache *c, struct outbox *ob);
 uint64_t write_next_delay(const struct cache *c);
 
-/* ---------------------------------------------------------------- pool.c */
-
-void pool_init(struct cache *c, void *pool); /* structs over the memory, contents untouched */
-/* Before the super block names this mount: a death right behind it must find the pool valid. */
-void pool_announce(struct cache *c, bool is_valid, const uint8_t *present);
-void pool_format(struct cache *c); /* empty, of this mount */
-void pool_mark_open(struct wbuf *b, uint32_t start);
-void pool_mark_closed(struct wbuf *b);
-/* Buffer i of a valid pool that nobody uses. */
-const struct pool_ctl *pool_peek(const void *pool, uint32_t i, const uint8_t **mem);
-
 /* ---------------------------------------------------------------- cache.c */
 
 /* Something is due at `at`. Needs no lock. */
@@ -444,6 +444,9 @@ void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob);
  * It is dirty, since dirty_at (wall clock) or since the version was that it replaces. */
 bool blocks_insert(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
 		   uint8_t mask, int64_t dirty_at);
+/* The same with a slot that has no data. */
+bool blocks_insert_poison(struct cache *c, struct cache_image *img, uint64_t block, uint32_t cbn,
+			  uint8_t mask, int64_t dirty_at);
 void blocks_remove(struct cache *c, uint32_t cbn);
 void blocks_set_clean(struct cache *c, uint32_t cbn);
 /* A live block, of a segment that the tail has not passed, is to be written again; at: wall clock,
@@ -509,7 +512,7 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 void imgtab_accept(struct cache_image *img, const struct op *op);
 /* -EIO and the like for images that cannot be written or read, else 0. */
 int imgtab_error(const struct cache *c, const struct cache_image *img);
-/* The only copy of the block is damaged. */
+/* The only copy of the block is damaged; once for each such block. */
 void imgtab_damaged(struct cache_image *img, uint64_t block);
 
 /* ---------------------------------------------------------------- range.c */
@@ -525,8 +528,12 @@ void range_release(struct cache *c, struct cache_image *img, struct cache_range 
 		   struct outbox *ob);
 /* Is the block held by an operation? (migration keeps away) */
 bool range_is_claimed(const struct cache_image *img, uint64_t block);
+/* Is the block held by anybody? Who has only announced that he wants it does not count. */
+bool range_is_held(const struct cache_image *img, uint64_t block);
+/* Takes a block that nobody holds, before those who have announced that they want it. */
+bool range_take_first(struct cache_image *img, struct cache_range *r, uint64_t block);
 
-/* ---------------------------------------------------------------- merge buffers (read.c) */
+/* ---------------------------------------------------------------- merge.c */
 
 uint8_t *merge_get(struct cache *c);
 void merge_put(struct cache *c, uint8_t *m, struct outbox *ob);

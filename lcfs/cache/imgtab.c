@@ -261,7 +261,7 @@ enum image_state imgtab_state(const struct cache_image *img)
 	default:
 		break;
 	}
-	if (img->error)
+	if (img->error || img->poisoned)
 		return IMAGE_ERROR;
 	if (!img->is_bound || img->is_unbound)
 		return IMAGE_UNCACHED;
@@ -418,11 +418,12 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->is_touching = img->is_touching;
 	info->has_intent = img->has_intent;
 	info->state = imgtab_state(img);
-	info->error = img->error;
+	info->error = img->error || !img->poisoned ? img->error : EIO;
 	info->size = img->size;
 	info->mtime_ns = img->mtime_ns;
 	info->dirty_blocks = img->dirty;
 	info->damaged = img->damaged;
+	info->poisoned = img->poisoned;
 	info->damaged_block = img->damaged_block;
 	info->cached_blocks = img->cached;
 	if (img->dirty)
@@ -478,7 +479,7 @@ int cache_image_new(struct cache *c, const struct op_identity *identity,
 	LOCK_SCOPE(&c->lock);
 
 	*out = NULL;
-	if (!op_path_is_valid(path, bytes))
+	if (!op_path_is_valid(path, bytes) || stamp->size > IMAGE_BYTES_MAX)
 		return -EINVAL;
 	if (!super_has_room(c, bytes))
 		return -ENOSPC;
@@ -542,6 +543,7 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 			 .arg0 = sticky_of(s),
 			 .arg1 = (uint64_t)error };
 
+	img->fails_ns = 0;
 	if (img->state == sticky_of(s) && img->error == error)
 		return;
 	set_sticky(img, sticky_of(s), error);

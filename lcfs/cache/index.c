@@ -7,8 +7,8 @@
 #include <string.h>
 
 /*
- * 18 bytes a block in the arrays and 3 buckets of 4 bytes for 8 blocks make 19.5; segments and what
- * else grows with the device must fit the rest of the 20.
+ * 18 bytes and a bit a block in the arrays and 3 buckets of 4 bytes for 8 blocks make 19.6;
+ * segments and what else grows with the device must fit the rest of the 20.
  */
 static uint32_t bucket_count(uint64_t blocks)
 {
@@ -38,8 +38,10 @@ int index_init(struct index *ix, uint64_t blocks)
 	ix->sum = calloc(blocks, sizeof(*ix->sum));
 	ix->mask = calloc(blocks, sizeof(*ix->mask));
 	ix->flags = calloc(blocks, sizeof(*ix->flags));
+	ix->poison = calloc(blocks / 8 + 1, 1);
 	ix->head = malloc(ix->buckets * sizeof(*ix->head));
-	if (!ix->key || !ix->next || !ix->sum || !ix->mask || !ix->flags || !ix->head) {
+	if (!ix->key || !ix->next || !ix->sum || !ix->mask || !ix->flags || !ix->poison ||
+	    !ix->head) {
 		index_free(ix);
 		return -ENOMEM;
 	}
@@ -54,13 +56,15 @@ void index_free(struct index *ix)
 	free(ix->sum);
 	free(ix->mask);
 	free(ix->flags);
+	free(ix->poison);
 	free(ix->head);
 	memset(ix, 0, sizeof(*ix));
 }
 
 uint64_t index_bytes(const struct index *ix)
 {
-	return (uint64_t)ix->blocks * 18 + (uint64_t)ix->buckets * sizeof(*ix->head);
+	return (uint64_t)ix->blocks * 18 + ix->blocks / 8 +
+	       (uint64_t)ix->buckets * sizeof(*ix->head);
 }
 
 uint32_t index_find(const struct index *ix, uint64_t key)
@@ -91,4 +95,15 @@ void index_unlink(struct index *ix, uint32_t cbn)
 		link = &ix->next[*link];
 	*link = ix->next[cbn];
 	ix->flags[cbn] = 0;
+	if (index_is_poison(ix, cbn)) {
+		ix->poison[cbn / 8] &= (uint8_t) ~(1u << cbn % 8);
+		ix->nr_poison--;
+	}
+}
+
+void index_set_poison(struct index *ix, uint32_t cbn)
+{
+	assert(index_is_live(ix, cbn) && !index_is_poison(ix, cbn));
+	ix->poison[cbn / 8] |= (uint8_t)(1u << cbn % 8);
+	ix->nr_poison++;
 }

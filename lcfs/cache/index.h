@@ -5,6 +5,9 @@
  * Flat arrays by cache block number and hash chains through them: at most 20 bytes a block, all
  * allocated when the cache is opened. Pure memory; the caller's lock covers it, but sum[] of a
  * cache block whose slot is pinned does not change and may be read without.
+ *
+ * A poisoned block (rule F4) has no data; the block of its record's header is its slot, where no
+ * data ever stands. Such blocks are dirty, and one bit a block says so.
  */
 #ifndef LCFS_CACHE_INDEX_H
 #define LCFS_CACHE_INDEX_H
@@ -27,8 +30,10 @@ struct index {
 	uint32_t *sum;	/* checksum_block() of the block on the device */
 	uint8_t *mask;	/* valid sectors */
 	uint8_t *flags;
+	uint8_t *poison; /* one bit a block */
 	uint32_t *head;
 	uint32_t blocks, buckets;
+	uint32_t nr_poison; /* live ones */
 };
 
 int index_init(struct index *ix, uint64_t blocks) must_check;
@@ -39,6 +44,13 @@ uint32_t index_find(const struct index *ix, uint64_t key);
 /* key[cbn] is set and not live: makes it live. No other block of the key may be live. */
 void index_link(struct index *ix, uint32_t cbn);
 void index_unlink(struct index *ix, uint32_t cbn);
+/* A live block is one without data. */
+void index_set_poison(struct index *ix, uint32_t cbn);
+
+static inline bool index_is_poison(const struct index *ix, uint32_t cbn)
+{
+	return ix->nr_poison && ix->poison[cbn / 8] & (1u << cbn % 8);
+}
 
 static inline bool index_is_live(const struct index *ix, uint32_t cbn)
 {

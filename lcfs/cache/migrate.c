@@ -25,9 +25,6 @@
  * that is read for that while the block is being written directly has the old content, and is
  * written back over the new one. So while writes to a file are under way that are direct, none
  * makes it longer and none goes through the page cache.
- *
- * When it runs: whenever the log runs short; with force_migrate; with allow_migrate also while the
- * backing store is idle; and for images that are being drained.
  */
 #include "lcfs/cache/migrate.h"
 
@@ -35,11 +32,13 @@
 
 #include "common/nsec.h"
 #include "common/prefault.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
+#include "lcfs/cache/shares.h"
 
 #define RETRY_NS NSEC_PER_SEC
 #define RETRIES_SHIFT_MAX 5
 #define AGAIN_NS (NSEC_PER_SEC / 32)
-#define CLOSE_NS NSEC_PER_SEC
 #define BATCH_NS (NSEC_PER_SEC / 2)
 #define BATCH_REQUESTS_MIN 64u
 
@@ -134,6 +133,11 @@ static void pause_image(struct cache *c, struct cache_image *img, uint64_t now)
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
 {
 	img->batch_failed = true;
+	if (!img->fails_ns || now >= img->failed_ns + CLEANER_FORGET_NS) {
+		img->fails_ns = now;
+		shares_wake_at(c, now + CLEANER_STALLED_NS);
+	}
+	img->failed_ns = now;
 	if (error == -EAGAIN) {
 		pause_image(c, img, now);
 		return;
@@ -156,6 +160,10 @@ void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t no
 			   struct outbox *ob)
 {
 	end_pause(img);
+	cleaner_progress(c);
+	shares_wake(c, ob);
+	if (img->is_draining && !img->in_batch && poison_is_all(img))
+		op_drain_done(c, img, now, ob);
 	migrate_kick(c, now, ob);
 }
 
@@ -171,18 +179,26 @@ void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob)
 /* ---------------------------------------------------------------- phases with one action an image
  */
 
+/* Has nobody touched the file since before the batch's sync? Else the stamp may be of a change that
+ * a power cut takes back; the older one is right for a file that is being touched. */
+static bool was_left_alone(const struct cache_image *img)
+{
+	return !img->touchers && img->touch_seq == img->batch_touch_seq;
+}
+
 static void image_done(struct cache *c, struct action *a, int result, uint64_t now,
 		       struct outbox *ob)
 {
 	struct cache_image *img = container_of(a, struct cache_image, sync);
 	struct migrate *m = c->migrate;
 
-	if (result == -ESTALE || result == -ENOENT)
-		imgtab_set_state(c, img, result == -ESTALE ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
+	if (result == BACK_CONFLICT || result == BACK_MISSING)
+		imgtab_set_state(c, img,
+				 result == BACK_CONFLICT ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
 				 ob);
 	if (result < 0)
 		migrate_image_failed(c, img, result, now);
-	else if (m->phase == MIGRATE_SYNC)
+	else if (m->phase == MIGRATE_SYNC && was_left_alone(img))
 		memcpy(&img->stamp, &a->stamp, sizeof(img->stamp));
 	if (--m->pending == 0)
 		migrate_next_phase(c, now, ob);
@@ -196,6 +212,7 @@ static void issue_image(struct cache *c, struct cache_image *img, enum action_ty
 	memset(a, 0, sizeof(*a));
 	list_init(&a->node);
 	a->type = type;
+	a->is_migration = true;
 	a->image = img;
 	a->complete = image_done;
 	if (type == ACTION_BACK_GROW)
@@ -253,6 +270,7 @@ static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now,
 	}
 	memset(a, 0, sizeof(*a));
 	list_init(&a->node);
+	a->is_migration = true;
 	a->image = img;
 	a->complete = effect_done;
 	if (img->backing_valid != UINT64_MAX) {
@@ -341,7 +359,7 @@ static bool migrate_start_sync(struct cache *c, struct outbox *ob)
 		if (img->batch_failed)
 			continue;
 		img->batch_lsn = img->last_lsn;
-		img->batch_touch_seq = img->touch_seq;
+		img->batch_touch_seq = img->touchers ? UINT64_MAX : img->touch_seq;
 		img->batch_final = img->batch_items == img->dirty && !imgtab_has_pending(img) &&
 				   !img->touchers && img->last_lsn <= c->log.durable_lsn;
 		issue_image(c, img, ACTION_BACK_SYNC, ob);
@@ -358,8 +376,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .has_stamp = true };
 
 	if (img->is_unbound || !img->batch_final || img->dirty || imgtab_has_pending(img) ||
-	    img->last_lsn != img->batch_lsn || img->touchers ||
-	    img->touch_seq != img->batch_touch_seq || img->size != img->sync.off)
+	    img->last_lsn != img->batch_lsn || !was_left_alone(img) || img->size != img->sync.off)
 		return;
 	op.stamp = img->stamp;
 	if (log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) < 0) {
@@ -375,8 +392,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 /* Orderly end: after its sync the file is what the stamp says, dirty data in the log or not. */
 static void end_touching(struct cache *c, struct cache_image *img)
 {
-	if (!c->is_stopping || img->batch_failed || img->touchers || imgtab_has_pending(img) ||
-	    img->touch_seq != img->batch_touch_seq)
+	if (!c->is_stopping || img->batch_failed || imgtab_has_pending(img) || !was_left_alone(img))
 		return;
 	img->is_touching = false;
 }
@@ -440,6 +456,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	struct cache_image *img, *tmp;
 
 	finish_items(c);
+	shares_wake(c, ob);
 	adapt(m, now);
 	m->phase = MIGRATE_IDLE;
 	m->nr_items = 0;
@@ -448,6 +465,7 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		img->in_batch = false;
 		if (!img->batch_failed) {
 			img->retries = 0;
+			img->fails_ns = 0;
 			if (img->state == TABLE_STATE_OK)
 				img->error = 0;
 			log_clean(c, img, now, ob);
@@ -458,7 +476,6 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 	deadline_lower(c, migrate_deadline(c));
 	if (c->migrate_end) {
 		struct cache_sync *s = c->migrate_end;
-
 		c->migrate_end = NULL;
 		s->fn(c, s, now, ob);
 		return;
@@ -508,93 +525,12 @@ void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob)
 	finish(c, now, ob);
 }
 
-static bool any_draining(const struct cache *c)
-{
-	const struct cache_image *img;
-
-	list_for_each_entry(img, &c->images, node)
-		if (img->is_draining)
-			return true;
-	return false;
-}
-
-/* What is dirty sits in records that are not durable or in a segment that is still filled. */
-static void free_the_rest(struct cache *c, bool is_urgent, uint64_t now, struct outbox *ob)
+void migrate_begin(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 
-	if (!is_urgent && now < m->last_close_ns + CLOSE_NS)
-		return;
-	if (log_head_lsn(c) > c->log.durable_lsn) {
-		commit_now(c, now, ob);
-		return;
-	}
-	if (c->log.open_buf && (c->log.open_buf->segment->nr_dirty || is_urgent)) {
-		m->last_close_ns = now;
-		log_close(c, now, ob);
-		migrate_kick(c, now, ob);
-	}
-}
-
-/* The store has time, or the log has none to lose; else only what is drained is migrated. */
-static bool may_run(const struct cache *c)
-{
-	return log_is_short(c) || c->knob[KNOB_FORCE_MIGRATE] ||
-	       (c->knob[KNOB_ALLOW_MIGRATE] && (c->is_idle || !c->knob[KNOB_UPDATE_INTERVAL]));
-}
-
-void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
-{
-	struct migrate *m = c->migrate;
-	bool draining, is_short, run;
-
-	if (c->failed || c->is_stopping)
-		return;
-	is_short = log_is_short(c);
-	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
-		super_request(c, now, ob);
-	if (m->phase != MIGRATE_IDLE)
-		return;
-	draining = any_draining(c);
-	run = may_run(c);
-	if (!run && !draining)
-		return;
-	m->only_draining = !run;
-	m->tried_ns = now;
-	migrate_collect(c, now);
-	if (list_is_empty(&m->images)) {
-		bool is_urgent = draining || is_short || c->knob[KNOB_FORCE_MIGRATE];
-
-		if (c->dirty_blocks || is_short)
-			free_the_rest(c, is_urgent, now, ob);
-		deadline_lower(c, migrate_deadline(c));
-		return;
-	}
 	m->phase = MIGRATE_CHECK;
 	m->started_ns = now;
 	if (!start_phase(c, now, ob))
 		migrate_next_phase(c, now, ob);
-}
-
-/*
- * When to try again without anything having happened. What was due at the last try was in vain
- * then: it has some other reason to wait, whose end kicks; to be safe it is looked at now and then.
- */
-uint64_t migrate_deadline(const struct cache *c)
-{
-	const struct migrate *m = c->migrate;
-	const struct cache_image *img;
-	uint64_t at = UINT64_MAX;
-	bool run = may_run(c);
-
-	if (m->phase != MIGRATE_IDLE || c->failed || c->is_stopping)
-		return at;
-	list_for_each_entry(img, &c->images, node)
-		if (img->retries && !img->is_stopped && !img->is_unbound &&
-		    (run || img->is_draining))
-			at = min(at, max(img->retry_ns,
-					 img->retry_ns > m->tried_ns ? 0 : m->tried_ns + RETRY_NS));
-	if (c->dirty_blocks && run)
-		at = min(at, max(m->last_close_ns, m->tried_ns) + CLOSE_NS);
-	return at;
 }

@@ -8,6 +8,7 @@
 #define MIGRATE_RUN_BLOCKS 256u /* of one request: 1 MiB */
 /* One request costs what so many more blocks in a request cost. */
 #define MIGRATE_REQUEST_COST 16u
+#define MIGRATE_CAREFUL_BATCHES 8u
 #define MIGRATE_IMAGES_MAX 32u /* whose touching marks fit one block of operations */
 
 enum migrate_phase {
@@ -53,6 +54,7 @@ struct migrate {
 	uint32_t nr_iov;
 	uint8_t *memory;
 	uint32_t nr_pages, pages_used;
+	uint32_t careful;   /* batches whose blocks are read one by one */
 	struct list images; /* cache_image.batch_node */
 	uint32_t nr_images;
 	struct action work;
@@ -68,6 +70,8 @@ void migrate_collect(struct cache *c, uint64_t now);
 void migrate_add_image(struct migrate *m, struct cache_image *img);
 /* All actions of the phase have ended: on to the next one that has any. */
 void migrate_next_phase(struct cache *c, uint64_t now, struct outbox *ob);
+/* The batch has been collected. */
+void migrate_begin(struct cache *c, uint64_t now, struct outbox *ob);
 /* Does the index still point at it? */
 bool migrate_item_is_current(struct cache *c, const struct migrate_item *it);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "lcfs/cache/poison.h"
+
 static int compare_key(const void *a, const void *b)
 {
 	const struct migrate_item *x = a, *y = b;
@@ -42,12 +44,13 @@ static bool image_may(const struct migrate *m, const struct cache_image *img, ui
 	return true;
 }
 
-static bool slot_may(struct cache *c, uint32_t cbn)
+static bool slot_may(struct cache *c, uint32_t cbn, uint64_t now)
 {
 	const struct segment *seg = log_segment_of(c, cbn);
 
 	return (c->index.flags[cbn] & (INDEX_LIVE | INDEX_DIRTY | INDEX_BATCH)) ==
 		       (INDEX_LIVE | INDEX_DIRTY) &&
+	       !index_is_poison(&c->index, cbn) && !poison_is_suspect(c, cbn, now) &&
 	       seg->state == SEGMENT_CLOSED && seg->last_lsn <= c->log.durable_lsn;
 }
 
@@ -115,7 +118,7 @@ static bool add_neighbours(struct cache *c, uint64_t key, uint64_t step, uint32_
 	for (key += step; *room && entry_key_image(key) == image; key += step, --*room) {
 		uint32_t cbn = index_find(&c->index, key), before = c->migrate->nr_items;
 
-		if (cbn == CBN_NONE || !slot_may(c, cbn))
+		if (cbn == CBN_NONE || !slot_may(c, cbn, now))
 			return true;
 		if (!add_block(c, cbn, now))
 			return false;
@@ -155,10 +158,18 @@ static void collect_segments(struct cache *c, uint64_t now)
 		    seg->last_lsn > c->log.durable_lsn)
 			continue;
 		for (uint32_t i = 1; i < c->segment_blocks; i++)
-			if (slot_may(c, first + i) && !add_request(c, first + i, now))
+			if (slot_may(c, first + i, now) && !add_request(c, first + i, now))
 				return;
 		segments -= c->migrate->nr_items != before;
 	}
+}
+
+/* Of an image with poisoned blocks nothing but pending effects can be settled. */
+static bool is_unsettled(const struct cache_image *img)
+{
+	if (img->poisoned)
+		return img->dirty == img->poisoned && imgtab_has_pending(img);
+	return !img->dirty && !imgtab_is_settled(img);
 }
 
 /* Images without dirty blocks whose files are not settled yet: size, mtime, pending effects. Those
@@ -169,7 +180,7 @@ static void collect_images(struct cache *c, uint64_t now)
 	struct cache_image *img;
 
 	list_for_each_entry(img, &c->images, node)
-		if (img->is_bound && !img->dirty && !imgtab_is_settled(img) &&
+		if (img->is_bound && is_unsettled(img) &&
 		    (!img->touchers || imgtab_has_pending(img)) && image_may(m, img, now) &&
 		    m->nr_images < MIGRATE_IMAGES_MAX && list_is_empty(&img->ranges))
 			migrate_add_image(m, img);

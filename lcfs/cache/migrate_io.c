@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "common/checksum.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
+#include "lcfs/cache/scrub.h"
 
 /* ---------------------------------------------------------------- read and verify */
 
@@ -15,6 +18,7 @@ static struct migrate_run *new_run(struct migrate *m, enum action_type type, uin
 	memset(r, 0, sizeof(*r));
 	list_init(&r->act.node);
 	r->act.type = type;
+	r->act.is_migration = true;
 	r->act.iov = &m->iov[m->nr_iov];
 	r->first = first;
 	return r;
@@ -48,6 +52,31 @@ static struct migrate_item *placed(struct migrate *m, uint32_t i)
 	return &m->item[(uint32_t)m->order[i]];
 }
 
+static void item_is_rotten(struct cache *c, struct migrate_item *it, int error, uint64_t now,
+			   struct outbox *ob)
+{
+	it->is_failed = true;
+	poison_found(c, it->img, entry_key_block(it->key),
+		     log_place(it->segment_id, it->cbn % c->segment_blocks), error, now, ob);
+}
+
+/* Which of several blocks it was is not known: next time they are read one by one. */
+static void log_read_failed(struct cache *c, const struct migrate_run *r, int error, uint64_t now,
+			    struct outbox *ob)
+{
+	struct migrate *m = c->migrate;
+
+	if (r->count == 1) {
+		item_is_rotten(c, placed(m, r->first), error, now, ob);
+		return;
+	}
+	m->careful = MIGRATE_CAREFUL_BATCHES;
+	for (uint32_t i = 0; i < r->count; i++) {
+		placed(m, r->first + i)->is_failed = true;
+		migrate_image_failed(c, placed(m, r->first + i)->img, error, now);
+	}
+}
+
 static void read_done(struct cache *c, struct action *a, int result, uint64_t now,
 		      struct outbox *ob)
 {
@@ -62,15 +91,11 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 		imgtab_mask_backing(it->img, it->backing, entry_key_block(it->key) * BLOCK_BYTES,
 				    BLOCK_BYTES);
 	}
-	if (result < 0) {
-		for (uint32_t i = 0; i < r->count; i++) {
-			struct migrate_item *it = a->type == ACTION_DEV_READ ?
-							  placed(m, r->first + i) :
-							  &m->item[r->first];
-
-			it->is_failed = true;
-			migrate_image_failed(c, it->img, result, now);
-		}
+	if (result < 0 && a->type == ACTION_DEV_READ) {
+		log_read_failed(c, r, result, now, ob);
+	} else if (result < 0) {
+		m->item[r->first].is_failed = true;
+		migrate_image_failed(c, m->item[r->first].img, result, now);
 	}
 	if (--m->pending == 0)
 		migrate_next_phase(c, now, ob);
@@ -80,7 +105,9 @@ bool migrate_start_read(struct cache *c, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
 	struct migrate_run *r = NULL;
+	uint32_t most = m->careful ? 1 : MIGRATE_RUN_BLOCKS;
 
+	m->careful -= m->careful > 0;
 	m->nr_runs = 0;
 	m->nr_iov = 0;
 	sort_by_place(m);
@@ -93,7 +120,7 @@ bool migrate_start_read(struct cache *c, struct outbox *ob)
 			r = NULL;
 			continue;
 		}
-		if (!r || r->count == MIGRATE_RUN_BLOCKS || it->cbn % c->segment_blocks == 0 ||
+		if (!r || r->count == most || it->cbn % c->segment_blocks == 0 ||
 		    it->cbn != placed(m, i - 1)->cbn + 1) {
 			r = new_run(m, ACTION_DEV_READ, i);
 			r->act.off = log_device_offset(c, it->cbn);
@@ -131,10 +158,8 @@ static void verify_done(struct cache *c, struct action *a, int result, uint64_t 
 	(void)result;
 	m->pending--;
 	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (m->item[i].is_rotten) {
-			imgtab_damaged(m->item[i].img, entry_key_block(m->item[i].key));
-			migrate_image_failed(c, m->item[i].img, -EUCLEAN, now);
-		}
+		if (m->item[i].is_rotten)
+			item_is_rotten(c, &m->item[i], -EUCLEAN, now, ob);
 	migrate_next_phase(c, now, ob);
 }
 
@@ -143,7 +168,8 @@ int cache_work(struct cache *c, struct action *a)
 {
 	struct migrate *m = c->migrate;
 
-	(void)a;
+	if (a != &m->work)
+		return scrub_owns(c, a) ? scrub_work(c) : cleaner_work(c);
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = &m->item[i];
 

@@ -264,7 +264,7 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 	if (!op->result && !op_edges_ready(c, op, ob))
 		return;
 	if (!op->result)
-		op_verify_edges(op);
+		op_verify_edges(c, op, now, ob);
 	if (op->result) {
 		op_release_edges(c, op, ob);
 		op_done(c, op, op->result, ob);

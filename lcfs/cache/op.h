@@ -38,7 +38,7 @@ void op_note_edge(struct cache *c, struct cache_op *op, uint64_t block);
  */
 bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob);
 /* Are those that came from the device what was written? Else op->result is -EIO. */
-void op_verify_edges(struct cache_op *op);
+void op_verify_edges(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
 /* After log_prepare: writes edge i again. */
 void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob);
 void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Draining one image: migration does it, whatever the load; the operation ends when the log says
- * durably that the image is clean, or when the backing store has refused it twice in a row.
+ * durably that the image is clean, or when the backing store has refused it twice in a row, or all
+ * that is left is poisoned: that goes to no backing file.
  */
 #include "lcfs/cache/op.h"
+#include "lcfs/cache/poison.h"
 
 /* All is in the backing file: wait until the log says so durably. */
 static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
@@ -24,6 +26,10 @@ void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct o
 		op_done(c, op, imgtab_error(c, op->image), ob);
 		return;
 	}
+	if (poison_is_all(op->image)) {
+		op_done(c, op, -EIO, ob);
+		return;
+	}
 	op->s.phase = PHASE_DROP; /* anything but DRAIN: not ending yet */
 	if (imgtab_is_settled(op->image)) {
 		end_drain(c, op, now, ob);
@@ -36,7 +42,7 @@ void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct o
 /* The backing store has refused it again, and not for a moment only. */
 static bool is_refused(const struct cache_image *img)
 {
-	return img->batch_failed && img->error && img->retries > 1;
+	return poison_is_all(img) || (img->batch_failed && img->error && img->retries > 1);
 }
 
 void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
@@ -56,7 +62,7 @@ void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struc
 			end_drain(c, op, now, ob);
 		} else {
 			img->is_draining = false;
-			op_done(c, op, -img->error, ob);
+			op_done(c, op, img->error ? -img->error : -EIO, ob);
 		}
 	}
 }

@@ -6,6 +6,7 @@
 #include "lcfs/cache/op.h"
 
 #include "common/checksum.h"
+#include "lcfs/cache/poison.h"
 
 /* ---------------------------------------------------------------- what it covers */
 
@@ -65,10 +66,13 @@ void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob)
 	op->s.nr_edges = 0;
 }
 
-static void edge_is_lost(struct cache_op *op, int i)
+/* The operation holds the block: that it is damaged is noted, and migration will meet it, too. */
+static void edge_is_lost(struct cache *c, struct cache_op *op, int i, int error, uint64_t now,
+			 struct outbox *ob)
 {
 	op->result = -EIO;
-	imgtab_damaged(op->image, op->s.edge[i].block);
+	poison_found(c, op->image, op->s.edge[i].block, log_position(c, op->s.edge[i].cbn), error,
+		     now, ob);
 }
 
 static void edge_read(struct cache *c, struct action *a, int result, uint64_t now,
@@ -77,10 +81,9 @@ static void edge_read(struct cache *c, struct action *a, int result, uint64_t no
 	struct cache_op *op = container_of(a, struct cache_op, s.effect);
 	int i = (int)a->arg;
 
-	(void)now;
 	log_read_done(c, op->s.edge[i].cbn, ob);
 	if (result < 0)
-		edge_is_lost(op, i);
+		edge_is_lost(c, op, i, result, now, ob);
 	op->s.edges_pending--;
 	op_resume(op, ob);
 }
@@ -119,6 +122,10 @@ static int fetch_edge(struct cache *c, struct cache_op *op, int i, struct outbox
 		return 0;
 	op->s.edge[i].cbn = cbn;
 	op->s.edge[i].mask = c->index.mask[cbn];
+	if (index_is_poison(&c->index, cbn)) {
+		op->result = -EIO;
+		return 0;
+	}
 	ram = log_ram(c, cbn, &buf);
 	if (ram) {
 		memcpy(op->s.edge[i].merge, ram, BLOCK_BYTES);
@@ -168,12 +175,12 @@ bool op_edges_ready(struct cache *c, struct cache_op *op, struct outbox *ob)
 }
 
 /* 4 KiB of checksum under the lock, for the rare edge that came from the device. */
-void op_verify_edges(struct cache_op *op)
+void op_verify_edges(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	for (int i = 0; i < op->s.nr_edges; i++)
 		if (!op->s.edge[i].is_verified &&
 		    checksum_block(op->s.edge[i].merge) != op->s.edge[i].sum)
-			edge_is_lost(op, i);
+			edge_is_lost(c, op, i, -EUCLEAN, now, ob);
 }
 
 void op_log_edge(struct cache *c, struct cache_op *op, int i, uint64_t now, struct outbox *ob)

@@ -39,6 +39,7 @@ int owed_blocks(struct cache *c, struct owed_block **blocks, size_t *nr)
 			.offset = log_device_offset(c, cbn),
 			.sum = c->index.sum[cbn],
 			.mask = c->index.mask[cbn],
+			.is_poison = index_is_poison(&c->index, cbn),
 		};
 	}
 	qsort(b, n, sizeof(*b), compare_keys);

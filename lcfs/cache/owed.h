@@ -8,6 +8,7 @@
 #ifndef LCFS_CACHE_OWED_H
 #define LCFS_CACHE_OWED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct owed_block {
 	uint64_t offset; /* where its 4096 bytes are on the device that was recovered */
 	uint32_t sum;	 /* checksum_block() of them */
 	uint8_t mask;	 /* valid sectors; the others are in the backing file */
+	bool is_poison;	 /* what was in the sectors of mask is lost: nothing is at offset */
 };
 
 /* All dirty blocks, by image and block number. *blocks is the caller's to free(), NULL for none.

@@ -6,7 +6,7 @@
  * buffers. A daemon may be killed between any two stores: what gives meaning to others is stored
  * last, with release order.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/pool.h"
 
 static uint64_t ctl_bytes(uint32_t nr)
 {

@@ -71,6 +71,28 @@ void range_release(struct cache *c, struct cache_image *img, struct cache_range 
 	waiters_wake(&img->range_waiters, ob);
 }
 
+bool range_is_held(const struct cache_image *img, uint64_t block)
+{
+	const struct cache_range *r;
+
+	list_for_each_entry(r, &img->ranges, node)
+		if (!r->is_pending && overlaps(r, block, block))
+			return true;
+	return false;
+}
+
+bool range_take_first(struct cache_image *img, struct cache_range *r, uint64_t block)
+{
+	if (range_is_held(img, block))
+		return false;
+	r->first = r->last = block;
+	r->is_linked = true;
+	r->is_pending = false;
+	list_init(&r->node);
+	list_add_head(&img->ranges, &r->node);
+	return true;
+}
+
 bool range_is_claimed(const struct cache_image *img, uint64_t block)
 {
 	const struct cache_op *op;

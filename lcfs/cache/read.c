@@ -6,11 +6,12 @@
  *	plan (pins what it reads) ─▶ [reads of device and backing file, all at once] ─▶ copy and
  * verify (no lock) ─▶ end: still the same index? (D5) ─▶ next window
  *
- * A rotten clean block is forgotten and read again from the backing file; a dirty one is EIO. A
+ * A rotten clean block is forgotten and read again from the backing file; a dirty one is EIO, as is
+ * one that has been poisoned (poison.c). A
  * plan that the index has overtaken is made again a few times; after that it is answered as it is,
  * since each of its sectors was current at some moment of the read.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/poison.h"
 
 #include "common/checksum.h"
 
@@ -23,6 +24,7 @@ enum read_source {
 	SOURCE_BACKING,
 	SOURCE_MIXED_RAM,    /* one block: some sectors in RAM, the rest in the backing file */
 	SOURCE_MIXED_DEVICE, /* one block: some sectors on the device */
+	SOURCE_POISON,	     /* one block that is lost */
 };
 
 static uint8_t *part_dst(const struct cache_read_part *p)
@@ -54,6 +56,10 @@ static void look(struct cache *c, const struct cache_image *img, uint64_t block,
 		return;
 	}
 	f->mask = c->index.mask[cbn];
+	if (index_is_poison(&c->index, cbn)) {
+		f->source = SOURCE_POISON;
+		return;
+	}
 	log_ram(c, cbn, &f->buf);
 	if (f->mask == 0xff)
 		f->source = f->buf ? SOURCE_RAM : SOURCE_DEVICE;
@@ -206,8 +212,9 @@ static void issue_backing(struct cache_read_part *p, struct outbox *ob)
 	      p->block * BLOCK_BYTES, ob);
 }
 
-static void set_rotten(struct cache_read_part *p, uint32_t first, uint32_t nr)
+static void set_rotten(struct cache_read_part *p, uint32_t first, uint32_t nr, int error)
 {
+	p->rot_error = error;
 	p->rotten = first;
 	p->nr_rotten = nr;
 }
@@ -220,7 +227,7 @@ static void device_done(struct cache *c, struct action *a, int result, uint64_t 
 	(void)c;
 	(void)now;
 	if (result < 0)
-		set_rotten(p, 0, p->blocks);
+		set_rotten(p, 0, p->blocks, result);
 	if (p->source == SOURCE_MIXED_DEVICE && !p->read->is_overlay)
 		issue_backing(p, ob);
 	else
@@ -257,6 +264,7 @@ static bool is_async(const struct cache_read *r)
 		switch (r->part[i].source) {
 		case SOURCE_ZERO:
 		case SOURCE_RAM:
+		case SOURCE_POISON:
 			break;
 		case SOURCE_BACKING:
 		case SOURCE_MIXED_RAM:
@@ -296,7 +304,7 @@ static void verify_whole(struct cache *c, struct cache_read_part *p)
 
 	for (uint32_t i = 0; i < p->blocks && !p->nr_rotten; i++)
 		if (checksum_block(b + (uint64_t)i * BLOCK_BYTES) != c->index.sum[p->cbn + i])
-			set_rotten(p, i, 1);
+			set_rotten(p, i, 1, -EUCLEAN);
 }
 
 static void overlay(struct cache *c, struct cache_read_part *p)
@@ -307,7 +315,7 @@ static void overlay(struct cache *c, struct cache_read_part *p)
 	if (p->source == SOURCE_MIXED_RAM)
 		src = p->buf->mem + (uint64_t)(p->cbn % c->segment_blocks) * BLOCK_BYTES;
 	else if (!p->nr_rotten && checksum_block(src) != c->index.sum[p->cbn])
-		set_rotten(p, 0, 1);
+		set_rotten(p, 0, 1, -EUCLEAN);
 	for (uint32_t i = 0; i < SECTORS_PER_BLOCK && !p->nr_rotten; i++)
 		if (p->mask & (1u << i))
 			memcpy(dst + i * SECTOR_BYTES, src + i * SECTOR_BYTES, SECTOR_BYTES);
@@ -364,7 +372,7 @@ static bool is_overtaken(struct cache *c, const struct cache_read *r)
 
 /* Clean rotten blocks are forgotten: the backing file serves. Dirty ones are an error. True when
  * the window must be read again. */
-static bool handle_rot(struct cache *c, struct cache_read *r)
+static bool handle_rot(struct cache *c, struct cache_read *r, uint64_t now, struct outbox *ob)
 {
 	bool again = false;
 
@@ -377,13 +385,14 @@ static bool handle_rot(struct cache *c, struct cache_read *r)
 
 			if (index_find(&c->index, entry_key(r->image->id, p->block + k)) != cbn)
 				continue;
-			if (index_is_dirty(&c->index, cbn)) {
+			if (index_is_dirty(&c->index, cbn))
 				r->s.error = -EIO;
-				imgtab_damaged(r->image, p->block + k);
-			} else {
-				blocks_remove(c, cbn);
-			}
+			poison_found(c, r->image, p->block + k, log_position(c, cbn), p->rot_error,
+				     now, ob);
 		}
+		if (p->source == SOURCE_POISON &&
+		    index_find(&c->index, entry_key(r->image->id, p->block)) == p->cbn)
+			r->s.error = -EIO;
 	}
 	return again;
 }
@@ -391,7 +400,7 @@ static bool handle_rot(struct cache *c, struct cache_read *r)
 void cache_read_end(struct cache *c, struct cache_read *r, uint64_t now, struct outbox *ob)
 {
 	LOCK_SCOPE(&c->lock);
-	bool again = handle_rot(c, r);
+	bool again = handle_rot(c, r, now, ob);
 
 	if (!again && r->s.retries < READ_RETRIES_MAX)
 		again = is_overtaken(c, r);

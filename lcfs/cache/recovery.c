@@ -21,6 +21,7 @@
 
 #include "common/cleanup.h"
 #include "lcfs/cache/logscan.h"
+#include "lcfs/cache/pool.h"
 #include "lcfs/cache/superread.h"
 
 int recovery_say(struct recovery *r, int error, const char *fmt, ...)
@@ -139,6 +140,23 @@ static void note_segment(struct recovery *r, const struct recovery_record *rec)
 	r->last_branch = le64_get(rec->h->branch);
 }
 
+/* The header's block is the slot of a poisoned one, which is alone in its record. */
+static int apply_poison(struct recovery *r, const struct recovery_record *rec, uint32_t i,
+			struct cache_image *img)
+{
+	uint64_t block = entry_key_block(le64_get(rec->h->key[i]));
+
+	if (!(rec->h->entry_flags[i] & ENTRY_POISON) || le16_get(rec->h->nr_entries) != 1)
+		return recovery_say(r, -EUCLEAN,
+				    "record %" PRIu64 " holds entries of a newer version of lcfs",
+				    rec->lsn);
+	if (blocks_insert_poison(r->c, img, block, log_cbn(r->c, rec->segment_id, rec->offset),
+				 rec->h->dirty[i], (int64_t)le64_get(rec->h->time_ns)))
+		imgtab_damaged(img, block);
+	img->last_lsn = max(img->last_lsn, rec->lsn);
+	return 0;
+}
+
 static int apply_data(struct recovery *r, const struct recovery_record *rec, uint32_t i,
 		      uint32_t block)
 {
@@ -148,10 +166,6 @@ static int apply_data(struct recovery *r, const struct recovery_record *rec, uin
 	uint32_t cbn = log_cbn(c, rec->segment_id, rec->offset + block);
 	uint8_t mask = rec->h->dirty[i];
 
-	if (rec->h->entry_flags[i] & ENTRY_NO_DATA)
-		return recovery_say(r, -EUCLEAN,
-				    "record %" PRIu64 " holds entries of a newer version of lcfs",
-				    rec->lsn);
 	if (!img)
 		return recovery_say(r, -EUCLEAN,
 				    "record %" PRIu64
@@ -159,12 +173,14 @@ static int apply_data(struct recovery *r, const struct recovery_record *rec, uin
 				    rec->lsn, entry_key_image(key));
 	if (img->is_unbound || rec->lsn < img->bind_lsn)
 		return 0;
+	if (rec->h->entry_flags[i] & ENTRY_NO_DATA)
+		return apply_poison(r, rec, i, img);
 	c->index.sum[cbn] = le32_get(rec->h->sum[i]);
 	blocks_insert(c, img, entry_key_block(key), cbn, mask, (int64_t)le64_get(rec->h->time_ns));
 	img->last_lsn = max(img->last_lsn, rec->lsn);
 	if (rec->h->entry_flags[i] & ENTRY_EXTENDS)
 		log_segment(c, rec->segment_id)->last_op_lsn = rec->lsn;
-	if (rec->lsn <= r->table_lsn)
+	if (rec->lsn <= r->table_lsn || rec->h->entry_flags[i] & ENTRY_RELOCATED)
 		return 0;
 	img->mtime_ns = (int64_t)le64_get(rec->h->time_ns);
 	if (rec->h->entry_flags[i] & ENTRY_EXTENDS) {
@@ -322,7 +338,11 @@ static int settle_index(struct recovery *r)
 		id = entry_key_image(c->index.key[cbn]);
 		if (clean[id] == UINT64_MAX)
 			blocks_remove(c, cbn);
-		else if (log_position(c, cbn) < clean[id])
+		else if (log_position(c, cbn) >= clean[id])
+			continue;
+		else if (index_is_poison(&c->index, cbn))
+			blocks_remove(c, cbn);
+		else
 			blocks_set_clean(c, cbn);
 	}
 	return 0;

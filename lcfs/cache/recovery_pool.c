@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "lcfs/cache/pool.h"
 
 static int read_from_ram(struct recovery *r, const struct recovery_record *rec, uint32_t i,
 			 void *buf)
@@ -26,18 +27,41 @@ static int compare_drain(const void *a, const void *b)
 	return x->segment_id < y->segment_id ? -1 : x->segment_id > y->segment_id;
 }
 
+/* Entries that were handed out have a data block each, whether they were published or not. */
+static uint32_t data_blocks(const struct record_disk *h)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < le16_get(h->nr_entries); i++)
+		n += !(h->entry_flags[i] & ENTRY_NO_DATA);
+	return n;
+}
+
+/* Entries that were being handed out when the daemon died are counted last: what stands behind the
+ * count is none, and would make the record invalid. */
+static void drop_uncounted(struct record_disk *h)
+{
+	uint32_t n = le16_get(h->nr_entries), rest = RECORD_ENTRIES_MAX - n;
+
+	memset(h->key + n, 0, rest * sizeof(h->key[0]));
+	memset(h->sum + n, 0, rest * sizeof(h->sum[0]));
+	memset(h->dirty + n, 0, rest);
+	memset(h->entry_flags + n, 0, rest);
+}
+
 /* One record of a buffer: skipped when the log has it, else written where it belongs. */
 static int drain_record(struct recovery *r, struct recovery_drain *d, struct record_disk *h,
 			uint32_t offset)
 {
 	struct cache *c = r->c;
 	uint64_t lsn = le64_get(h->lsn), now = le64_get(h->time_ns);
-	uint32_t blocks = 1u + le16_get(h->nr_entries);
+	uint32_t blocks = 1u + data_blocks(h);
 	struct recovery_record rec = { .h = h,
 				       .lsn = lsn,
 				       .segment_id = d->segment_id,
 				       .offset = offset,
 				       .read = read_from_ram };
+	enum format_reason why;
 	int ret;
 
 	if (lsn <= r->last_lsn)
@@ -48,13 +72,15 @@ static int drain_record(struct recovery *r, struct recovery_drain *d, struct rec
 				    " is neither in the log nor in the RAM buffers, though %" PRIu64
 				    " is: one of them is not of this cache's last mount",
 				    r->last_lsn + 1, lsn);
-	h->nr_blocks = le16_make(le16_get(h->nr_entries));
+	h->nr_blocks = le16_make((uint16_t)(blocks - 1));
+	drop_uncounted(h);
 	r->last_link = log_finish_record(c, h, r->last_link, le64_get(h->durable_lsn),
 					 now ? now : r->real_ns);
-	if (record_verify(h, c->sb.cache_uuid, c->sb.key, le64_get(h->address)) != FORMAT_OK)
+	why = record_verify(h, c->sb.cache_uuid, c->sb.key, le64_get(h->address));
+	if (why != FORMAT_OK)
 		return recovery_say(r, -EUCLEAN,
-				    "record %" PRIu64 " in the RAM buffers is not well formed",
-				    lsn);
+				    "record %" PRIu64 " in the RAM buffers is not well formed (%s)",
+				    lsn, format_reason_text(why));
 	ret = blkdev_write(r->dev, h, (uint64_t)blocks * BLOCK_BYTES,
 			   log_device_offset(c, log_cbn(c, d->segment_id, offset)));
 	if (ret < 0)
@@ -72,7 +98,7 @@ static bool header_is_sane(const struct recovery *r, const struct recovery_drain
 
 	return le64_get(h->segment_id) == d->segment_id &&
 	       le16_get(h->nr_entries) <= RECORD_ENTRIES_MAX &&
-	       offset + 1u + le16_get(h->nr_entries) <= c->segment_blocks &&
+	       offset + 1u + data_blocks(h) <= c->segment_blocks &&
 	       le64_get(h->address) == superblock_segment_address(&c->sb, d->segment_id) + offset;
 }
 
@@ -81,8 +107,7 @@ static int drain_buffer(struct recovery *r, struct recovery_drain *d)
 	uint32_t offset = 0;
 
 	for (;;) {
-		struct record_disk *h =
-			(void *)(d->mem + (uint64_t)offset * BLOCK_BYTES);
+		struct record_disk *h = (void *)(d->mem + (uint64_t)offset * BLOCK_BYTES);
 		int ret;
 
 		if (!header_is_sane(r, d, h, offset))
@@ -96,7 +121,7 @@ static int drain_buffer(struct recovery *r, struct recovery_drain *d)
 		}
 		if (offset >= d->last_record)
 			return 0;
-		offset += 1u + le16_get(h->nr_entries);
+		offset += 1u + data_blocks(h);
 		if (offset >= r->c->segment_blocks)
 			return recovery_say(r, -EUCLEAN,
 					    "RAM buffer of segment %" PRIu64 " is not well formed",

@@ -73,6 +73,7 @@ enum cache_step cache_image_accept(struct cache *c, struct cache_image *img,
 	imgtab_accept(img, &op);
 	blocks_accept(c, img, c->info.real_ns + (int64_t)now);
 	img->retries = 0;
+	img->fails_ns = 0;
 	waiters_wake(&img->range_waiters, ob);
 	migrate_image_changed(c, img, now, ob);
 	s->act.type = ACTION_DONE;

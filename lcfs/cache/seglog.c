@@ -14,6 +14,10 @@
 
 #include "common/checksum.h"
 #include "common/nsec.h"
+#include "lcfs/cache/pool.h"
+
+/* One with data takes two blocks at least, so many more of a single block there can be. */
+#define BARE_RECORDS_MAX 32u
 
 /* ---------------------------------------------------------------- opening */
 
@@ -103,6 +107,7 @@ static void open_record(struct cache *c, uint64_t now)
 	rec->start = b->used;
 	rec->writers = 0;
 	rec->nr_entries = 0;
+	rec->nr_blocks = 0;
 	rec->op_entry = 0;
 	rec->op_pos = 0;
 	rec->has_ops = false;
@@ -224,7 +229,8 @@ uint32_t log_entry_cbn(const struct cache *c, const struct record *rec, uint32_t
 static void take_entries(struct record *rec, uint32_t n)
 {
 	rec->nr_entries = (uint16_t)(rec->nr_entries + n);
-	rec->h->nr_blocks = le16_make(rec->nr_entries);
+	rec->nr_blocks = rec->nr_entries;
+	rec->h->nr_blocks = le16_make(rec->nr_blocks);
 	rec->h->nr_entries = le16_make(rec->nr_entries);
 }
 
@@ -274,6 +280,35 @@ struct record *log_reserve(struct cache *c, uint32_t image, uint64_t block, uint
 	return rec;
 }
 
+/* Who finds the header in RAM after a death must see what sort of entry it is: dirty is last. */
+int log_poison(struct cache *c, uint64_t key, uint8_t mask, uint8_t flags, uint64_t origin_lsn,
+	       enum log_purpose p, uint32_t *cbn, uint64_t now, struct outbox *ob)
+{
+	struct log *l = &c->log;
+	struct record *rec;
+	int ret;
+
+	if (l->nr_bare >= BARE_RECORDS_MAX)
+		return -EAGAIN;
+	log_seal(c, now, ob);
+	ret = log_prepare(c, 0, 1, p, now, ob);
+	if (ret < 0)
+		return ret;
+	rec = l->open;
+	l->nr_bare++;
+	rec->nr_entries = 1;
+	rec->nr_blocks = 0;
+	rec->h->origin_lsn = le64_make(flags & ENTRY_RELOCATED ? origin_lsn : 0);
+	rec->h->key[0] = le64_make(key);
+	rec->h->entry_flags[0] = ENTRY_POISON | flags;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	rec->h->nr_entries = le16_make(1);
+	__atomic_store_n(&rec->h->dirty[0], mask, __ATOMIC_RELEASE);
+	*cbn = log_cbn(c, rec->buf->segment_id, rec->start);
+	log_seal(c, now, ob);
+	return 0;
+}
+
 void log_publish(struct cache *c, struct record *rec, uint32_t entry, uint8_t mask, uint8_t flags)
 {
 	(void)c;
@@ -317,7 +352,7 @@ void log_seal(struct cache *c, uint64_t now, struct outbox *ob)
 	assert(rec->nr_entries > 0);
 	rec->state = RECORD_SEALED;
 	rec->time_ns = (uint64_t)c->info.real_ns + now;
-	rec->buf->used = rec->start + 1 + rec->nr_entries;
+	rec->buf->used = rec->start + 1 + rec->nr_blocks;
 	l->open = NULL;
 	if (c->segment_blocks - rec->buf->used < 2)
 		close_buffer(c);
@@ -354,15 +389,18 @@ uint64_t log_finish_record(struct cache *c, struct record_disk *h, uint64_t link
 				1);
 	uint8_t *block = (uint8_t *)h + BLOCK_BYTES;
 
-	for (uint32_t i = 0; i < n; i++, block += BLOCK_BYTES) {
+	for (uint32_t i = 0; i < n; i++) {
 		uint32_t sum = 0;
 
+		if (h->entry_flags[i] & ENTRY_NO_DATA)
+			continue;
 		if (h->dirty[i])
 			sum = checksum_block(block);
 		else
 			memset(block, 0, BLOCK_BYTES);
 		h->sum[i] = le32_make(sum);
-		c->index.sum[cbn + i] = sum;
+		c->index.sum[cbn++] = sum;
+		block += BLOCK_BYTES;
 	}
 	h->link = le64_make(link);
 	h->durable_lsn = le64_make(durable);
@@ -397,7 +435,7 @@ void log_pump(struct cache *c, struct outbox *ob)
 		rec->act.type = ACTION_LOG_WRITE;
 		rec->act.iov = &rec->act.iov1;
 		rec->act.nr_iov = 1;
-		rec->act.len = (1ull + rec->nr_entries) * BLOCK_BYTES;
+		rec->act.len = (1ull + rec->nr_blocks) * BLOCK_BYTES;
 		rec->act.iov1.iov_base = rec->h;
 		rec->act.iov1.iov_len = rec->act.len;
 		rec->act.off = log_device_offset(c, log_cbn(c, rec->buf->segment_id, rec->start));
@@ -442,7 +480,7 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	}
 	rec->state = RECORD_WRITTEN;
 	c->nr_records_written++;
-	c->nr_log_blocks += 1u + rec->nr_entries;
+	c->nr_log_blocks += 1u + rec->nr_blocks;
 	list_for_each_entry(rec, &l->records, node) {
 		if (rec->state != RECORD_WRITTEN)
 			break;
@@ -467,6 +505,7 @@ void log_durable(struct cache *c, uint64_t lsn, uint64_t now, struct outbox *ob)
 		if (rec->lsn > lsn)
 			break;
 		list_del(&rec->node);
+		l->nr_bare -= !rec->nr_blocks;
 		rec->state = RECORD_FREE;
 		list_add_tail(&l->free_records, &rec->node);
 		if (--b->records == 0 && b->is_closed) {
@@ -507,7 +546,7 @@ int log_init(struct cache *c)
 	list_init(&l->free_bufs);
 	list_init(&l->space_waiters);
 	pace_init(&l->pace, PURPOSE_USER, log_short_below(c));
-	c->nr_records = c->nr_bufs * (c->segment_blocks / 2);
+	c->nr_records = c->nr_bufs * (c->segment_blocks / 2) + BARE_RECORDS_MAX;
 	c->records = calloc(c->nr_records, sizeof(*c->records));
 	c->bufs = calloc(c->nr_bufs, sizeof(*c->bufs));
 	c->segments = calloc(c->nr_segments, sizeof(*c->segments));

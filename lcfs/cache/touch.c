@@ -120,6 +120,8 @@ int cache_image_refresh(struct cache *c, struct cache_image *img, const struct o
 
 	if (img->is_bound && c->failed)
 		return -EIO;
+	if (stamp->size > IMAGE_BYTES_MAX)
+		return -EAGAIN;
 	if (img->is_bound && (!imgtab_is_settled(img) || !is_quiet(img)))
 		return -EAGAIN;
 	/* In one record, or not at all: new data must not be logged over the old stamp. */

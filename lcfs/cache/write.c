@@ -13,11 +13,15 @@
  * slot. That holds for a clean one, too: replay may apply an older punch or truncate of the log
  * again to the backing file, and must find all that came after it in the log. Over an uncached
  * block nothing is read: the valid-sector mask says what is there. Bytes that do not fill a sector
- * are completed from the present view.
+ * are completed from the present view. What needs sectors of a poisoned block (poison.c) is EIO; a
+ * write that covers them all ends the poison.
  */
-#include "lcfs/cache/core.h"
+#include "lcfs/cache/shares.h"
 
 #include "common/checksum.h"
+#include "common/nsec.h"
+#include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/poison.h"
 
 /* ---------------------------------------------------------------- chunks */
 
@@ -75,30 +79,6 @@ static uint8_t torn_sectors(const struct cache_write *w, uint64_t size)
 	return torn;
 }
 
-/* ---------------------------------------------------------------- merge buffers */
-
-struct merge_buf {
-	struct list node;
-};
-
-uint8_t *merge_get(struct cache *c)
-{
-	struct merge_buf *m = list_pop_head(&c->merge_free, struct merge_buf, node);
-
-	return (uint8_t *)m;
-}
-
-void merge_put(struct cache *c, uint8_t *mem, struct outbox *ob)
-{
-	struct merge_buf *m = (void *)mem;
-
-	if (!m)
-		return;
-	list_init(&m->node);
-	list_add_head(&c->merge_free, &m->node);
-	waiters_wake(&c->merge_waiters, ob);
-}
-
 /* ---------------------------------------------------------------- the older version */
 
 static void release_base(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
@@ -114,8 +94,9 @@ static void release_base(struct cache *c, struct cache_write *w, uint64_t now, s
 static void read_backing(struct cache_write *w, struct outbox *ob);
 
 /* A clean copy: the backing file has it, too. A dirty one is the only one. */
-static void rotten_base(struct cache_write *w)
+static void rotten_base(struct cache_write *w, int error)
 {
+	w->s.base_error = error;
 	if (w->s.base_is_clean) {
 		w->s.base_is_rotten = true;
 	} else {
@@ -132,7 +113,7 @@ static void base_read(struct cache *c, struct action *a, int result, uint64_t no
 	(void)now;
 	log_read_done(c, w->s.base_cbn, ob);
 	if (result < 0)
-		rotten_base(w);
+		rotten_base(w, result);
 	if (w->s.backing_mask && !w->s.error && !w->s.base_is_rotten) {
 		read_backing(w, ob);
 		return;
@@ -185,7 +166,8 @@ static void read_backing(struct cache_write *w, struct outbox *ob)
 
 /*
  * Looks at what is there of a partial block. 0: all that is needed is in memory (or nothing is);
- * 1: reads were issued; -EAGAIN: no merge buffer now; -EWOULDBLOCK: it would have to read.
+ * 1: reads were issued; -EAGAIN: no merge buffer now, or it would have to read and may not; -EIO:
+ * it is poisoned.
  */
 static int find_base(struct cache *c, struct cache_write *w, bool may_wait, struct outbox *ob)
 {
@@ -196,6 +178,11 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	uint8_t *ram = NULL;
 
 	w->s.mask = covered;
+	if (cbn != CBN_NONE && index_is_poison(ix, cbn)) {
+		if (ix->mask[cbn] & (uint8_t)(~covered | torn))
+			return -EIO;
+		cbn = CBN_NONE;
+	}
 	if (cbn != CBN_NONE) {
 		ram = log_ram(c, cbn, &w->s.base_buf);
 		w->s.base_mask = ix->mask[cbn] & (uint8_t)(~covered | torn);
@@ -220,7 +207,7 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	w->s.merge = may_wait ? merge_get(c) : NULL;
 	if (!w->s.merge) {
 		w->s.base_buf = NULL;
-		return may_wait ? -EAGAIN : -EWOULDBLOCK;
+		return -EAGAIN;
 	}
 	if (w->s.base_mask && ram) {
 		w->s.base = ram;
@@ -232,6 +219,7 @@ static int find_base(struct cache *c, struct cache_write *w, bool may_wait, stru
 	if (w->s.base == w->s.merge && w->s.base_mask) {
 		w->s.base_cbn = cbn;
 		w->s.base_sum = ix->sum[cbn];
+		w->s.base_position = log_position(c, cbn);
 		log_segment_of(c, cbn)->readers++;
 		w->act.complete = base_read;
 		issue_read(&w->act, ACTION_DEV_READ, w->s.merge, log_device_offset(c, cbn), ob);
@@ -269,9 +257,10 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 {
 	struct op size;
 	uint32_t ops = op_bytes_needed(w, &size);
-	int ret;
+	int ret = shares_admit(c, w, now);
 
-	ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
+	if (!ret)
+		ret = log_prepare(c, ops, 1, PURPOSE_USER, now, ob);
 	if (ret < 0)
 		return ret;
 	if (ops) {
@@ -290,6 +279,7 @@ static int reserve(struct cache *c, struct cache_write *w, uint64_t now, struct 
 	if (w->s.extends)
 		w->image->logged_size = max(w->image->logged_size, chunk_end(w));
 	w->s.rec = log_reserve(c, w->image->id, w->s.block, w->s.blocks, &w->s.entry, &w->s.dst);
+	c->nr_reserved += w->s.blocks;
 	return 0;
 }
 
@@ -317,7 +307,7 @@ void cache_write_copy(struct cache *c, struct cache_write *w)
 		return;
 	}
 	if (w->s.base && w->s.base == w->s.merge && checksum_block(w->s.base) != w->s.base_sum)
-		rotten_base(w);
+		rotten_base(w, -EUCLEAN);
 	if (w->s.error || is_spoilt(w))
 		return;
 	memset(w->s.dst, 0, BLOCK_BYTES);
@@ -340,6 +330,7 @@ static void publish_blocks(struct cache *c, struct cache_write *w, int64_t at)
 	struct record *rec = w->s.rec;
 	uint8_t mask = w->s.is_partial ? w->s.mask : 0xff;
 
+	cleaner_progress(c);
 	for (uint32_t i = 0; i < w->s.blocks; i++) {
 		uint32_t cbn = log_entry_cbn(c, rec, w->s.entry + i);
 		uint32_t old = index_find(&c->index, entry_key(w->image->id, w->s.block + i));
@@ -356,6 +347,7 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	struct record *rec = w->s.rec;
 	int64_t at = c->info.real_ns + (int64_t)now;
 
+	c->nr_reserved -= w->s.blocks;
 	/* With a rotten base the entries stay dead, and the chunk is tried again without it. */
 	if (!w->s.error && !is_spoilt(w)) {
 		publish_blocks(c, w, at);
@@ -422,7 +414,7 @@ static enum cache_step park(struct cache *c, struct cache_write *w, struct list 
 		return CACHE_AGAIN;
 	w->s.has_waited = true;
 	waiters_add(queue, &w->s.wait, &w->act);
-	if (queue == &c->log.space_waiters) {
+	if (queue == &c->log.space_waiters || queue == &c->share_waiters) {
 		commit_kick(c, now, ob);
 		migrate_kick(c, now, ob);
 	}
@@ -481,17 +473,28 @@ static bool delay(struct cache *c, struct cache_write *w, bool may_wait, uint64_
 
 /* ---------------------------------------------------------------- the steps */
 
+static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+{
+	w->s.is_ready = false;
+	release_base(c, w, now, ob);
+	range_release(c, w->image, &w->s.range, ob);
+}
+
 /* The range and, for a partial block, what it needs of the older version. CACHE_COPY: all is there.
  */
 static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
 			       struct outbox *ob)
 {
-	next_chunk(c, w);
 	if (!range_try(c, w->image, &w->s.range, w->s.block, w->s.block + w->s.blocks - 1))
 		return park(c, w, &w->image->range_waiters, may_wait, now, ob);
 	if (w->s.is_partial) {
 		int ret = find_base(c, w, may_wait, ob);
 
+		if (ret == -EIO) {
+			w->s.error = ret;
+			let_go(c, w, now, ob);
+			return end_write(c, w, now, ob);
+		}
 		if (ret < 0) {
 			range_release(c, w->image, &w->s.range, ob);
 			return park(c, w, &c->merge_waiters, may_wait, now, ob);
@@ -505,11 +508,34 @@ static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_
 	return CACHE_COPY;
 }
 
-static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct outbox *ob)
+/* ---------------------------------------------------------------- space */
+
+/* For the log, or for its image's share of it? */
+static bool must_wait(struct cache *c, const struct cache_write *w, uint64_t now)
 {
-	w->s.is_ready = false;
-	release_base(c, w, now, ob);
-	range_release(c, w->image, &w->s.range, ob);
+	return shares_admit(c, w, now) < 0 || !log_has_space(c, PURPOSE_USER) ||
+	       (!w->s.has_waited && !list_is_empty(&c->log.space_waiters));
+}
+
+/*
+ * Holds nothing. Who waits for his share, or writes to a stalled image, waits apart: those who only
+ * wait for the log come one after the other.
+ */
+static enum cache_step wait_for_space(struct cache *c, struct cache_write *w, bool may_wait,
+				      uint64_t now, struct outbox *ob)
+{
+	bool is_stalled = image_is_stalled(w->image, now);
+
+	/* while cleaning yields space, there is no need to end the wait for it */
+	if (shares_admit(c, w, now) < 0 || cleaner_is_at_rest(c, now))
+		w->s.error = shares_patience(c, w->image, now);
+	if (w->s.error)
+		return end_write(c, w, now, ob);
+	if (!is_stalled && shares_admit(c, w, now) == 0)
+		return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+	if (may_wait)
+		shares_wake_at(c, now + NSEC_PER_SEC);
+	return park(c, w, &c->share_waiters, may_wait, now, ob);
 }
 
 static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool may_wait,
@@ -521,27 +547,27 @@ static enum cache_step step_locked(struct cache *c, struct cache_write *w, bool 
 		w->s.error = w->off > IMAGE_BYTES_MAX || w->len > IMAGE_BYTES_MAX - w->off ?
 				     -EFBIG :
 				     imgtab_error(c, w->image);
-	if (w->s.is_base_lost) {
-		imgtab_damaged(w->image, w->s.block);
-		w->s.is_base_lost = false;
-	}
 	if (w->s.error || w->s.is_syncing || w->s.done == w->len) {
 		let_go(c, w, now, ob);
+		if (w->s.is_base_lost)
+			poison_found(c, w->image, w->s.block, w->s.base_position, w->s.base_error,
+				     now, ob);
+		w->s.is_base_lost = false;
 		return end_write(c, w, now, ob);
 	}
 	if (!w->s.is_ready) {
 		if (log_is_short(c) && !w->s.is_admitted && delay(c, w, may_wait, now, ob, &step))
 			return step;
-		if ((!w->s.has_waited && !list_is_empty(&c->log.space_waiters)) ||
-		    !log_has_space(c, PURPOSE_USER))
-			return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+		next_chunk(c, w);
+		if (must_wait(c, w, now))
+			return wait_for_space(c, w, may_wait, now, ob);
 		step = prepare(c, w, may_wait, now, ob);
 		if (step != CACHE_COPY)
 			return step;
 	}
 	if (reserve(c, w, now, ob) < 0) {
 		let_go(c, w, now, ob);
-		return park(c, w, &c->log.space_waiters, may_wait, now, ob);
+		return wait_for_space(c, w, may_wait, now, ob);
 	}
 	w->s.is_ready = false;
 	return CACHE_COPY;

@@ -3,14 +3,23 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lcfs/cache/cache.h"
 #include "lcfs/ctl/ctl_table.h"
 
+#define PATIENCE_TRIES 500
+#define PATIENCE_US 2000
+
+/* Who works on an image may wait for a store that hangs: whoever only looks does not, for long. */
 static must_check int read_image(const struct ctl_place *p, struct ctl_image_data *i)
 {
-	int err = ctl_image_data_read(p->img, !p->is_watch, i);
+	int err = ctl_image_data_read(p->img, false, i);
 
+	for (int n = 0; n < PATIENCE_TRIES && !err && !i->state && !p->is_watch; n++) {
+		usleep(PATIENCE_US);
+		err = ctl_image_data_read(p->img, false, i);
+	}
 	return err || i->state ? err : -EAGAIN;
 }
 

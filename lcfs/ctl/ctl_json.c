@@ -1,88 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* stats.json. Its keys are documented in lcctl-tree(5) and stay. */
-#include <inttypes.h>
+#include <errno.h>
+#include <stdio.h>
 
+#include "common/json.h"
 #include "lcfs/ctl/ctl_table.h"
 
-/* Begins an item of an object or array: a comma where one came before. */
-static void begin(struct ctl_text *out, bool *is_first)
-{
-	if (!*is_first)
-		ctl_text_put(out, ",");
-	*is_first = false;
-}
+/* Each cache and image has a line. */
+#define JSON_LINES 2
 
-static void put_key(struct ctl_text *out, bool *is_first, const char *key)
+static void put_number(struct json *j, const char *key, uint64_t value)
 {
-	begin(out, is_first);
-	ctl_text_put(out, "\"%s\":", key);
-}
-
-static void put_string(struct ctl_text *out, bool *is_first, const char *key, const char *value)
-{
-	put_key(out, is_first, key);
-	if (!value) {
-		ctl_text_put(out, "null");
-		return;
-	}
-	ctl_text_put(out, "\"");
-	ctl_text_quote(out, CTL_QUOTE_JSON, value);
-	ctl_text_put(out, "\"");
-}
-
-static void put_number(struct ctl_text *out, bool *is_first, const char *key, uint64_t value)
-{
-	put_key(out, is_first, key);
 	if (value == CTL_UNKNOWN)
-		ctl_text_put(out, "null");
+		json_null(j, key);
 	else
-		ctl_text_put(out, "%" PRIu64, value);
+		json_number(j, key, value);
 }
 
-static void put_knobs(struct ctl_text *out, const struct ctl_cache_data *c)
+static void put_knobs(struct json *j, const struct ctl_cache_data *c)
 {
-	bool is_first = true;
-
-	ctl_text_put(out, "{");
+	json_open(j, "knobs", '{');
 #define KNOB(knob_, name_, unit_, min_, max_, default_, help_) \
-	put_number(out, &is_first, #name_, c->knob[knob_]);
+	put_number(j, #name_, c->knob[knob_]);
 #include "lcfs/ctl/knobs.def"
 #undef KNOB
-	ctl_text_put(out, "}");
+	json_close(j, '}');
 }
 
-static void put_stat(struct ctl_text *out, const struct cache_status *st)
+static void put_stat(struct json *j, const struct cache_status *st)
 {
-	bool is_first = true;
-
-	ctl_text_put(out, "[");
-	for (size_t i = 0; i < array_size(st->count); i++) {
-		begin(out, &is_first);
-		ctl_text_put(out, "%" PRIu64, st->count[i]);
-	}
-	ctl_text_put(out, "]");
+	json_open(j, "stat", '[');
+	for (size_t i = 0; i < array_size(st->count); i++)
+		json_number(j, NULL, st->count[i]);
+	json_close(j, ']');
 }
 
 /* Pairs of bound and count, of the buckets that have any; the last bound may be null. */
-static void put_buckets(struct ctl_text *out, const struct histogram_view *v)
+static void put_buckets(struct json *j, const struct histogram_view *v)
 {
-	bool is_first = true;
-
-	ctl_text_put(out, "[");
+	json_open(j, "buckets", '[');
 	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		if (!v->count[i])
 			continue;
-		begin(out, &is_first);
+		json_open(j, NULL, '[');
 		if (i == HISTOGRAM_BUCKETS - 1)
-			ctl_text_put(out, "[null,%" PRIu64 "]", v->count[i]);
+			json_null(j, NULL);
 		else
-			ctl_text_put(out, "[%" PRIu64 ",%" PRIu64 "]", histogram_bound(i),
-				     v->count[i]);
+			json_number(j, NULL, histogram_bound(i));
+		json_number(j, NULL, v->count[i]);
+		json_close(j, ']');
 	}
-	ctl_text_put(out, "]");
+	json_close(j, ']');
 }
 
-static void put_latency(struct ctl_text *out, const struct histogram_view *v)
+static void put_latency(struct json *j, const char *name, const struct histogram_view *v)
 {
 	static const struct {
 		const char *key;
@@ -91,96 +62,78 @@ static void put_latency(struct ctl_text *out, const struct histogram_view *v)
 			  { "p90_ns", 900 },
 			  { "p99_ns", 990 },
 			  { "p999_ns", 999 } };
-	bool is_first = true;
 
-	ctl_text_put(out, "{");
-	put_number(out, &is_first, "count", v->total);
-	put_number(out, &is_first, "sum_ns", v->sum_ns);
+	json_open(j, name, '{');
+	put_number(j, "count", v->total);
+	put_number(j, "sum_ns", v->sum_ns);
 	for (size_t i = 0; i < array_size(quantiles); i++)
-		put_number(out, &is_first, quantiles[i].key,
-			   histogram_quantile(v, quantiles[i].permille));
-	put_key(out, &is_first, "buckets");
-	put_buckets(out, v);
-	ctl_text_put(out, "}");
+		put_number(j, quantiles[i].key, histogram_quantile(v, quantiles[i].permille));
+	put_buckets(j, v);
+	json_close(j, '}');
 }
 
-static void put_latencies(struct ctl_text *out, const struct histogram_view *v)
+static void put_cache(struct json *j, const struct ctl_cache_data *c)
 {
-	bool is_first = true;
-
-	ctl_text_put(out, "{");
-	for (size_t i = 0; i < CTL_NR_LATENCIES; i++) {
-		put_key(out, &is_first, ctl_latencies[i].name);
-		put_latency(out, &v[i]);
-	}
-	ctl_text_put(out, "}");
-}
-
-static void put_cache(struct ctl_text *out, const struct ctl_cache_data *c)
-{
-	bool is_first = true;
-
-	ctl_text_put(out, "{");
-	put_number(out, &is_first, "id", c->id);
-	put_string(out, &is_first, "device", c->device);
-	put_string(out, &is_first, "state", c->state);
-	put_string(out, &is_first, "reason", c->reason);
+	json_open(j, NULL, '{');
+	put_number(j, "id", c->id);
+	json_text(j, "device", c->device);
+	json_text(j, "state", c->state);
+	json_text(j, "reason", c->reason);
 	for (size_t i = 0; i < CTL_NR_CACHE_NUMBERS; i++)
-		put_number(out, &is_first, ctl_cache_numbers[i].name, c->number[i]);
-	put_key(out, &is_first, "knobs");
-	put_knobs(out, c);
-	put_key(out, &is_first, "stat");
-	put_stat(out, &c->status);
-	put_key(out, &is_first, "latency");
-	put_latencies(out, c->time);
-	ctl_text_put(out, "}");
+		put_number(j, ctl_cache_numbers[i].name, c->number[i]);
+	put_knobs(j, c);
+	put_stat(j, &c->status);
+	json_open(j, "latency", '{');
+	for (size_t i = 0; i < CTL_NR_LATENCIES; i++)
+		put_latency(j, ctl_latencies[i].name, &c->time[i]);
+	json_close(j, '}');
+	json_close(j, '}');
 }
 
-static void put_image(struct ctl_text *out, const struct ctl_image_data *img)
+static void put_image(struct json *j, const struct ctl_image_data *img)
 {
-	bool is_first = true;
-
-	ctl_text_put(out, "{");
-	put_number(out, &is_first, "id", img->id);
-	put_string(out, &is_first, "name", img->name);
-	put_number(out, &is_first, "cache_id", img->cache_id);
-	put_string(out, &is_first, "state", img->state);
-	put_string(out, &is_first, "reason", img->reason);
+	json_open(j, NULL, '{');
+	put_number(j, "id", img->id);
+	json_text(j, "name", img->name);
+	put_number(j, "cache_id", img->cache_id);
+	json_text(j, "state", img->state);
+	json_text(j, "reason", img->reason);
 	for (size_t i = 0; i < CTL_NR_DEVICE_NUMBERS; i++)
-		put_number(out, &is_first, ctl_device_numbers[i].name, img->number[i]);
-	ctl_text_put(out, "}");
+		put_number(j, ctl_device_numbers[i].name, img->number[i]);
+	json_close(j, '}');
+}
+
+static void put_mount(struct json *j, const struct ctlfs *t, const struct ctl_snapshot *s)
+{
+	json_open(j, NULL, '{');
+	json_text(j, "version", t->version);
+	json_text(j, "mount", t->mount);
+	json_text(j, "source", t->source);
+	json_text(j, "state", s->state);
+	json_open(j, "caches", '[');
+	for (size_t i = 0; i < s->nr_caches; i++)
+		put_cache(j, &s->cache[i]);
+	json_close(j, ']');
+	json_open(j, "images", '[');
+	for (size_t i = 0; i < s->nr_images; i++)
+		put_image(j, &s->image[i]);
+	json_close(j, ']');
+	json_close(j, '}');
+	json_end(j);
 }
 
 int ctl_root_show_json(const struct ctl_place *p, const struct ctl_item *item, struct ctl_text *out)
 {
 	CLEANUP_CTL_SNAPSHOT struct ctl_snapshot s = { 0 };
-	bool is_first = true, is_first_of = true;
+	struct json j = { .lines = JSON_LINES };
 	int err = ctl_snapshot_take(p->tree, &s);
 
 	(void)item;
 	if (err)
 		return err;
-	ctl_text_put(out, "{");
-	put_string(out, &is_first, "version", p->tree->version);
-	put_string(out, &is_first, "mount", p->tree->mount);
-	put_string(out, &is_first, "source", p->tree->source);
-	put_string(out, &is_first, "state", s.state);
-	put_key(out, &is_first, "caches");
-	ctl_text_put(out, "[");
-	for (size_t i = 0; i < s.nr_caches; i++) {
-		begin(out, &is_first_of);
-		ctl_text_put(out, "\n");
-		put_cache(out, &s.cache[i]);
-	}
-	ctl_text_put(out, "]");
-	put_key(out, &is_first, "images");
-	ctl_text_put(out, "[");
-	is_first_of = true;
-	for (size_t i = 0; i < s.nr_images; i++) {
-		begin(out, &is_first_of);
-		ctl_text_put(out, "\n");
-		put_image(out, &s.image[i]);
-	}
-	ctl_text_put(out, "]}\n");
-	return out->error;
+	j.out = ctl_text_stream(out);
+	if (!j.out)
+		return -ENOMEM;
+	put_mount(&j, p->tree, &s);
+	return ctl_text_stream_end(out, j.out);
 }

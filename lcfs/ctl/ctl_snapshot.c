@@ -3,6 +3,7 @@
 #include "lcfs/ctl/ctl_table.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,17 @@ static void status_numbers(const struct cache_status *st, uint64_t *n)
 	n[CTL_CACHE_SUPER_WRITES] = st->superblock_writes;
 	n[CTL_CACHE_MIGRATED_BYTES] = st->migrate_blocks * BLOCK_BYTES;
 	n[CTL_CACHE_MIGRATE_ERRORS] = st->migrate_errors;
+	n[CTL_CACHE_RELOCATED_BYTES] = st->relocated_blocks * BLOCK_BYTES;
+}
+
+static void scrub_numbers(const struct cache_scrub_status *st, uint64_t segment_bytes, uint64_t *n)
+{
+	n[CTL_CACHE_SCRUB_LEFT] = st->is_running ? (st->total - st->done) * segment_bytes : 0;
+	n[CTL_CACHE_SCRUBBED] = st->blocks * BLOCK_BYTES;
+	n[CTL_CACHE_SCRUB_PASSES] = st->passes;
+	n[CTL_CACHE_SCRUB_CLEAN] = st->bad_clean;
+	n[CTL_CACHE_SCRUB_DIRTY] = st->bad_dirty;
+	n[CTL_CACHE_SCRUB_HEADERS] = st->bad_headers;
 }
 
 static void request_numbers(struct imagedir *d, struct ctl_cache_data *c)
@@ -62,6 +74,7 @@ int ctl_cache_data_read(struct ctlfs *t, uint32_t id, struct ctl_cache_data *c)
 {
 	struct imagedir *d = t->dir;
 	struct cache *cache;
+	struct cache_scrub_status scrub;
 	const char *device;
 
 	if (!imagedir_hold_cache(d, id))
@@ -71,12 +84,14 @@ int ctl_cache_data_read(struct ctlfs *t, uint32_t id, struct ctl_cache_data *c)
 	device = imagedir_cache_device(d, id);
 	c->device = strdup(device ? device : t->cache_path);
 	cache_status(cache, &c->status);
+	cache_scrub_status(cache, &scrub);
 	cache_latency(cache, &c->time[CTL_LATENCY_FLUSH], &c->time[CTL_LATENCY_MIGRATE]);
 	for (int k = 0; k < NR_KNOBS; k++)
 		c->knob[k] = cache_knob_get(cache, (enum cache_knob)k);
 	request_numbers(d, c);
 	imagedir_release_cache(d, id);
 	status_numbers(&c->status, c->number);
+	scrub_numbers(&scrub, c->status.segment_bytes, c->number);
 	c->state = c->status.is_failed ? "failed" : "ok";
 	c->reason = c->status.is_failed ? strerror(c->status.error) : "";
 	return c->device ? 0 : -ENOMEM;
@@ -111,6 +126,20 @@ static void info_numbers(const struct cache_image_info *info, uint64_t *n)
 	n[CTL_DEVICE_DIRTY_BYTES] = info->dirty_blocks * BLOCK_BYTES;
 	n[CTL_DEVICE_DIRTY_AGE] = age_ms(info->dirty_blocks, info->dirty_since_ns);
 	n[CTL_DEVICE_CACHED_BYTES] = info->cached_blocks * BLOCK_BYTES;
+	n[CTL_DEVICE_DAMAGED_BLOCKS] = info->poisoned;
+}
+
+static void say_error(const struct cache_image_info *info, char *text, size_t size)
+{
+	if (info->poisoned)
+		snprintf(text, size,
+			 "of %" PRIu64
+			 " blocks of 4 KiB the only copy is damaged, one is at byte %" PRIu64
+			 ": reading them fails until they are written again",
+			 info->poisoned, info->damaged_block * BLOCK_BYTES);
+	else
+		snprintf(text, size, "it cannot be migrated, and is tried again: %s",
+			 strerror(info->error));
 }
 
 /* why: what the image says of a conflict or of that it is missing. */
@@ -126,8 +155,7 @@ static void say_reason(const struct cache_image_info *info, const char *why, cha
 		snprintf(text, size, "its backing file is not there%s%s", *why ? ": " : "", why);
 		break;
 	case IMAGE_ERROR:
-		snprintf(text, size, "it cannot be migrated, and is tried again: %s",
-			 strerror(info->error));
+		say_error(info, text, size);
 		break;
 	default:
 		*text = '\0';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files of several lines for people: status, of the mount and as dm-lc's, stat, config. */
+/* Files of several lines for people: status, of the mount and as dm-lc's, stat. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,38 +70,6 @@ int ctl_root_show_status(const struct ctl_place *p, const struct ctl_item *item,
 	return out->error;
 }
 
-/* What was given and what the knobs are now, in the words of -o, for the configuration file. */
-int ctl_root_show_config(const struct ctl_place *p, const struct ctl_item *item,
-			 struct ctl_text *out)
-{
-	CLEANUP_CTL_SNAPSHOT struct ctl_snapshot s = { 0 };
-	int err = ctl_snapshot_take(p->tree, &s);
-
-	(void)item;
-	if (err)
-		return err;
-	ctl_text_put(out, "# source: ");
-	ctl_text_quote(out, CTL_QUOTE_PLAIN, p->tree->source);
-	ctl_text_put(out, "\n[");
-	ctl_text_quote(out, CTL_QUOTE_PLAIN, p->tree->mount);
-	ctl_text_put(out, "]\n");
-	for (size_t i = 0; i < s.nr_caches; i++) {
-		ctl_text_put(out, "cache = ");
-		ctl_text_quote(out, CTL_QUOTE_PLAIN, s.cache[i].device);
-		ctl_text_put(out, "\n");
-	}
-	ctl_text_put(out, "%s", p->tree->config);
-	for (size_t i = 0; i < s.nr_caches; i++) {
-		if (s.nr_caches > 1)
-			ctl_text_put(out, "# cache %" PRIu32 "\n", s.cache[i].id);
-#define KNOB(knob_, name_, unit_, min_, max_, default_, help_) \
-	ctl_text_put(out, #name_ " = %" PRIu64 "\n", s.cache[i].knob[knob_]);
-#include "lcfs/ctl/knobs.def"
-#undef KNOB
-	}
-	return out->error;
-}
-
 /* ------------------------------------------------------------------ a cache */
 
 static void put_counts(struct ctl_text *out, const uint64_t *count, unsigned int nr)
@@ -158,7 +126,7 @@ int ctl_device_show_stat(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out)
 {
 	CLEANUP_CTL_IMAGE_DATA struct ctl_image_data i = { 0 };
-	int err = ctl_image_data_read(p->img, true, &i);
+	int err = ctl_image_data_read(p->img, false, &i);
 
 	(void)item;
 	if (err)

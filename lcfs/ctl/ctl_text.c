@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/align.h"
+#include "common/utf8.h"
 
 #define GROW 256
 
@@ -77,35 +80,21 @@ void ctl_text_put(struct ctl_text *t, const char *format, ...)
 	va_end(args);
 }
 
-/* ------------------------------------------------------------------ quoting */
-
-/* Bytes of the UTF-8 character at s: shortest form, no surrogate, at most U+10FFFF. 0: none. */
-static size_t utf8_length(const unsigned char *s)
+FILE *ctl_text_stream(struct ctl_text *t)
 {
-	static const struct {
-		unsigned char low, high;   /* first byte */
-		unsigned char least, most; /* second byte */
-		unsigned char length;
-	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < array_size(forms); i++) {
-		if (s[0] < forms[i].low || s[0] > forms[i].high)
-			continue;
-		if (forms[i].length > 1 && (s[1] < forms[i].least || s[1] > forms[i].most))
-			return 0;
-		for (size_t k = 2; k < forms[i].length; k++)
-			if (s[k] < 0x80 || s[k] > 0xbf)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
+	return open_memstream(&t->data, &t->len);
 }
+
+int ctl_text_stream_end(struct ctl_text *t, FILE *stream)
+{
+	bool is_bad = ferror(stream);
+
+	is_bad = fclose(stream) != 0 || is_bad;
+	t->size = t->data ? t->len + 1 : 0;
+	return is_bad ? -ENOMEM : 0;
+}
+
+/* ------------------------------------------------------------------ quoting */
 
 static void quote_ascii(struct ctl_text *t, enum ctl_quote q, unsigned char c)
 {
@@ -113,8 +102,6 @@ static void quote_ascii(struct ctl_text *t, enum ctl_quote q, unsigned char c)
 		ctl_text_put(t, "\\%c", c);
 	else if (q == CTL_QUOTE_METRIC && c == '\n')
 		ctl_text_put(t, "\\n");
-	else if (q == CTL_QUOTE_JSON && c < 0x20)
-		ctl_text_put(t, "\\u%04x", c);
 	else if (q == CTL_QUOTE_PLAIN && (c < 0x20 || c == 0x7f))
 		ctl_text_put(t, "\\x%02x", c);
 	else
@@ -123,18 +110,19 @@ static void quote_ascii(struct ctl_text *t, enum ctl_quote q, unsigned char c)
 
 void ctl_text_quote(struct ctl_text *t, enum ctl_quote q, const char *str)
 {
-	const unsigned char *s = (const unsigned char *)str;
+	const char *end = str + strlen(str);
 
-	while (*s) {
-		size_t len = utf8_length(s);
+	while (str < end) {
+		size_t len = utf8_length(str, (size_t)(end - str));
+		unsigned char c = (unsigned char)*str;
 
 		if (len > 1)
-			ctl_text_put(t, "%.*s", (int)len, (const char *)s);
+			ctl_text_put(t, "%.*s", (int)len, str);
 		else if (len == 1)
-			quote_ascii(t, q, *s);
+			quote_ascii(t, q, c);
 		else
-			ctl_text_put(t, q == CTL_QUOTE_PLAIN ? "\\x%02x" : "\\\\x%02x", *s);
-		s += len ? len : 1;
+			ctl_text_put(t, q == CTL_QUOTE_PLAIN ? "\\x%02x" : "\\\\x%02x", c);
+		str += len ? len : 1;
 	}
 }
 

@@ -4,6 +4,7 @@
 #define LCFS_CTL_CTL_TEXT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "common/compiler.h"
 
@@ -18,9 +19,11 @@ struct ctl_text {
 int ctl_text_printf(struct ctl_text *t, const char *format, ...) printf_like(2, 3) must_check;
 /* The same for long texts: an error stays in t->error, and nothing is added any more. */
 void ctl_text_put(struct ctl_text *t, const char *format, ...) printf_like(2, 3);
+/* Instead: of an empty text, what is written to the stream until its end. NULL: no memory. */
+FILE *ctl_text_stream(struct ctl_text *t) must_check;
+int ctl_text_stream_end(struct ctl_text *t, FILE *stream) must_check;
 
 enum ctl_quote {
-	CTL_QUOTE_JSON,	  /* inside of a JSON string */
 	CTL_QUOTE_METRIC, /* inside of an OpenMetrics label value */
 	CTL_QUOTE_PLAIN,  /* one word or more in a line of text */
 };

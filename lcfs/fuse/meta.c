@@ -27,12 +27,15 @@
 #include "lcfs/fuse/session_impl.h"
 #include "lcfs/io/iobuf.h"
 
+#define LOOK_THREADS 2
+#define STEER_THREADS 4
 #define STACK_BYTES (1u << 20)
 /* The largest reply, header included. */
 #define REPLY_BYTES (OPS_REPLY_MAX + 4096)
 
 struct meta_thread {
 	struct meta *meta;
+	enum meta_queue queue; /* which it serves; const */
 	pthread_t thread;
 	struct request *rq; /* unanswered; owner: the thread */
 	uint32_t opcode;
@@ -45,9 +48,9 @@ struct meta_thread {
 struct meta {
 	struct session *session;
 	struct mutex lock;
-	struct cond wake;
-	struct list queue; /* lock */
-	bool is_stopping;  /* lock */
+	struct cond wake[META_QUEUES];
+	struct list queue[META_QUEUES]; /* lock */
+	bool is_stopping;		/* lock */
 	/* lock, while they start: */
 	unsigned int nr_ready;
 	int start_error;
@@ -194,12 +197,12 @@ static void serve(struct meta_thread *t, struct request *rq)
 		reply_error(t, -EIO);
 }
 
-static struct request *next_request(struct meta *m)
+static struct request *next_request(struct meta *m, enum meta_queue q)
 {
 	LOCK_SCOPE(&m->lock);
-	while (list_is_empty(&m->queue) && !m->is_stopping)
-		cond_wait(&m->wake, &m->lock);
-	return list_pop_head(&m->queue, struct request, node);
+	while (list_is_empty(&m->queue[q]) && !m->is_stopping)
+		cond_wait(&m->wake[q], &m->lock);
+	return list_pop_head(&m->queue[q], struct request, node);
 }
 
 static void *thread_main(void *arg)
@@ -216,7 +219,7 @@ static void *thread_main(void *arg)
 		m->start_error = error;
 	cond_signal(&m->ready);
 	mutex_unlock(&m->lock);
-	while ((rq = next_request(m)) != NULL) {
+	while ((rq = next_request(m, t->queue)) != NULL) {
 		if (rq->run)
 			rq->run(rq);
 		else
@@ -225,11 +228,11 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-void meta_submit(struct meta *m, struct request *rq)
+void meta_submit(struct meta *m, enum meta_queue q, struct request *rq)
 {
 	LOCK_SCOPE(&m->lock);
-	list_add_tail(&m->queue, &rq->node);
-	cond_signal(&m->wake);
+	list_add_tail(&m->queue[q], &rq->node);
+	cond_signal(&m->wake[q]);
 }
 
 void meta_feed(struct session *s, void *msg, uint32_t len)
@@ -282,7 +285,7 @@ static int make_fuse(struct session *s)
 	return error;
 }
 
-static int start_thread(struct meta *m, unsigned int i)
+static int start_thread(struct meta *m, unsigned int i, enum meta_queue q)
 {
 	struct meta_thread *t = &m->threads[i];
 	pthread_attr_t attr;
@@ -290,6 +293,7 @@ static int start_thread(struct meta *m, unsigned int i)
 	int error;
 
 	t->meta = m;
+	t->queue = q;
 	error = iobuf_region_alloc(&t->reply, REPLY_BYTES);
 	if (error)
 		return error;
@@ -315,9 +319,17 @@ static int wait_ready(struct meta *m)
 	return m->start_error;
 }
 
+static enum meta_queue queue_of_thread(unsigned int i)
+{
+	return i < LOOK_THREADS			? META_LOOK :
+	       i < LOOK_THREADS + STEER_THREADS ? META_STEER :
+						  META_FILES;
+}
+
 int meta_start(struct session *s, unsigned int nr_threads)
 {
-	struct meta *m = calloc(1, sizeof(*m) + nr_threads * sizeof(m->threads[0]));
+	const unsigned int all = LOOK_THREADS + STEER_THREADS + nr_threads;
+	struct meta *m = calloc(1, sizeof(*m) + all * sizeof(m->threads[0]));
 	int error;
 
 	if (!m)
@@ -325,12 +337,14 @@ int meta_start(struct session *s, unsigned int nr_threads)
 	m->session = s;
 	s->meta = m;
 	mutex_init(&m->lock, RANK_META, "metadata queue");
-	cond_init(&m->wake);
 	cond_init(&m->ready);
-	list_init(&m->queue);
+	for (int q = 0; q < META_QUEUES; q++) {
+		cond_init(&m->wake[q]);
+		list_init(&m->queue[q]);
+	}
 	error = make_fuse(s);
-	while (!error && m->nr < nr_threads) {
-		error = start_thread(m, m->nr);
+	while (!error && m->nr < all) {
+		error = start_thread(m, m->nr, queue_of_thread(m->nr));
 		if (!error)
 			m->nr++;
 	}
@@ -349,7 +363,8 @@ void meta_stop(struct session *s)
 		return;
 	mutex_lock(&m->lock);
 	m->is_stopping = true;
-	cond_broadcast(&m->wake);
+	for (int q = 0; q < META_QUEUES; q++)
+		cond_broadcast(&m->wake[q]);
 	mutex_unlock(&m->lock);
 	for (unsigned int i = 0; i < m->nr; i++) {
 		pthread_join(m->threads[i].thread, NULL);
@@ -358,7 +373,8 @@ void meta_stop(struct session *s)
 	if (s->fuse)
 		fuse_session_destroy(s->fuse);
 	s->fuse = NULL;
-	cond_destroy(&m->wake);
+	for (int q = 0; q < META_QUEUES; q++)
+		cond_destroy(&m->wake[q]);
 	cond_destroy(&m->ready);
 	mutex_destroy(&m->lock);
 	free(m);

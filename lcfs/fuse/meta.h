@@ -16,13 +16,24 @@ struct meta;
 struct request;
 struct session;
 
-/* Makes the libfuse session (s->fuse) and the threads. 0 or -errno. */
+/*
+ * Three kinds of threads, so that a store that hangs, and commands that wait for one, keep nobody
+ * from looking at the control tree.
+ */
+enum meta_queue {
+	META_FILES, /* what waits for the backing store */
+	META_LOOK,  /* the control tree but for writes to it; waits for no store */
+	META_STEER, /* writes to control files: some wait until something is done */
+	META_QUEUES
+};
+
+/* Makes the libfuse session (s->fuse) and the threads, nr_threads for META_FILES. 0 or -errno. */
 int meta_start(struct session *s, unsigned int nr_threads) must_check;
 /*
  * Queues a request that was kept or copied. rq->run, where set, is called in place of libfuse, on a
  * metadata thread, and answers it.
  */
-void meta_submit(struct meta *m, struct request *rq);
+void meta_submit(struct meta *m, enum meta_queue q, struct request *rq);
 /*
  * Works off what is queued, ends the threads, frees the libfuse session. Nothing is submitted any
  * more.

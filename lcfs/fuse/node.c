@@ -410,6 +410,25 @@ static int add_root(struct nodes *n, int root_fd)
 	return error;
 }
 
+void nodes_renew_root(struct nodes *n)
+{
+	uint64_t revived = imagedir_revived(n->images);
+	struct node *root = nodes_root(n);
+	struct stat st;
+
+	if (revived == n->revived || dup3(imagedir_fd(n->images), root->fd, O_CLOEXEC) < 0 ||
+	    fstatat(root->fd, "", &st, AT_EMPTY_PATH) < 0)
+		return;
+	LOCK_SCOPE(&n->lock);
+	unhash_locked(root);
+	root->dev = st.st_dev;
+	root->ino = st.st_ino;
+	list_add_head(bucket(n, root->dev, root->ino), &root->hash);
+	root->is_hashed = true;
+	n->root_dev = st.st_dev;
+	n->revived = revived;
+}
+
 int nodes_open(struct nodes **out, struct imagedir *images, int root_fd, unsigned int max_fds)
 {
 	struct nodes *n = calloc(1, sizeof(*n));

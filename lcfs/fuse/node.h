@@ -65,6 +65,9 @@ int nodes_open(struct nodes **out, struct imagedir *images, int root_fd,
 /* Nobody uses any. NULL is allowed. */
 void nodes_close(struct nodes *n);
 struct node *nodes_root(struct nodes *n);
+/* The filesystem of the backing directory may be another one now (imagedir_revived()): its root
+ * takes the place of the old one. One thread. */
+void nodes_renew_root(struct nodes *n);
 dev_t nodes_root_dev(const struct nodes *n);
 
 /*

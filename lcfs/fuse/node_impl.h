@@ -13,7 +13,8 @@
 
 struct nodes {
 	struct imagedir *images; /* const */
-	dev_t root_dev;		 /* const */
+	_Atomic dev_t root_dev;
+	uint64_t revived; /* owner: who calls nodes_renew_root() */
 	unsigned int max_held;	 /* const */
 	struct mutex lock;	 /* of all below, and of what struct node says */
 	uint64_t next_seq;

@@ -88,12 +88,12 @@ static int make_file(fuse_req_t req, const struct ops_use *parent, const char *n
 }
 
 /*
- * The file of a CREATE: new, or one that has appeared since the kernel looked. e's lookup is
- * counted.
+ * The file of a CREATE; e's lookup is counted. What the kernel gets as an answer to CREATE it takes
+ * for new, and does not ask whether the caller may open it. So a file that has appeared since the
+ * kernel looked is not opened: ESTALE makes it look again.
  */
 static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const char *name,
-			    mode_t mode, int flags, struct fuse_entry_param *e, struct ops_use *u,
-			    bool *is_new)
+			    mode_t mode, int flags, struct fuse_entry_param *e, struct ops_use *u)
 {
 	struct session *s = ops_session(req);
 	struct stat st;
@@ -101,9 +101,8 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 
 	if (nodes_make_room(s->nodes, fd))
 		fd = make_file(req, parent, name, mode);
-	*is_new = fd >= 0;
 	if (fd == -EEXIST && !(flags & O_EXCL))
-		return ops_enter(s, parent, name, e, u);
+		return -ESTALE;
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0) {
@@ -116,17 +115,10 @@ static int enter_for_create(fuse_req_t req, const struct ops_use *parent, const 
 }
 
 /* e has been entered: opens it. */
-static int open_created(struct session *s, struct ops_use *u, bool is_new,
-			struct fuse_file_info *fi)
+static int open_created(struct session *s, struct ops_use *u, struct fuse_file_info *fi)
 {
-	if (is_new && ops_image(u))
+	if (ops_image(u))
 		image_created(ops_image(u));
-	if (!is_new && (fi->flags & O_TRUNC) && ops_image(u)) {
-		int error = image_truncate(ops_image(u), 0);
-
-		if (error)
-			return error;
-	}
 	return file_open(s, u, fi);
 }
 
@@ -137,18 +129,17 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fuse_entry_param e;
 	OPS_USE p = OPS_NO_USE;
 	OPS_USE u = OPS_NO_USE;
-	bool is_new;
 	int error = ops_use(s, parent, &p);
 
 	if (!error)
 		error = ops_name_allowed(s, &p, name);
 	if (!error)
-		error = enter_for_create(req, &p, name, mode, fi->flags, &e, &u, &is_new);
+		error = enter_for_create(req, &p, name, mode, fi->flags, &e, &u);
 	if (error) {
 		ops_reply(req, error);
 		return;
 	}
-	error = open_created(s, &u, is_new, fi);
+	error = open_created(s, &u, fi);
 	if (error) {
 		ops_reply(req, error);
 		nodes_forget(s->nodes, e.ino, 1);

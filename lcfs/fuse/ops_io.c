@@ -118,7 +118,7 @@ static void run(struct session *s, struct request *rq)
 	if (unlikely((priv & NODE_PRIV_CAPS) || ((priv & NODE_PRIV_SUID) && rq->kill_suid))) {
 		rq = request_keep(rq, room_for(rq));
 		rq->run = run_kill;
-		meta_submit(s->meta, rq);
+		meta_submit(s->meta, META_FILES, rq);
 		return;
 	}
 	if (may_be_quick && start(rq, false) == CACHE_DONE) {

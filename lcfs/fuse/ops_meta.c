@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lcfs/fuse/ops.h"
+#include "lcfs/fuse/rootattr.h"
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -42,6 +43,11 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi unused
 
 	if (ops_is_ctl(ino)) {
 		ctl_getattr(req, ino);
+		return;
+	}
+	if (ino == FUSE_ROOT_ID) {
+		rootattr_get(s->rootattr, &st);
+		fuse_reply_attr(req, &st, ops_timeout(s));
 		return;
 	}
 	error = ops_use(s, ino, &u);

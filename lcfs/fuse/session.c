@@ -15,6 +15,8 @@
 #include "lcfs/fuse/init.h"
 #include "lcfs/fuse/meta.h"
 #include "lcfs/fuse/ops.h"
+#include "lcfs/fuse/rootattr.h"
+#include "lcfs/fuse/ops.h"
 #include "lcfs/fuse/session_impl.h"
 
 #define STOP_SIGNAL SIGUSR2
@@ -35,6 +37,21 @@ static void refuse(struct request *rq, uint32_t opcode, int error)
 		request_end(rq);
 	else
 		request_reply(rq, error, NULL, 0);
+}
+
+/* The way to the control tree begins in the root. */
+static enum meta_queue queue_of(const void *msg)
+{
+	const struct fuse_in_header *in = msg;
+
+	if (in->nodeid & CTL_INO)
+		return in->opcode == FUSE_WRITE ? META_STEER : META_LOOK;
+	if (in->nodeid != FUSE_ROOT_ID)
+		return META_FILES;
+	if (in->opcode == FUSE_GETATTR)
+		return META_LOOK;
+	return in->opcode == FUSE_LOOKUP && strcmp(proto_arg(msg), CTL_NAME) == 0 ? META_LOOK :
+										    META_FILES;
 }
 
 void session_dispatch(struct session *s, struct request *rq)
@@ -71,7 +88,7 @@ void session_dispatch(struct session *s, struct request *rq)
 	}
 	copy = request_copy(rq);
 	if (copy)
-		meta_submit(s->meta, copy);
+		meta_submit(s->meta, queue_of(copy->msg), copy);
 	else
 		refuse(rq, opcode, -ENOMEM);
 }
@@ -208,6 +225,10 @@ static int start_all(struct session *s, char *text, size_t size)
 	if (error)
 		return fail(text, size, error, "the backing directory cannot be used: %s",
 			    strerror(-error));
+	error = rootattr_start(&s->rootattr, s->nodes);
+	if (error)
+		return fail(text, size, error, "the backing directory cannot be looked at: %s",
+			    strerror(-error));
 	error = open_transport(s);
 	if (error)
 		return fail(text, size, error, "no memory for requests: %s", strerror(-error));
@@ -280,6 +301,7 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
+	rootattr_stop(s->rootattr);
 	dirs_close(s);
 	ctl_close(s);
 	transport_close(s->transport);

@@ -29,6 +29,7 @@ struct session {
 	struct nodes *nodes;
 	struct handles handles;
 	struct meta *meta;
+	struct rootattr *rootattr;
 	struct fuse_session *fuse;
 	bool setxattr_ext; /* SETXATTR has its longer argument */
 	unsigned int nr_workers;

@@ -47,7 +47,7 @@ int cachehost_start(struct cachehost **out, struct imagedir *d, const struct ima
 	h->old_lease_ns = (int64_t)spec->sb->lease_ns;
 	memcpy(h->uuid, spec->sb->cache_uuid, sizeof(h->uuid));
 	lease_init(&h->lease);
-	busy_open(&h->busy, d->root_fd);
+	busy_open(&h->busy, d->root_fd, &d->flight);
 	if (spec->device) {
 		h->device = strdup(spec->device);
 		r = h->device ? 0 : -ENOMEM;

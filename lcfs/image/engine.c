@@ -205,6 +205,15 @@ void engine_complete(struct engine *e, struct action *a, int result)
 	engine_carry(e, &ob);
 }
 
+void engine_flight(struct engine *e, const struct action *a, bool begins)
+{
+	bool is_back = a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE ||
+		       part_of(a) == PART_BACK;
+
+	if (is_back && !a->is_migration && e->conf.ops->flight)
+		e->conf.ops->flight(e->conf.ctx, begins);
+}
+
 /* ------------------------------------------------------------------ threads */
 
 int engine_thread_create(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg)

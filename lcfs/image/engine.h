@@ -15,6 +15,7 @@
 #ifndef LCFS_IMAGE_ENGINE_H
 #define LCFS_IMAGE_ENGINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -38,6 +39,11 @@ struct engine_ops {
 	int (*backing_call)(void *ctx, struct action *a);
 	/* ACTION_RESUME and ACTION_DONE. Must not block; may call the core and engine_carry(). */
 	void (*request)(void *ctx, struct action *a);
+	/*
+	 * A request of somebody who waits for it, not of migration, goes out to a backing file, and
+	 * has come back. Must not block. NULL: nobody wants to know.
+	 */
+	void (*flight)(void *ctx, bool begins);
 	/* Busy percent of the backing store since the last call, -1 unknown. I/O thread. */
 	int (*busy_percent)(void *ctx);
 };

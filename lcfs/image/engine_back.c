@@ -73,8 +73,11 @@ static void *back_main(void *arg)
 	struct action *a;
 
 	while ((a = next_call(back, self))) {
-		int result = e->conf.ops->backing_call(e->conf.ctx, a);
+		int result;
 
+		engine_flight(e, a, true);
+		result = e->conf.ops->backing_call(e->conf.ctx, a);
+		engine_flight(e, a, false);
 		call_ended(back, self);
 		engine_complete(e, a, result);
 	}

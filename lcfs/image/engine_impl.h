@@ -106,6 +106,8 @@ extern _Thread_local const void *engine_thread_part;
 
 /* Tells the core, and carries what it answers. Any thread, no lock held. */
 void engine_complete(struct engine *e, struct action *a, int result);
+/* The action goes out to a backing file, or has come back from there. */
+void engine_flight(struct engine *e, const struct action *a, bool begins);
 /* A thread of the engine says that it runs, or why it cannot. */
 void engine_thread_ready(struct engine *e, const void *part, struct loop *loop, int err);
 /* With all signals blocked. 0 or -errno. */

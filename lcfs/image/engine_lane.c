@@ -46,6 +46,7 @@ static void slot_done(struct loop_op *op, int result)
 	/* The last one used is in the processor's cache: it is the next. */
 	list_add_head(&lane->free, &s->node);
 	lane->nr_used--;
+	engine_flight(s->engine, a, false);
 	engine_complete(s->engine, a, result);
 }
 
@@ -75,6 +76,7 @@ static void start(struct engine_lane *lane, struct engine_slot *s, struct action
 		.done = slot_done,
 	};
 	lane->nr_used++;
+	engine_flight(s->engine, a, true);
 	loop_start(lane->loop, &s->op);
 }
 

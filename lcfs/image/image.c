@@ -383,64 +383,103 @@ void image_unhold(struct image *img)
 	image_leave(img);
 }
 
-uint32_t image_cache_id(struct image *img)
+static uint32_t host_id(const struct image *img)
 {
-	struct cachehost *h;
+	const struct cachehost *h = image_host(img);
 
-	LOCK_SCOPE(&img->lock);
-	h = image_host(img);
 	return h ? h->id : 0;
 }
 
-static void plain_info(struct image *img, struct cache_image_info *info)
+uint32_t image_cache_id(struct image *img)
+{
+	uint32_t id;
+
+	if (image_try_enter(img)) {
+		id = host_id(img);
+		image_leave(img);
+		return id;
+	}
+	LOCK_SCOPE(&img->lock);
+	return host_id(img);
+}
+
+/* Of one in no cache, as last seen: never waits for the store. */
+static void plain_info(struct image *img, struct cache_image_info *info, char *path)
 {
 	CLEANUP_FD int own = -1;
-	struct stat st;
+	struct statx sx;
 	int fd = image_borrow_fd(img, &own);
 
 	memset(info, 0, sizeof(*info));
 	info->state = IMAGE_UNCACHED;
-	if (fd >= 0 && fstat(fd, &st) == 0)
-		info->size = (uint64_t)st.st_size;
+	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &sx) == 0)
+		info->size = sx.stx_size;
+	if (path && (fd < 0 || pathname_said_of_fd(img->dir->root_fd, fd, path) < 0))
+		snprintf(path, PATHNAME_BYTES, "inode %llu", (unsigned long long)img->ino);
 }
 
-static bool info_locked(struct image *img, struct cache_image_info *info, char *path)
+static bool core_info_locked(struct image *img, struct cache_image_info *info, char *path)
 {
 	mutex_assert_held(&img->lock);
-	if (!img->cached) {
-		plain_info(img, info);
-		if (path)
-			image_describe(img, path);
+	if (!img->cached)
 		return false;
-	}
 	image_core_info(img, info);
 	if (path)
 		cache_image_path(image_host(img)->cache, img->cached, path);
 	return true;
 }
 
+/*
+ * Of one that is in a cache, without its lock: who has that may wait for a store that hangs, and
+ * what the core knows is to be seen all the same.
+ */
+static bool info_inside(struct image *img, struct cache_image_info *info, char *path)
+{
+	struct cache_image *ci;
+
+	if (!image_try_enter(img))
+		return false;
+	ci = atomic_load(&img->cached);
+	if (ci)
+		image_core_info(img, info);
+	if (ci && path)
+		cache_image_path(image_host(img)->cache, ci, path);
+	image_leave(img);
+	return ci != NULL;
+}
+
 bool image_info(struct image *img, struct cache_image_info *info, char *path)
 {
+	if (info_inside(img, info, path))
+		return true;
 	LOCK_SCOPE(&img->lock);
-	return info_locked(img, info, path);
+	if (core_info_locked(img, info, path))
+		return true;
+	plain_info(img, info, path);
+	return false;
 }
 
 int image_try_info(struct image *img, struct cache_image_info *info, char *path, const char **why)
 {
 	int r;
 
+	*why = image_reason(img);
+	if (info_inside(img, info, path))
+		return 1;
 	if (!mutex_trylock(&img->lock))
 		return -EAGAIN;
-	r = info_locked(img, info, path);
-	*why = img->reason ? img->reason : "";
+	r = core_info_locked(img, info, path);
+	if (!r)
+		plain_info(img, info, path);
 	mutex_unlock(&img->lock);
 	return r;
 }
 
 const char *image_reason(struct image *img)
 {
-	LOCK_SCOPE(&img->lock);
-	return img->reason ? img->reason : "";
+	const char *reason = atomic_load(&img->reason);
+
+	return reason ? reason : "";
 }
 
 int image_borrow_fd(struct image *img, int *own)

@@ -41,6 +41,9 @@ struct imagedir_conf {
 	 * of a list, or no list; copied. With `include`, only what matches one of them is cached;
 	 * what matches one of `exclude` is not. */
 	const char *const *include, *const *exclude;
+	/* Called for each file that is looked at while images meet their files, which takes as long
+	 * as the backing store does: a sign that it goes on. NULL: nobody wants to know. */
+	void (*looked)(void);
 };
 
 /*
@@ -54,6 +57,9 @@ int imagedir_open(struct imagedir **out, const struct imagedir_conf *conf, char 
 const uint8_t *imagedir_uuid(const struct imagedir *d);
 /* O_PATH descriptor of the backing directory; the imagedir's. */
 int imagedir_fd(const struct imagedir *d);
+/* How many times another filesystem has taken the place of one that died: what imagedir_fd() leads
+ * to is another file then. Any thread. */
+uint64_t imagedir_revived(struct imagedir *d);
 /*
  * May these caches serve this directory, together with those that do? Before cache_open(), which
  * tells the cache whose it is: the directory notes its UUID first (synced). -EPERM with a line in
@@ -255,8 +261,9 @@ uint32_t image_cache_id(struct image *img);
  * size and path are filled in all the same. With a reference. May block.
  */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
-/* The same, and image_reason() in *why, but -EAGAIN instead of blocking behind who works on the
- * image. 1: it is in a cache, 0: it is not. */
+/* The same, and image_reason() in *why, but never waits for the store: -EAGAIN instead of blocking
+ * behind who works on the image; of one that is in no cache, what was last seen. 1: it is in a
+ * cache, 0: it is not. */
 int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 		   const char **why) must_check;
 /* Why it is in conflict or missing: a few words; "" where there is nothing to say. */

@@ -39,7 +39,8 @@ static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t
 
 /* ---- BACK_CHECK ---- */
 
-/* Is it the file at fd that has this name? 0, -ESTALE: another one has it, or what open said. */
+/* Is it the file at fd that has this name? 0, BACK_CONFLICT: another one has it, or what open
+ * said. */
 static int has_name(int root_fd, const char *path, int fd)
 {
 	CLEANUP_FD int there = pathname_open(root_fd, path, O_PATH | O_NOFOLLOW);
@@ -49,12 +50,13 @@ static int has_name(int root_fd, const char *path, int fd)
 		return there;
 	if (fstat(there, &have) < 0 || fstat(fd, &want) < 0)
 		return -errno;
-	return have.st_dev == want.st_dev && have.st_ino == want.st_ino ? 0 : -ESTALE;
+	return have.st_dev == want.st_dev && have.st_ino == want.st_ino ? 0 : BACK_CONFLICT;
 }
 
 /*
- * -ESTALE: another file has the recorded name. That the file is elsewhere and its old name free is
- * no conflict: it was moved, or had several names. While a directory is renamed no name can be
+ * BACK_CONFLICT: another file has the recorded name. That the file is elsewhere and its old name
+ * free is no conflict: it was moved, or had several names. BACK_MISSING: it was moved out of the
+ * directory; nothing is to be written there. While a directory is renamed no name can be
  * told; that may wait for space in the log, and so must not be waited for: the change time tells
  * then, where there is one (-EAGAIN).
  */
@@ -71,7 +73,9 @@ static int check_name(struct image *img, int fd)
 	cache_image_path(image_host(img)->cache, img->cached, recorded);
 	r = has_name(d->root_fd, recorded, fd);
 	pthread_rwlock_unlock(&d->names);
-	return r == -ESTALE && !atomic_load(&img->is_name_lost) ? r : 0;
+	if (r < 0 && pathname_is_outside(d->root_fd, fd))
+		return BACK_MISSING;
+	return r == BACK_CONFLICT && !atomic_load(&img->is_name_lost) ? r : 0;
 }
 
 /* Is it still the file that we know (F2)? image->lock held, descriptors open. */
@@ -85,14 +89,18 @@ static int check_file(struct image *img)
 		return -errno;
 	if (st.st_nlink == 0 && !img->is_unlinked && !img->has_intent) {
 		image_set_conflict(img, IMAGE_MISSING, "deleted", false);
-		return -ENOENT;
+		return BACK_MISSING;
 	}
 	r = img->is_unlinked ? 0 : check_name(img, fd);
-	if (r == -ESTALE)
+	if (r == BACK_CONFLICT)
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
+	if (r == BACK_MISSING) {
+		image_set_conflict(img, IMAGE_MISSING, "moved out of the directory", false);
+		return r;
+	}
 	if (r == 0)
 		r = image_check(img);
-	return atomic_load(&img->bad) ? -ESTALE : r;
+	return atomic_load(&img->bad) ? BACK_CONFLICT : r;
 }
 
 /* One that nobody holds is opened by its name, which leads nowhere while its directory is renamed.
@@ -129,9 +137,9 @@ static int open_for_core(struct image *img)
 	r = open_fds(img);
 	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) {
 		image_set_conflict(img, IMAGE_MISSING, "not found", false);
-		return -ENOENT;
+		return BACK_MISSING;
 	}
-	if (r == -ESTALE)
+	if (r == BACK_CONFLICT)
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", false);
 	return r == -EBUSY ? -EAGAIN : r;
 }
@@ -157,7 +165,7 @@ static int check_locked(struct image *img, const struct cache_image *ci)
 	if (atomic_load(&img->cached) != ci)
 		return -EAGAIN;
 	if (atomic_load(&img->bad))
-		return -ESTALE;
+		return BACK_CONFLICT;
 	r = open_for_core(img);
 	if (r < 0)
 		return r;
@@ -167,13 +175,17 @@ static int check_locked(struct image *img, const struct cache_image *ci)
 	return check_file(img);
 }
 
-/* -ESTALE: conflict, -ENOENT: missing, -EAGAIN: not now. Descriptors are open and stay so if it
- * returns 0. */
+/* BACK_CONFLICT, BACK_MISSING, -EAGAIN: not now; or what the store says. Descriptors are open and
+ * stay so if it returns 0. */
 static int back_check(struct cachehost *h, struct image *img, const struct action *a)
 {
-	int r;
+	int r, error;
 
-	if (lease_ensure(h) < 0 || !lock_patiently(img))
+	if (lease_ensure(h) < 0) {
+		error = atomic_load(&h->lease.store_error);
+		return error ? error : -EAGAIN;
+	}
+	if (!lock_patiently(img))
 		return -EAGAIN;
 	r = check_locked(img, a->image);
 	mutex_unlock(&img->lock);
@@ -241,7 +253,7 @@ static int set_size_and_time(int fd, const struct action *a)
 	return r == -EPERM || r == -EACCES ? 0 : r;
 }
 
-static int record_stamp(struct image *img, int fd, struct action *a)
+static int record_stamp(struct image *img, int fd, struct action *a, uint64_t seq)
 {
 	struct op_stamp stamp;
 	int r;
@@ -256,6 +268,7 @@ static int record_stamp(struct image *img, int fd, struct action *a)
 		atomic_store(&img->is_changed, false);
 		img->is_stamp_known = img->changes == 0;
 		img->stamp = stamp;
+		image_floor_is_synced(img, seq);
 	}
 	mutex_unlock(&img->lock);
 	return r;
@@ -268,9 +281,12 @@ static int record_stamp(struct image *img, int fd, struct action *a)
 static int back_sync(struct cachehost *h, struct image *img, struct action *a)
 {
 	int fd, r = back_check(h, img, a);
+	uint64_t seq;
 
 	if (r < 0)
 		return r;
+	/* of a change that is under way now, the end counts, too */
+	seq = atomic_load(&img->floor_seq);
 	fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 	if (a->arg == 1) {
 		atomic_store(&img->is_changed, true);
@@ -278,7 +294,7 @@ static int back_sync(struct cachehost *h, struct image *img, struct action *a)
 	}
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	return r < 0 ? r : record_stamp(img, fd, a);
+	return r < 0 ? r : record_stamp(img, fd, a, seq);
 }
 
 static int backing_call(void *ctx, struct action *a)
@@ -304,11 +320,25 @@ static int backing_call(void *ctx, struct action *a)
 
 static void request(void *ctx, struct action *a)
 {
-	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL ||
-	    a->arg == REQUEST_READ_CALL)
+	if (a->arg == REQUEST_SYNC_CALL || a->arg == REQUEST_OP_CALL || a->arg == REQUEST_READ_CALL)
 		corecall_request(ctx, a);
 	else
 		image_io_request(a);
+}
+
+void image_flight(struct imagedir *d, bool begins)
+{
+	if (!d->counts_flight)
+		return;
+	if (begins)
+		flight_begin(&d->flight, clock_mono_ns());
+	else
+		flight_end(&d->flight, clock_mono_ns());
+}
+
+static void flight(void *ctx, bool begins)
+{
+	image_flight(((struct cachehost *)ctx)->dir, begins);
 }
 
 static int busy_percent(void *ctx)
@@ -322,5 +352,6 @@ const struct engine_ops image_engine_ops = {
 	.backing_fd = backing_fd,
 	.backing_call = backing_call,
 	.request = request,
+	.flight = flight,
 	.busy_percent = busy_percent,
 };

@@ -156,7 +156,7 @@ static int export_held(struct image *img, struct cache_image *cached, int to)
 	if (!buf)
 		return -ENOMEM;
 	cache_image_path(image_host(img)->cache, cached, path);
-	from = pathname_open(img->dir->root_fd, path, O_RDONLY | O_NOFOLLOW);
+	from = pathname_open_file(img->dir->root_fd, path, O_RDONLY);
 	if (from < 0 && from != -ENOENT && from != -ENOTDIR)
 		return from;
 	x.from = from < 0 ? -1 : from;

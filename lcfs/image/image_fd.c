@@ -70,7 +70,8 @@ static uint64_t size_limit(int fd, _Atomic uint64_t *guess)
 	return good;
 }
 
-/* A descriptor that the file can be opened from, or -errno. */
+/* A descriptor that the file can be opened from, or -errno; BACK_CONFLICT: another file is
+ * there. */
 static int source(struct image *img, int *own)
 {
 	char path[PATHNAME_BYTES];
@@ -88,13 +89,15 @@ static int source(struct image *img, int *own)
 	if (fd < 0)
 		return fd;
 	*own = fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -ESTALE;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return BACK_CONFLICT;
 	image_core_info(img, &info);
 	r = identity_read(fd, &id);
 	if (r < 0)
 		return r;
-	return identity_compare(&id, &info.identity) == IDENTITY_OTHER ? -ESTALE : fd;
+	return identity_compare(&id, &info.identity) == IDENTITY_OTHER ? BACK_CONFLICT : fd;
 }
 
 static int pause_until(uint64_t deadline)
@@ -165,20 +168,15 @@ static int open_direct(int from, int mode, uint32_t *align)
 	return *align ? steal_fd(&fd) : -1;
 }
 
-int image_fds_open(struct image *img, bool for_write, bool may_wait)
+/* Both, or their successors in the same numbers, of the file at `from`. */
+static int open_from(struct image *img, int from, bool for_write, bool may_wait)
 {
-	CLEANUP_FD int own = -1, buffered = -1, direct = -1;
+	CLEANUP_FD int buffered = -1, direct = -1;
 	bool is_new = atomic_load(&img->fd[GUARD_BUFFERED]) < 0;
 	int mode = for_write ? O_RDWR : O_RDONLY;
 	uint32_t align = 0;
-	int from, r = 0;
+	int r = 0;
 
-	mutex_assert_held(&img->lock);
-	if (!is_new && (img->is_writable || !for_write))
-		return 0;
-	from = source(img, &own);
-	if (from < 0)
-		return from;
 	buffered = open_buffered(img, from, mode);
 	if (buffered < 0)
 		return buffered;
@@ -202,6 +200,32 @@ int image_fds_open(struct image *img, bool for_write, bool may_wait)
 	cleanup_fd(&img->spare_fd);
 	img->spare_fd = -1;
 	return 0;
+}
+
+int image_fds_open(struct image *img, bool for_write, bool may_wait)
+{
+	CLEANUP_FD int own = -1;
+	int from;
+
+	mutex_assert_held(&img->lock);
+	if (atomic_load(&img->fd[GUARD_BUFFERED]) >= 0 && (img->is_writable || !for_write))
+		return 0;
+	from = source(img, &own);
+	return from < 0 ? from : open_from(img, from, for_write, may_wait);
+}
+
+int image_fds_renew(struct image *img, int from)
+{
+	bool was_writable = img->is_writable;
+	int r;
+
+	mutex_assert_held(&img->lock);
+	if (atomic_load(&img->fd[GUARD_BUFFERED]) < 0)
+		return 0;
+	img->is_writable = false;
+	r = open_from(img, from, was_writable, false);
+	img->is_writable = was_writable;
+	return r;
 }
 
 void image_fds_close(struct image *img)

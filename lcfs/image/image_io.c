@@ -114,8 +114,12 @@ static void pool_read(struct task *t)
 {
 	struct image_io *io = container_of(t, struct image_io, task);
 	int fd = atomic_load(&io->img->fd[GUARD_BUFFERED]);
+	ssize_t n;
 
-	finish(io, (int)pread_all(fd, (char *)io->buf + WINDOW_SHIFT(io), io->len, io->off));
+	image_flight(io->img->dir, true);
+	n = pread_all(fd, (char *)io->buf + WINDOW_SHIFT(io), io->len, io->off);
+	image_flight(io->img->dir, false);
+	finish(io, (int)n);
 }
 
 static enum cache_step start_read(struct image_io *io, bool may_wait)
@@ -185,8 +189,11 @@ static ssize_t pwrite_all(int fd, const char *buf, size_t len, uint64_t off)
 static int write_uncached(struct image_io *io)
 {
 	int fd = atomic_load(&io->img->fd[GUARD_BUFFERED]);
-	ssize_t n = pwrite_all(fd, io->buf, io->len, io->off);
+	ssize_t n;
 
+	image_flight(io->img->dir, true);
+	n = pwrite_all(fd, io->buf, io->len, io->off);
+	image_flight(io->img->dir, false);
 	atomic_fetch_add(&io->img->sync_wanted, 1);
 	if (n > 0 && io->sync) {
 		int r = image_sync_backing(io->img);

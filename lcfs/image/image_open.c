@@ -156,7 +156,7 @@ static int try_open(struct image *img, bool for_write)
 	if (r < 0) {
 		if (img->openers == 0)
 			leave_core(img);
-		return r;
+		return r == BACK_CONFLICT ? -ESTALE : r;
 	}
 	img->openers++;
 	img->writers += for_write;

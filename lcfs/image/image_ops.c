@@ -53,6 +53,7 @@ static int try_plain(struct image *img, int (*change)(int fd, const void *arg), 
 	}
 	r = image_check(img);
 	if (r == 0) {
+		image_keep_floor(img);
 		*result = change(atomic_load(&img->fd[GUARD_BUFFERED]), arg);
 		tell_size(img);
 		atomic_fetch_add(&img->sync_wanted, 1);

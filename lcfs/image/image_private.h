@@ -72,9 +72,11 @@ struct image {
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_weak;	     /* identity */
-	const char *reason;  /* of a conflict, or of that it is missing; NULL: none */
+	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
+	struct op_stamp floor;	/* if has_floor: what a power cut may bring back */
+	bool has_floor;		/* own changes past the core since may not be durable */
 	unsigned int changes;	/* own changes past the core under way */
 	unsigned int touches;	/* image_touch() without its end */
 	int64_t shown_ctime_ns; /* 0: the backing file's */
@@ -100,9 +102,10 @@ struct image {
 	_Atomic bool is_direct_writable;
 	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
 	_Atomic uint64_t version;
-	_Atomic int bad;	   /* errno that every request gets; 0 = none */
-	_Atomic bool is_unmatched; /* its file has not been looked for yet */
-	_Atomic bool is_mtime_set; /* mtime was set by utimens and not written over since */
+	_Atomic(const char *) reason; /* of a conflict, or of that it is missing; NULL: none */
+	_Atomic int bad;	      /* errno that every request gets; 0 = none */
+	_Atomic bool is_unmatched;    /* its file has not been looked for yet */
+	_Atomic bool is_mtime_set;    /* mtime was set by utimens and not written over since */
 	/* The name that the core has went through us, and the file has others: its descriptor is
 	 * the only way to it until the next mount looks for it. */
 	_Atomic bool is_name_lost;
@@ -115,6 +118,7 @@ struct image {
 	_Atomic bool is_in_use;	 /* the core has checked the file out: descriptors stay */
 	/* changes of the backing file that the next sync must sync (B6), and how many it has */
 	_Atomic uint64_t sync_wanted, sync_done;
+	_Atomic uint64_t floor_seq; /* +1 at begin and end of each own change past the core */
 
 	/* the gates: gate.c */
 	_Atomic bool is_ready, is_shut;
@@ -128,7 +132,10 @@ struct image {
 struct imagedir {
 	/* const after open */
 	int root_fd;
+	char *root_path;	  /* as the kernel says it */
+	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
+	void (*looked)(void); /* imagedir_conf */
 	struct privdir priv; /* its files: one thread */
 	struct taskpool *pool;
 	struct choose choose;
@@ -137,6 +144,8 @@ struct imagedir {
 	struct mutex caches_lock; /* before all others; held while a cache comes or goes */
 	pthread_rwlock_t names;	  /* renames of directories against all other operations on names;
 				     before all locks */
+	bool counts_flight;	  /* the store has no device that does; const after open */
+	struct flight flight;	  /* of what somebody waits for */
 	_Atomic uint64_t nr_open; /* images that have descriptors */
 	_Atomic uint64_t size_guess; /* what the last file's size limit was; 0: none yet */
 
@@ -206,6 +215,8 @@ void image_set_conflict(struct image *img, enum image_state state, const char *w
 /* Opens the descriptors, or opens them again for writing. -EAGAIN: a dead lcfs's writes are still
  * under way and may_wait is false. */
 int image_fds_open(struct image *img, bool for_write, bool may_wait) must_check;
+/* Those that are open lead to the file at `from` from now on: they had been lost. */
+int image_fds_renew(struct image *img, int from) must_check;
 void image_fds_close(struct image *img);
 
 /* ---- image_state.c: image->lock held ---- */
@@ -215,6 +226,10 @@ void image_fds_close(struct image *img);
 int image_check(struct image *img) must_check;
 /* As the file is now; after an own change. */
 void image_restamp(struct image *img);
+/* Around an own change past the core: keeps what a power cut may bring back. lock held. */
+void image_keep_floor(struct image *img);
+/* A sync that began when floor_seq was seq has made all of them durable. lock held. */
+void image_floor_is_synced(struct image *img, uint64_t seq);
 bool image_is_bound(struct image *img);
 /* Tells the core that the file is about to be changed, and that it has been: NULL, or its stamp as
  * cache_image_touched() wants it. */
@@ -272,6 +287,13 @@ void gate_shut(struct image *img);
 bool gate_is_empty(struct image *img);
 void gate_unshut(struct image *img);
 
+/* ---- image_backing.c ---- */
+
+extern const struct engine_ops image_engine_ops;
+/* A request to the backing store that somebody waits for goes out, and has come back; of the engine
+ * it is known. */
+void image_flight(struct imagedir *d, bool begins);
+
 /* ---- image_sync.c ---- */
 
 /* Is there anything of the backing file itself to sync (B6)? Any thread. */
@@ -307,6 +329,14 @@ void maintain_want_room(struct cachehost *h);
 /* The next pass comes early. */
 void maintain_hurry(struct imagedir *d);
 
+/* ---- revive.c ---- */
+
+/* At the start: how the directory is found again. */
+int revive_init(struct imagedir *d) must_check;
+/* From maintenance: where the filesystem of the backing directory has died and another one has
+ * taken its place that is the same, goes on with that. */
+void revive_if_lost(struct imagedir *d);
+
 /* ---- match.c ---- */
 
 /* Makes an image for each one of the table, before the engine starts; it is `unmatched` until
@@ -316,10 +346,6 @@ int match_prepare(struct cachehost *h) must_check;
 int match_images(struct imagedir *d) must_check;
 /* What was found, for the log. May wait for space in it; no lock held. */
 int match_log(struct imagedir *d) must_check;
-
-/* ---- image_backing.c ---- */
-
-extern const struct engine_ops image_engine_ops;
 
 /* ---- image_io.c ---- */
 

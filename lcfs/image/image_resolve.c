@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/messages.h"
@@ -42,16 +43,9 @@ static void serve_again(struct image *img)
 static int open_named(struct image *img)
 {
 	char path[PATHNAME_BYTES];
-	CLEANUP_FD int fd = -1;
-	struct stat st;
 
 	cache_image_path(image_host(img)->cache, img->cached, path);
-	fd = pathname_open(img->dir->root_fd, path, O_PATH | O_NOFOLLOW);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -ENOENT;
-	return steal_fd(&fd);
+	return pathname_open_file(img->dir->root_fd, path, O_PATH);
 }
 
 static bool has_inode(struct image *img, const struct stat *st)
@@ -104,6 +98,15 @@ static void take_back_intent(struct image *img)
 		msg_debug("cache: an intent is not taken back");
 }
 
+static int sync_fd(int path_fd)
+{
+	CLEANUP_FD int fd = pathname_reopen(path_fd, O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
 /* -EAGAIN: not now. */
 static int accept_file(struct image *img, int fd)
 {
@@ -115,6 +118,9 @@ static int accept_file(struct image *img, int fd)
 	enum cache_step step;
 	int r = identity_read(fd, &identity);
 
+	/* after a power cut it must not look older than what is recorded now */
+	if (r == 0)
+		r = sync_fd(fd);
 	if (r == 0)
 		r = identity_stamp(fd, &stamp);
 	/* what is touching is compared with the lease at the next mount (G2) */
@@ -160,7 +166,7 @@ static int keep_cache(struct image *img)
 /* The mark says that the cache has newer data, which it has not any more. */
 static void remove_mark(struct image *img, const struct cachehost *h, const char *path)
 {
-	CLEANUP_FD int fd = pathname_open(img->dir->root_fd, path, O_RDWR | O_NOFOLLOW);
+	CLEANUP_FD int fd = pathname_open_file(img->dir->root_fd, path, O_RDWR);
 	uint8_t uuid[FORMAT_UUID_BYTES];
 
 	if (fd < 0 || guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)

@@ -62,6 +62,44 @@ void image_restamp(struct image *img)
 }
 
 /*
+ * The times before the first change that nobody has synced since. A power cut may bring any from
+ * there on: the log must not say that the file was later when it is about to be changed, or it
+ * would look like somebody else's.
+ */
+void image_keep_floor(struct image *img)
+{
+	struct cache_image_info info = { .is_bound = false };
+
+	mutex_assert_held(&img->lock);
+	atomic_fetch_add(&img->floor_seq, 1);
+	if (img->has_floor)
+		return;
+	if (img->cached && !img->is_stamp_known)
+		image_core_info(img, &info);
+	img->floor = info.is_bound ? info.stamp : img->stamp;
+	img->has_floor = img->is_stamp_known || info.is_bound;
+}
+
+void image_floor_is_synced(struct image *img, uint64_t seq)
+{
+	mutex_assert_held(&img->lock);
+	if (atomic_load(&img->floor_seq) == seq && !img->changes)
+		img->has_floor = false;
+}
+
+/* What to record of a file that is about to be changed. */
+static struct op_stamp stamp_before(const struct image *img)
+{
+	struct op_stamp before = img->stamp;
+
+	if (img->has_floor) {
+		before.mtime_ns = img->floor.mtime_ns;
+		before.ctime_ns = img->floor.ctime_ns;
+	}
+	return before;
+}
+
+/*
  * The file changed while nothing in the log is newer than it: forget what is cached. -EAGAIN:
  * something of the image is under way, or the log is full; the change is found again at the next
  * look.
@@ -139,6 +177,7 @@ int image_check(struct image *img)
 	if (fd < 0)
 		return -EBADF;
 	r = identity_stamp(fd, &now);
+	img->is_store_lost = r < 0;
 	if (r < 0)
 		return r;
 	learn_stamp(img, &now);
@@ -159,6 +198,7 @@ int image_check(struct image *img)
 int image_touch(struct image *img)
 {
 	struct cachehost *h = image_host(img);
+	struct op_stamp before = stamp_before(img);
 	struct sync_call call;
 	struct outbox ob;
 	enum cache_step step;
@@ -172,7 +212,7 @@ int image_touch(struct image *img)
 	must_wait = is_dirty(img);
 	outbox_init(&ob);
 	sync_call_init(&call);
-	step = cache_image_touch(h->cache, img->cached, &img->stamp, must_wait ? &call.s : NULL,
+	step = cache_image_touch(h->cache, img->cached, &before, must_wait ? &call.s : NULL,
 				 engine_now(h->engine), &ob);
 	r = corecall_finish(h, &call, step, &ob);
 	if (step == CACHE_AGAIN)
@@ -203,8 +243,10 @@ int image_change_begin(struct image *img)
 
 	if (r == 0 && image_is_bound(img))
 		r = image_touch(img);
-	if (r == 0)
+	if (r == 0) {
+		image_keep_floor(img);
 		img->changes++;
+	}
 	return r;
 }
 
@@ -214,6 +256,7 @@ void image_change_end(struct image *img)
 
 	mutex_assert_held(&img->lock);
 	img->changes--;
+	atomic_fetch_add(&img->floor_seq, 1);
 	image_restamp(img);
 	if (img->is_stamp_known)
 		img->shown_ctime_ns = img->stamp.ctime_ns;
@@ -328,10 +371,47 @@ static int change_mark(struct image *img, void (*change)(struct image *img))
 		r = image_touch(img);
 	if (r < 0)
 		return r;
+	image_keep_floor(img);
 	img->changes++;
 	change(img);
 	img->changes--;
+	atomic_fetch_add(&img->floor_seq, 1);
 	image_restamp(img);
+	return 0;
+}
+
+/* Is r what the store says, rather than the log or the guard? */
+static bool is_of_store(struct image *img, int r)
+{
+	return r < 0 && r != -EAGAIN && !atomic_load(&img->bad) &&
+	       (img->is_store_lost || atomic_load(&image_host(img)->lease.store_error));
+}
+
+/*
+ * The store fails: then nothing of the file is changed, and what is written waits in the log.
+ * Migration looks at the file, and says in the log that it is about to change it, before it does;
+ * what somebody else has done to it by then is a conflict.
+ */
+static int prepare_without_store(struct image *img, int error)
+{
+	struct cachehost *h = image_host(img);
+	char path[PATHNAME_BYTES];
+	struct outbox ob;
+
+	/* what it is bound with */
+	if (!image_is_bound(img) && img->is_stamp_known) {
+		outbox_init(&ob);
+		if (cache_image_touch(h->cache, img->cached, &img->stamp, NULL,
+				      engine_now(h->engine), &ob) == CACHE_DONE)
+			cache_image_touched(h->cache, img->cached, &img->stamp,
+					    engine_now(h->engine), &ob);
+		engine_carry(h->engine, &ob);
+	}
+	cache_image_path(image_host(img)->cache, img->cached, path);
+	msg_warn_ratelimited(
+		"%s: its backing file cannot be looked at: %s: what is written stays in "
+		"the cache until that is over",
+		path, strerror(-error));
 	return 0;
 }
 
@@ -345,13 +425,16 @@ int image_prepare(struct image *img)
 	if (atomic_load(&img->is_ready))
 		return 0;
 	r = change_mark(img, set_mark);
+	if (r == 0) {
+		image_touch_end(img, NULL);
+		atomic_fetch_add(&img->sync_wanted, 1);
+	} else if (is_of_store(img, r)) {
+		r = prepare_without_store(img, r);
+	}
+	if (r == 0)
+		r = log_intent(img);
 	if (r < 0)
 		return r;
-	image_touch_end(img, NULL);
-	r = log_intent(img);
-	if (r < 0)
-		return r;
-	atomic_fetch_add(&img->sync_wanted, 1);
 	gate_open(img);
 	maintain_add(img);
 	return 0;
@@ -374,6 +457,9 @@ bool image_unprepare(struct image *img)
 	was_ready = atomic_load(&img->is_ready);
 	if (!was_ready && !img->is_marked)
 		return true;
+	/* a store that fails or hangs does so here, while writes pass */
+	if (was_ready && img->openers && image_check(img) < 0)
+		return false;
 	if (!gate_try_close(img))
 		return false;
 	if (is_dirty(img)) {

@@ -23,13 +23,15 @@ bool image_is_sync_wanted(struct image *img)
 	return atomic_load(&img->sync_wanted) != atomic_load(&img->sync_done);
 }
 
-/* What is needed off the lock: a descriptor to sync, the directory of a new link. */
-static int begin(struct image *img, int *fd, char **link_dir)
+/* What is needed off the lock: a descriptor to sync, the directory of a new link; and what the sync
+ * will cover. */
+static int begin(struct image *img, int *fd, char **link_dir, uint64_t *seq)
 {
 	CLEANUP_FD int own = -1;
 	int from;
 
 	LOCK_SCOPE(&img->lock);
+	*seq = img->changes ? UINT64_MAX : atomic_load(&img->floor_seq);
 	from = image_borrow_fd(img, &own);
 	*link_dir = steal_ptr(img->link_dir);
 	*fd = from < 0 ? -EBADF : pathname_reopen(from, O_RDONLY | O_NOCTTY);
@@ -39,11 +41,12 @@ static int begin(struct image *img, int *fd, char **link_dir)
 }
 
 /* The stamp is durable now, if it is still the same. */
-static void end_touching(struct image *img)
+static void end_touching(struct image *img, uint64_t seq)
 {
 	struct cache_image_info info;
 
 	LOCK_SCOPE(&img->lock);
+	image_floor_is_synced(img, seq);
 	if (!img->cached || atomic_load(&img->bad))
 		return;
 	cache_image_info(image_host(img)->cache, img->cached, &info);
@@ -77,6 +80,16 @@ static int sync_names(struct image *img, int fd, const char *link_dir)
 	return r;
 }
 
+static int sync_file(struct image *img, int fd, const char *link_dir)
+{
+	int r;
+
+	image_flight(img->dir, true);
+	r = fsync(fd) < 0 ? -errno : sync_names(img, fd, link_dir);
+	image_flight(img->dir, false);
+	return r;
+}
+
 static void put_back(struct image *img, char **link_dir)
 {
 	LOCK_SCOPE(&img->lock);
@@ -97,24 +110,22 @@ int image_sync_backing(struct image *img)
 {
 	CLEANUP_FREE char *link_dir = NULL;
 	CLEANUP_FD int fd = -1;
-	uint64_t wanted;
+	uint64_t wanted, seq;
 	int r;
 
 	LOCK_SCOPE(&img->sync_lock);
 	wanted = atomic_load(&img->sync_wanted);
 	if (wanted == atomic_load(&img->sync_done))
 		return 0;
-	r = begin(img, &fd, &link_dir);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
+	r = begin(img, &fd, &link_dir, &seq);
 	if (r == 0)
-		r = sync_names(img, fd, link_dir);
+		r = sync_file(img, fd, link_dir);
 	if (r < 0) {
 		tell_sync_failure(img, -r);
 		put_back(img, &link_dir);
 		return r;
 	}
-	end_touching(img);
+	end_touching(img, seq);
 	atomic_store(&img->sync_done, wanted);
 	return 0;
 }

@@ -33,8 +33,10 @@ static void init(struct imagedir *d, const struct imagedir_conf *conf)
 	d->priv.fd = d->priv.lock_fd = -1;
 	d->read_only = conf->read_only;
 	d->force = conf->force;
+	d->looked = conf->looked;
 	mutex_init(&d->caches_lock, RANK_CACHES, "caches");
 	mutex_init(&d->lock, RANK_TABLE, "images");
+	flight_init(&d->flight);
 	pthread_rwlock_init(&d->names, NULL);
 	list_init(&d->maintain);
 	list_init(&d->all);
@@ -52,10 +54,12 @@ static void destroy(struct imagedir *d)
 	free(d->by_inode);
 	free(d->by_id);
 	choose_free(&d->choose);
+	free(d->root_path);
 	free(d->iostat);
 	privdir_close(&d->priv);
 	cleanup_fd(&d->root_fd);
 	pthread_rwlock_destroy(&d->names);
+	flight_destroy(&d->flight);
 	mutex_destroy(&d->lock);
 	mutex_destroy(&d->caches_lock);
 	free(d);
@@ -81,6 +85,9 @@ static int open_parts(struct imagedir *d, const struct imagedir_conf *conf, char
 	d->root_fd = openat(conf->dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->root_fd < 0)
 		return -errno;
+	r = revive_init(d);
+	if (r < 0)
+		return r;
 	r = privdir_open(&d->priv, d->root_fd, !d->read_only, text, size);
 	if (r < 0)
 		return r;
@@ -88,6 +95,7 @@ static int open_parts(struct imagedir *d, const struct imagedir_conf *conf, char
 	if (r < 0)
 		return r;
 	d->fd_budget = fd_budget();
+	d->counts_flight = !busy_has_device(d->root_fd);
 	return taskpool_start(&d->pool, POOL_THREADS, "lcfs-image");
 }
 
@@ -121,6 +129,11 @@ const uint8_t *imagedir_uuid(const struct imagedir *d)
 int imagedir_fd(const struct imagedir *d)
 {
 	return d->root_fd;
+}
+
+uint64_t imagedir_revived(struct imagedir *d)
+{
+	return atomic_load(&d->revived);
 }
 
 bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name)

@@ -36,19 +36,26 @@ static int renew(struct cachehost *h)
 	int64_t there;
 	int r = privdir_clock(&h->dir->priv, &there);
 
-	if (r < 0)
+	atomic_store(&h->lease.store_error, r);
+	if (r < 0) {
+		msg_warn_ratelimited(PRIVDIR_NAME
+				     "/clock: cannot be touched, so no backing file is changed: %s",
+				     strerror(-r));
 		return r;
+	}
 	sync_call_init(&call);
 	outbox_init(&ob);
 	step = cache_lease(h->cache, (uint64_t)there + LEASE_NS, &call.s, engine_now(h->engine),
 			   &ob);
 	r = corecall_finish(h, &call, step, &ob);
-	if (r == 0)
+	if (r == 0) {
+		atomic_store(&h->lease.there_ns, there + (int64_t)LEASE_NS);
 		atomic_store(&h->lease.until_ns, now + LEASE_NS);
-	else
+	} else {
 		msg_warn_ratelimited(
 			"cache: the super block cannot be written, so no backing file is changed: %s",
 			strerror(-r));
+	}
 	return r;
 }
 

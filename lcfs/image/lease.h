@@ -27,6 +27,8 @@ struct lease {
 	struct mutex lock;	       /* held while it is renewed */
 	_Atomic uint64_t until_ns;     /* monotonic; 0: none yet */
 	_Atomic uint64_t last_used_ns; /* monotonic */
+	_Atomic int64_t there_ns;      /* the end in the store's clock */
+	_Atomic int store_error;       /* of the store's clock, when it was last read; or 0 */
 };
 
 void lease_init(struct lease *l);

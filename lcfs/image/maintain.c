@@ -261,7 +261,7 @@ static void tell_damage(struct image *img, const struct cache_image_info *info)
 	img->damage_told = info->damaged;
 	image_describe(img, path);
 	msg_err("%s: byte %" PRIu64 ": the only copy of this block, on the cache device, is "
-		"damaged: reading it fails, and the image is not migrated, until it is overwritten",
+		"damaged: reading it fails until it is overwritten; the rest of the image is migrated",
 		path, info->damaged_block * BLOCK_BYTES);
 }
 
@@ -467,6 +467,7 @@ static void pass(struct maintain *m)
 	unsigned int nr = cachehost_hold_all(m->d, list);
 
 	m->passes++;
+	revive_if_lost(m->d);
 	for (unsigned int i = 0; i < nr; i++)
 		lease_keep(list[i]);
 	sync_dirs(m);

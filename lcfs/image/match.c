@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "common/cleanup.h"
 #include "common/messages.h"
 #include "lcfs/image/corecall.h"
@@ -47,6 +48,12 @@ int match_prepare(struct cachehost *h)
 		image_unpin(img);
 	}
 	return 0;
+}
+
+static void note_looked(const struct imagedir *d)
+{
+	if (d->looked)
+		d->looked();
 }
 
 /* ---- an image and the file that was found for it ---- */
@@ -189,16 +196,9 @@ static int add_lost(struct match *m, struct image *img, const struct op_identity
 	return 0;
 }
 
-static int open_regular(int dirfd, const char *path)
+static int open_regular(const struct match *m, const char *path)
 {
-	CLEANUP_FD int fd = pathname_open(dirfd, path, O_PATH | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -ENOENT;
-	return steal_fd(&fd);
+	return pathname_open_file(m->d->root_fd, path, O_PATH);
 }
 
 /* A file that cannot be looked at for now says nothing about the image: the mount fails rather than
@@ -236,11 +236,11 @@ static int open_weak(struct match *m, struct image *img, const struct cache_imag
 {
 	struct cache *c = image_host(img)->cache;
 	char old[PATHNAME_BYTES];
-	CLEANUP_FD int there = -1, fd = open_regular(m->d->root_fd, path);
+	CLEANUP_FD int there = -1, fd = open_regular(m, path);
 
 	if ((fd < 0 && !is_absent(fd)) || !cache_image_old_path(c, img->cached, old))
 		return steal_fd(&fd);
-	there = open_regular(m->d->root_fd, old);
+	there = open_regular(m, old);
 	if (there < 0)
 		return is_absent(there) ? steal_fd(&fd) : there;
 	if (fd >= 0 && (cache_has_path(c, old) || !is_as_recorded(img, there, info)))
@@ -263,12 +263,13 @@ static int match_image(struct image *img, void *arg)
 	if (!atomic_load(&img->is_unmatched))
 		return 0;
 	LOCK_SCOPE(&img->lock);
+	note_looked(m->d);
 	image_core_info(img, &info);
 	cache_image_path(image_host(img)->cache, img->cached, path);
 	if (info.identity.strength == IDENTITY_WEAK)
 		fd = open_weak(m, img, &info, path);
 	else
-		fd = open_regular(m->d->root_fd, path);
+		fd = open_regular(m, path);
 	if (is_absent(fd))
 		return add_lost(m, img, &info.identity, false);
 	if (fd == -EEXIST) {
@@ -302,13 +303,14 @@ static void try_file(struct match *m, int dirfd, const char *name, uint64_t ino)
 	CLEANUP_FD int fd = -1;
 	struct cache_image_info info;
 	struct op_identity id;
+	struct stat st;
 
 	if (!l)
 		return;
 	while (l > m->lost && l[-1].identity.ino == ino)
 		l--;
-	fd = open_regular(dirfd, name);
-	if (fd < 0 || identity_read(fd, &id) < 0)
+	fd = beneath_open(dirfd, name, O_PATH | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || identity_read(fd, &id) < 0)
 		return;
 	for (; l < m->lost + m->nr_lost && l->identity.ino == ino; l++) {
 		if (l->is_found || identity_compare(&id, &l->identity) != IDENTITY_SAME)
@@ -338,6 +340,7 @@ static void search_entry(struct match *m, int dirfd, const struct dirent *e, uns
 	size_t at = strlen(m->path), n = strlen(e->d_name);
 	CLEANUP_FD int fd = -1;
 
+	note_looked(m->d);
 	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 	    imagedir_is_private(m->d, dirfd, e->d_name))
 		return;
@@ -347,7 +350,7 @@ static void search_entry(struct match *m, int dirfd, const struct dirent *e, uns
 		m->path[at] = '/';
 	memcpy(m->path + at + (at != 0), e->d_name, n + 1);
 	if (is_directory(dirfd, e)) {
-		fd = pathname_open(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		fd = beneath_open(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 		if (fd >= 0 && depth < DEPTH_MAX)
 			search(m, fd, depth + 1);
 	} else {
@@ -398,7 +401,7 @@ static void occupy(struct image *img)
 	CLEANUP_FD int fd = -1;
 
 	cache_image_path(image_host(img)->cache, img->cached, path);
-	fd = open_regular(img->dir->root_fd, path);
+	fd = pathname_open_file(img->dir->root_fd, path, O_PATH);
 	if (fd >= 0 && !image_adopt_inode(img, fd))
 		msg_warn("%s: the file there is another image of the cache", path);
 }
@@ -446,6 +449,7 @@ static int log_found(struct image *img, void *arg)
 	(void)arg;
 	if (!is_found_new(img))
 		return 0;
+	note_looked(img->dir);
 	/* held, but not locked: what makes space may be this very image's migration */
 	if (image_hold(img)) {
 		take_back_intent(img);

@@ -4,42 +4,48 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/beneath.h"
 #include "common/cleanup.h"
+#include "lcfs/image/privdir.h"
 
 #define FULL_BYTES 4096 /* the most that readlink of a magic link gives */
-
-/* RESOLVE_BENEATH gives up with EAGAIN when a rename or mount is made during the walk. */
-#define OPEN_ATTEMPTS 100
 
 void pathname_magic_link(int fd, char *link)
 {
 	snprintf(link, PATHNAME_LINK_BYTES, "/proc/self/fd/%d", fd);
 }
 
+/* lcfs's own files are nobody's images, whatever a log says. */
+static bool is_private(const char *path)
+{
+	size_t n = strlen(PRIVDIR_NAME);
+
+	return strncmp(path, PRIVDIR_NAME, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
 int pathname_open(int dirfd, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
+	return is_private(path) ? -ENOENT : beneath_open(dirfd, path, flags);
+}
 
-	for (int i = 0; i < OPEN_ATTEMPTS; i++) {
-		long fd = syscall(SYS_openat2, dirfd, *path ? path : ".", &how, sizeof(how));
+int pathname_open_file(int dirfd, const char *path, int flags)
+{
+	CLEANUP_FD int fd = pathname_open(dirfd, path, O_PATH | O_NOFOLLOW);
+	struct stat st;
 
-		if (fd >= 0)
-			return (int)fd;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return -EAGAIN;
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	return flags & O_PATH ? steal_fd(&fd) : pathname_reopen(fd, flags);
 }
 
 int pathname_reopen(int fd, int flags)
@@ -93,7 +99,7 @@ static int leads_to(int dirfd, const char *path, int fd)
 	return want.st_dev == have.st_dev && want.st_ino == have.st_ino ? 0 : -ENOENT;
 }
 
-int pathname_of_fd(int dirfd, int fd, char *path)
+int pathname_said_of_fd(int dirfd, int fd, char *path)
 {
 	char root[FULL_BYTES], full[FULL_BYTES];
 	const char *rest;
@@ -109,8 +115,30 @@ int pathname_of_fd(int dirfd, int fd, char *path)
 	if (strlen(rest) > OP_PATH_MAX)
 		return -ENAMETOOLONG;
 	strcpy(path, rest);
-	r = leads_to(dirfd, path, fd);
+	return 0;
+}
+
+int pathname_of_fd(int dirfd, int fd, char *path)
+{
+	int r = pathname_said_of_fd(dirfd, fd, path);
+
+	if (r == 0)
+		r = leads_to(dirfd, path, fd);
 	return r == -ENOTDIR || r == -ELOOP ? -ENOENT : r;
+}
+
+bool pathname_is_outside(int dirfd, int fd)
+{
+	static const char deleted[] = " (deleted)";
+	char root[FULL_BYTES], full[FULL_BYTES];
+	size_t n, end = strlen(deleted);
+
+	if (full_path(dirfd, root) < 0 || full_path(fd, full) < 0)
+		return false;
+	n = strlen(full);
+	if (n > end && strcmp(full + n - end, deleted) == 0)
+		return false;
+	return !below(root, full);
 }
 
 int pathname_of_entry(int dirfd, int parentfd, const char *name, char *path)

@@ -10,6 +10,7 @@
 #ifndef LCFS_IMAGE_PATHNAME_H
 #define LCFS_IMAGE_PATHNAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -22,9 +23,13 @@
 #define PATHNAME_LINK_BYTES 32
 void pathname_magic_link(int fd, char *link);
 
-/* open(2) of path below dirfd, flags with O_CLOEXEC added. A descriptor or -errno (-ELOOP: a
- * symlink on the way). */
+/* beneath_open() of a path in a log, a table or /proc. lcfs's own files are -ENOENT. */
 int pathname_open(int dirfd, const char *path, int flags) must_check;
+/*
+ * The regular file of that name, O_PATH or opened with flags; nothing else is so much as opened,
+ * since that alone may wait or do something. -ENOENT: there is no such file.
+ */
+int pathname_open_file(int dirfd, const char *path, int flags) must_check;
 /* A new open file description of the file or directory behind fd, which may be O_PATH. Or -errno.
  */
 int pathname_reopen(int fd, int flags) must_check;
@@ -34,6 +39,11 @@ int pathname_reopen(int fd, int flags) must_check;
  * given.
  */
 int pathname_of_fd(int dirfd, int fd, char *path) must_check;
+/* Has the file or directory open at fd been moved to where it is not below dirfd? False, too, where
+ * its name is not known, since that one was removed. */
+bool pathname_is_outside(int dirfd, int fd);
+/* The same as the kernel last knew it, whether that is so or not: never waits for the store. */
+int pathname_said_of_fd(int dirfd, int fd, char *path) must_check;
 /* path = that of the directory open at parentfd, and name. */
 int pathname_of_entry(int dirfd, int parentfd, const char *name, char *path) must_check;
 /*

@@ -21,16 +21,39 @@
 #define LINE_BYTES (UUID_TEXT_BYTES + 20) /* with id, word and newline */
 #define TEXT_MAX (PRIVDIR_CACHES_MAX * LINE_BYTES + 1)
 
+/*
+ * A file of ours, made if flags say so. Whoever may change the directory could have put anything by
+ * that name: what is no regular file is not opened, since that alone may wait or do something, and
+ * what has another name as well, which may be anywhere, is not written to. -EPERM then.
+ */
+static int open_own(const struct privdir *p, const char *name, int flags)
+{
+	CLEANUP_FD int fd = -1;
+	struct stat st;
+
+	if (flags & O_CREAT) {
+		fd = openat(p->fd, name, flags | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			return fd < 0 ? -errno : steal_fd(&fd);
+	}
+	fd = openat(p->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || ((flags & O_ACCMODE) != O_RDONLY && st.st_nlink > 1))
+		return -EPERM;
+	return pathname_reopen(fd, flags & ~O_CREAT);
+}
+
 /* Contents of a small file: bytes, 0 for none at all, -EUCLEAN for one that is too large. text is
  * terminated. */
 static ssize_t read_small(const struct privdir *p, const char *name, char *text, size_t size)
 {
-	CLEANUP_FD int fd = openat(p->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP_FD int fd = open_own(p, name, O_RDONLY);
 	ssize_t n;
 
 	*text = '\0';
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return fd == -ENOENT ? 0 : fd;
 	n = read(fd, text, size);
 	if (n < 0)
 		return -errno;
@@ -57,7 +80,9 @@ static int replace_small(const struct privdir *p, const char *name, const char *
 	int r;
 
 	snprintf(temporary, sizeof(temporary), "%s.new", name);
-	fd = openat(p->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (unlinkat(p->fd, temporary, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(p->fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, text);
@@ -88,11 +113,12 @@ static void name_holder(int lock_fd, char *text, size_t size)
 static int take_lock(struct privdir *p, char *text, size_t size)
 {
 	char pid[24];
-	CLEANUP_FD int fd = openat(p->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	CLEANUP_FD int fd = open_own(p, "lock", O_RDWR | O_CREAT);
 
 	if (fd < 0) {
-		snprintf(text, size, PRIVDIR_NAME "/lock: cannot be opened: %s", strerror(errno));
-		return -errno;
+		snprintf(text, size, PRIVDIR_NAME "/lock: cannot be opened: %s%s", strerror(-fd),
+			 fd == -EPERM ? ": it must be a regular file with one name" : "");
+		return fd;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		int r = -errno;
@@ -177,6 +203,34 @@ int privdir_open(struct privdir *p, int dirfd, bool may_write, char *text, size_
 	return r;
 }
 
+static int take_over(int from, int *to)
+{
+	return dup3(from, *to, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int privdir_renew(struct privdir *p, int dirfd)
+{
+	struct privdir new;
+	char text[256];
+	int r;
+
+	if (p->fd < 0 || p->lock_fd < 0)
+		return -EROFS;
+	r = privdir_open(&new, dirfd, false, text, sizeof(text));
+	if (r < 0)
+		return r;
+	if (!new.has_uuid || memcmp(new.uuid, p->uuid, sizeof(p->uuid)) != 0)
+		r = -EREMCHG;
+	else if (new.lock_fd < 0)
+		r = -EROFS;
+	if (r == 0)
+		r = take_over(new.fd, &p->fd);
+	if (r == 0)
+		r = take_over(new.lock_fd, &p->lock_fd);
+	privdir_close(&new);
+	return r;
+}
+
 void privdir_close(struct privdir *p)
 {
 	cleanup_fd(&p->lock_fd);
@@ -224,11 +278,28 @@ static int parse_line(char *line, struct privdir_cache *cache)
 	return 0;
 }
 
+int privdir_caches_parse(char *text, size_t bytes, struct privdir_caches *c)
+{
+	char *line, *rest;
+
+	memset(c, 0, sizeof(*c));
+	if (memchr(text, '\0', bytes))
+		return -EUCLEAN;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		struct privdir_cache *cache = &c->cache[c->nr];
+
+		if (c->nr == PRIVDIR_CACHES_MAX || parse_line(line, cache) < 0 ||
+		    privdir_caches_find(c, cache->uuid))
+			return -EUCLEAN;
+		c->nr++;
+	}
+	return 0;
+}
+
 int privdir_caches_read(struct privdir *p, struct privdir_caches *c)
 {
 	CLEANUP_FREE char *text = malloc(TEXT_MAX);
 	ssize_t n;
-	char *line, *rest;
 
 	memset(c, 0, sizeof(*c));
 	if (!text)
@@ -236,14 +307,7 @@ int privdir_caches_read(struct privdir *p, struct privdir_caches *c)
 	if (p->fd < 0)
 		return 0;
 	n = read_small(p, "caches", text, TEXT_MAX);
-	if (n < 0)
-		return (int)n;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		if (c->nr == PRIVDIR_CACHES_MAX || parse_line(line, &c->cache[c->nr]) < 0)
-			return -EUCLEAN;
-		c->nr++;
-	}
-	return 0;
+	return n < 0 ? (int)n : privdir_caches_parse(text, (size_t)n, c);
 }
 
 struct privdir_cache *privdir_caches_find(struct privdir_caches *c, const uint8_t *cache_uuid)
@@ -332,8 +396,10 @@ int privdir_clock(struct privdir *p, int64_t *now_ns)
 		*now_ns = (int64_t)clock_real_ns();
 		return 0;
 	}
-	fd = openat(p->fd, "clock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || futimens(fd, now) < 0 || fstat(fd, &st) < 0)
+	fd = open_own(p, "clock", O_RDWR | O_CREAT);
+	if (fd < 0)
+		return fd;
+	if (futimens(fd, now) < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	*now_ns = (int64_t)st.st_ctim.tv_sec * (int64_t)NSEC_PER_SEC + st.st_ctim.tv_nsec;
 	return 0;

@@ -36,6 +36,9 @@ struct privdir {
  * error.
  */
 int privdir_open(struct privdir *p, int dirfd, bool may_write, char *text, size_t size) must_check;
+/* The same directory in the new root: its files are used from now on. -EREMCHG: it is another one,
+ * -EBUSY: somebody else uses it. */
+int privdir_renew(struct privdir *p, int dirfd) must_check;
 void privdir_close(struct privdir *p);
 
 /* Stores the UUID, durable, if it is not yet. dirfd: as for open. */
@@ -51,6 +54,8 @@ struct privdir_caches {
 	unsigned int nr;
 	struct privdir_cache cache[PRIVDIR_CACHES_MAX];
 };
+/* The contents of that file: text, which is taken apart, has bytes and a NUL behind them. */
+int privdir_caches_parse(char *text, size_t bytes, struct privdir_caches *c) must_check;
 /* -EUCLEAN: not understood. No file: none. A line with an UUID alone counts as dirty. */
 int privdir_caches_read(struct privdir *p, struct privdir_caches *c) must_check;
 /* NULL: it is not among them. */

@@ -24,7 +24,7 @@ static const struct op_rule {
 	uint8_t args; /* enum op_args */
 } op_rules[] = {
 	[OP_END] = { 0, ARGS_ANY },
-	[OP_BIND] = { NEEDS_IMAGE | NEEDS_STAMP | NEEDS_IDENTITY | NEEDS_PATH, ARGS_ANY },
+	[OP_BIND] = { NEEDS_IMAGE | NEEDS_STAMP | NEEDS_IDENTITY | NEEDS_PATH, ARGS_SIZE },
 	[OP_SIZE] = { NEEDS_IMAGE, ARGS_SIZE },
 	[OP_TRUNCATE] = { NEEDS_IMAGE, ARGS_SIZE },
 	[OP_PUNCH] = { NEEDS_IMAGE, ARGS_RANGE },

@@ -32,7 +32,8 @@
 
 enum op_type {
 	OP_END = 0,
-	OP_BIND = 1,      /* from here on image is the file of stamp, identity and path */
+	OP_BIND = 1,      /* from here on image is the file of stamp, identity and path; arg0: its
+			   * size in bytes */
 	OP_SIZE = 2,      /* arg0: new size in bytes, not smaller than before */
 	OP_TRUNCATE = 3,  /* arg0: new size in bytes, smaller than before */
 	OP_PUNCH = 4,     /* arg0: offset, arg1: length in bytes; reads as zeros from here on */

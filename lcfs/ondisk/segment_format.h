@@ -39,6 +39,11 @@
  *   - without OP: the image id is not 0; a dead one may have key and flags 0, which is how a slot
  *     that was handed out and never published is sealed,
  *   - with RELOCATED, if live: origin_lsn is not 0.
+ *
+ * An entry with POISON says that the sectors in dirty[] of its block are lost: a newer version than
+ * those before it, which reads as an error. It is written alone in its record; recovery refuses one
+ * that has company. An entry with RELOCATED is a version that was taken from an older record: it
+ * changes neither size nor time of its image.
  */
 #ifndef LCFS_ONDISK_SEGMENT_FORMAT_H
 #define LCFS_ONDISK_SEGMENT_FORMAT_H

@@ -111,8 +111,8 @@ static void print_help(void)
 	       "  -f        with -p: read all data nevertheless\n"
 	       "  -v        say more: each image, and blocks that nobody needs\n"
 	       "  -C[FD]    show how far it has come: a bar, or lines to descriptor FD\n"
-	       "  -h        print this and exit\n"
-	       "  -V        print the version and exit\n"
+	       "  -h, --help     print this and exit\n"
+	       "  -V, --version  print the version and exit\n"
 	       "\n"
 	       "Exit status, the sum of: 0 in order, 1 errors corrected, 4 errors left,\n"
 	       "8 could not be checked, 16 wrong usage, 32 cancelled. See fsck.lcfs(8).\n");
@@ -180,10 +180,15 @@ static void parse_option(struct fsck_options *o, int option, bool *is_set)
 
 static void parse_command_line(struct fsck_options *o, int argc, char **argv)
 {
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
 	bool is_set = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "napyfvC::hV")) != -1)
+	while ((option = getopt_long(argc, argv, "napyfvC::hV", long_options, NULL)) != -1)
 		parse_option(o, option, &is_set);
 	if (argc - optind == 1) {
 		o->cache = argv[optind];

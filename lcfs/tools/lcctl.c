@@ -13,6 +13,7 @@
 #include "common/nsec.h"
 #include "common/parse.h"
 #include "config.h"
+#include "lcfs/tools/lcctl_tree.h"
 #include "lcfs/tools/offline_apply.h"
 
 static char program[] = "lcctl";
@@ -207,6 +208,47 @@ static bool parse_options(struct lcctl *c, unsigned int set, const char *start, 
 	return true;
 }
 
+/* Knobs, numbers and KNOB=VALUE do not look like this. */
+static bool looks_like_path(const char *text)
+{
+	size_t n = strcspn(text, "/=");
+
+	return text[n] == '/' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0;
+}
+
+static bool has_path_in_mount(const struct lcctl *c, int from)
+{
+	struct tree t;
+
+	for (int i = from; i < c->nr_operands; i++)
+		if (tree_of_path(c->operand[i], &t, NULL))
+			return true;
+	return false;
+}
+
+/* Does the first operand say which mount, and nothing else? See lcctl_verbs.def. */
+static bool is_mount_operand(const struct lcctl *c)
+{
+	const char *text = c->operand[0], *operands = c->verb->operands;
+
+	if (lcctl_has(c, OPT_MOUNT) || c->nr_operands <= c->verb->least || c->nr_operands == 0)
+		return false;
+	if (strncmp(operands, "[PATH] ", 7) == 0)
+		return looks_like_path(text);
+	return strncmp(operands, "[MNT] ", 6) == 0 && tree_is_mount(text) &&
+	       !has_path_in_mount(c, 1);
+}
+
+static void take_mount(struct lcctl *c)
+{
+	if (!is_mount_operand(c))
+		return;
+	c->given |= BIT(OPT_MOUNT);
+	c->value[OPT_MOUNT] = c->operand[0];
+	c->operand++;
+	c->nr_operands--;
+}
+
 static bool check_operands(const struct lcctl *c)
 {
 	const struct lcctl_verb *v = c->verb;
@@ -253,6 +295,7 @@ static int run_verb(struct lcctl *c, int argc, char **argv)
 	}
 	c->nr_operands = argc - optind;
 	c->operand = argv + optind;
+	take_mount(c);
 	if (!check_global(c) || !check_operands(c))
 		return try_help(verb);
 	return c->verb->run(c);

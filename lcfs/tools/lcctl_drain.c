@@ -262,11 +262,7 @@ int lcctl_drain(const struct lcctl *c)
 {
 	struct drain d = { .what = "drain", .file = "drain", .value = "1" };
 	CLEANUP_TREE struct tree t = { .fd = -1 };
-	char rest[TREE_PATH_MAX];
 
-	/* a mount point is all that is in it */
-	if (c->nr_operands == 1 && tree_of_path(c->operand[0], &t, rest) && !*rest)
-		return tree_open(&t) ? drain_all(&t, lcctl_has(c, OPT_QUIET)) : EXIT_FAILED;
 	if (c->nr_operands)
 		return drain_some(c, &d);
 	return tree_pick(c, NULL, &t) ? drain_all(&t, lcctl_has(c, OPT_QUIET)) : EXIT_FAILED;

@@ -205,7 +205,7 @@ bool imgref_find(const struct lcctl *c, const char *arg, struct image_ref *out)
 		return false;
 	}
 	if (is_here) {
-		msg_err("%s: is a mount point, not an image: -m %s means all of it", arg, arg);
+		msg_err("%s: is a mount point, not an image: which in it?", arg);
 		return false;
 	}
 	if (find_in(c, arg, out))

@@ -5,10 +5,10 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/messages.h"
 #include "common/parse.h"
 #include "lcfs/tools/lcctl_job.h"
-#include "lcfs/tools/lcctl_json.h"
 #include "lcfs/tools/lcctl_sample.h"
 #include "lcfs/tools/lcctl_table.h"
 
@@ -93,7 +93,7 @@ static void rows(struct table *table, const struct sample *before, const struct 
 static bool print(const struct lcctl *c, const struct table *table, const struct sample *before,
 		  const struct sample *now, bool is_first)
 {
-	struct json j = { .out = stdout, .is_compact = true };
+	struct json j = { .out = stdout }; /* one line */
 
 	if (!lcctl_has(c, OPT_JSON))
 		return table_print_more(c, table, is_first) && fflush(stdout) == 0;

@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/json.h"
 #include "common/messages.h"
 #include "lcfs/tools/lcctl_image.h"
-#include "lcfs/tools/lcctl_json.h"
 #include "lcfs/tools/lcctl_table.h"
 
 /* ---------------------------------------------------------------- places */
@@ -231,7 +231,7 @@ static bool print_plain(const struct table *table)
 
 static bool get_print(const struct lcctl *c, const struct table *table, const struct places *p)
 {
-	struct json j = { .out = stdout };
+	struct json j = { .out = stdout, .lines = JSON_DEPTH };
 
 	if (!lcctl_has(c, OPT_JSON))
 		return print_plain(table) || table_print(c, table);

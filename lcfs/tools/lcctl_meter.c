@@ -3,73 +3,38 @@
 #include "lcfs/tools/lcctl_meter.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/align.h"
 #include "common/clock.h"
+#include "lcfs/tools/bar.h"
 #include "lcfs/tools/lcctl_table.h"
 
 #define LINE_PAUSE_NS (2 * NSEC_PER_SEC) /* between lines where there is no terminal */
 #define SMOOTH_S 3.0			 /* over which the rate is taken */
-#define LINE_MAX_COLUMNS 200
-#define BAR_LEAST 10
-
-static unsigned int terminal_width(void)
-{
-	struct winsize w;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col == 0)
-		return 80;
-	return min_t(unsigned int, w.ws_col, LINE_MAX_COLUMNS);
-}
 
 static unsigned int percent(const struct meter *p)
 {
 	return p->all ? (unsigned int)((p->all - p->left) * 100.0 / p->all) : 100;
 }
 
-/* " 45%  1.2G of 2.6G left  123M/s  ETA 12s" */
-static int numbers(const struct meter *p, char *text, size_t size)
+static void show(struct meter *p)
 {
 	char left[CELL_TEXT_MAX], all[CELL_TEXT_MAX], rate[CELL_TEXT_MAX], eta[CELL_TEXT_MAX] = "-";
+	char tail[128], line[BAR_LINE_MAX];
 
 	if (p->rate >= 1)
 		cell_format(eta, CELL_SECONDS, (uint64_t)((double)p->left / p->rate) * 1000 + 999,
 			    false);
-	return snprintf(text, size, "%3u%%  %s of %s left  %s/s  ETA %s", percent(p),
-			cell_format(left, CELL_BYTES, p->left, false),
-			cell_format(all, CELL_BYTES, p->all, false),
-			cell_format(rate, CELL_BYTES, (uint64_t)p->rate, false), eta);
-}
-
-/* With a bar if width columns have room for one. */
-static void make_line(const struct meter *p, char *text, unsigned int width)
-{
-	char tail[128];
-	unsigned int used = (unsigned int)numbers(p, tail, sizeof(tail)), full, bar;
-	char *s = text;
-
-	used += (unsigned int)strlen(p->what) + 5;
-	s += sprintf(s, "%s ", p->what);
-	if (width >= used + BAR_LEAST) {
-		bar = width - used;
-		full = percent(p) * bar / 100;
-		*s++ = '[';
-		for (unsigned int i = 0; i < bar; i++)
-			*s++ = i < full ? '=' : i == full ? '>' : ' ';
-		s += sprintf(s, "] ");
-	}
-	sprintf(s, "%s", tail);
-}
-
-static void show(struct meter *p)
-{
-	char line[LINE_MAX_COLUMNS + 256];
-
-	make_line(p, line, p->is_terminal ? terminal_width() : 0);
-	printf(p->is_terminal ? "\r%s\033[K" : "%s\n", line);
+	snprintf(tail, sizeof(tail), "%s of %s left  %s/s  ETA %s",
+		 cell_format(left, CELL_BYTES, p->left, false),
+		 cell_format(all, CELL_BYTES, p->all, false),
+		 cell_format(rate, CELL_BYTES, (uint64_t)p->rate, false), eta);
+	bar_line(line, p->is_terminal ? bar_columns(stdout) : 0, p->what, percent(p), tail);
+	if (p->is_terminal)
+		bar_show(stdout, line);
+	else
+		printf("%s\n", line);
 	fflush(stdout);
 	p->shown_ns = p->last_ns;
 }
@@ -105,10 +70,8 @@ void meter_update(struct meter *p, uint64_t left)
 
 void meter_clear(const struct meter *p)
 {
-	if (p->is_terminal && !p->is_quiet) {
-		printf("\r\033[K");
-		fflush(stdout);
-	}
+	if (p->is_terminal && !p->is_quiet)
+		bar_wipe(stdout);
 }
 
 void meter_end(struct meter *p, bool is_done)

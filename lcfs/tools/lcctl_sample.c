@@ -74,6 +74,12 @@ static bool read_cache_label(const char *labels, uint32_t *id)
 	return false;
 }
 
+/* Anything that is no time is 0. */
+static uint64_t to_ns(double seconds)
+{
+	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * (double)NSEC_PER_SEC) : 0;
+}
+
 static void read_metric(struct sample *s, const char *line)
 {
 	const char *labels = strchr(line, '{'), *value = strrchr(line, '}');
@@ -89,8 +95,7 @@ static void read_metric(struct sample *s, const char *line)
 		if (s->cache[i].id != id)
 			continue;
 		if (is_time(which))
-			count(&s->cache[i], which,
-			      (uint64_t)(strtod(value + 1, NULL) * (double)NSEC_PER_SEC));
+			count(&s->cache[i], which, to_ns(strtod(value + 1, NULL)));
 		else
 			count(&s->cache[i], which, strtoull(value + 1, NULL, 10));
 	}

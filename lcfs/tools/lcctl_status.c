@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/json.h"
 #include "common/messages.h"
 #include "lcfs/ondisk/version.h"
 #include "lcfs/tools/lcctl_image.h"
-#include "lcfs/tools/lcctl_json.h"
 #include "lcfs/tools/lcctl_table.h"
 
 /* ---------------------------------------------------------------- caches */
@@ -189,12 +189,14 @@ static void report_free(struct report *r)
 static void print_cache(const struct cache_facts *f)
 {
 	char bytes[CELL_TEXT_MAX] = "-", age[CELL_TEXT_MAX] = "-", device[TREE_PATH_MAX];
+	char state[sizeof(f->state) * 4], reason[sizeof(f->reason) * 4];
 
 	if (f->has_dirty)
 		cell_format(bytes, CELL_BYTES, f->dirty, false);
 	printf("cache %u    %s\n", f->id, cell_escape(device, sizeof(device), f->device));
-	printf("  state    %s%s%s\n", *f->state ? f->state : "-", *f->reason ? ": " : "",
-	       f->reason);
+	cell_escape(state, sizeof(state), *f->state ? f->state : "-");
+	cell_escape(reason, sizeof(reason), f->reason);
+	printf("  state    %s%s%s\n", state, *reason ? ": " : "", reason);
 	printf("  dirty    %s", bytes);
 	if (f->has_age && f->dirty)
 		printf(", the oldest for %s", cell_format(age, CELL_SECONDS, f->age_ms, false));
@@ -210,9 +212,12 @@ static void print_cache(const struct cache_facts *f)
 
 static void print_census(const struct census *s)
 {
+	char state[sizeof(s->state[0].state) * 4];
+
 	printf("images     %zu", s->nr);
 	for (size_t i = 0; i < s->nr_states; i++)
-		printf("%s %zu %s", i ? "," : ":", s->state[i].nr, s->state[i].state);
+		printf("%s %zu %s", i ? "," : ":", s->state[i].nr,
+		       cell_escape(state, sizeof(state), s->state[i].state));
 	printf("\n");
 }
 
@@ -231,7 +236,8 @@ static bool print_report(const struct lcctl *c, const struct report *r)
 
 	printf("mount      %s\n", cell_escape(text, sizeof(text), r->tree.where));
 	printf("source     %s\n", cell_escape(text, sizeof(text), r->tree.source));
-	printf("version    %s\n", *r->version ? r->version : "-");
+	printf("version    %s\n",
+	       *r->version ? cell_escape(text, sizeof(text), r->version) : "-");
 	for (size_t i = 0; i < r->nr_caches; i++)
 		print_cache(&r->cache[i]);
 	print_census(&r->census);
@@ -241,7 +247,7 @@ static bool print_report(const struct lcctl *c, const struct report *r)
 static bool print_rows(const struct lcctl *c, const struct table *table, bool as_json,
 		       const struct report *r)
 {
-	struct json j = { .out = stdout };
+	struct json j = { .out = stdout, .lines = JSON_DEPTH };
 
 	if (!as_json)
 		return table_print(c, table);
@@ -357,6 +363,14 @@ static void list_file(struct table *table, const char *name, const struct stat *
 	list_row(table, 0, &f);
 }
 
+/* Is the name one below the directory, where "" is the root? */
+static bool is_below(const char *name, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return n == 0 || (strncmp(name, dir, n) == 0 && name[n] == '/');
+}
+
 static int by_pointer(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -380,8 +394,8 @@ static bool is_listed(char **names, size_t nr, const char *name)
 	return bsearch(&name, names, nr, sizeof(*names), by_pointer);
 }
 
-/* --all: walks the mount. */
-static void list_files(const struct tree *t, struct table *table)
+/* --all: walks the mount; the rows of those below dir. */
+static void list_files(const struct tree *t, struct table *table, const char *dir)
 {
 	char *roots[] = { (char *)(uintptr_t)t->where, NULL };
 	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
@@ -392,7 +406,8 @@ static void list_files(const struct tree *t, struct table *table)
 	while (fts && names && (entry = fts_read(fts))) {
 		if (entry->fts_level == 1 && strcmp(entry->fts_name, ".lcctl") == 0)
 			fts_set(fts, entry, FTS_SKIP);
-		else if (entry->fts_info == FTS_F && !is_listed(names, nr, entry->fts_path + skip))
+		else if (entry->fts_info == FTS_F && is_below(entry->fts_path + skip, dir) &&
+			 !is_listed(names, nr, entry->fts_path + skip))
 			list_file(table, entry->fts_path + skip, entry->fts_statp);
 	}
 	table->is_short |= !fts || !names;
@@ -400,21 +415,43 @@ static void list_files(const struct tree *t, struct table *table)
 		fts_close(fts);
 }
 
-static bool list_all(const struct lcctl *c, struct table *table, struct tree *t)
+/* The images below dir; t is open. */
+static bool list_tree(const struct lcctl *c, struct table *table, const struct tree *t,
+		      const char *dir)
 {
 	CLEANUP_FREE uint32_t *ids = NULL;
 	size_t nr;
 
-	if (!tree_pick(c, NULL, t) || !tree_ids(t, "devices", &ids, &nr))
+	if (!tree_ids(t, "devices", &ids, &nr))
 		return false;
 	for (size_t i = 0; i < nr; i++) {
 		struct image_facts f;
 
-		if (image_facts(t, ids[i], &f))
+		if (image_facts(t, ids[i], &f) && is_below(f.name, dir))
 			list_row(table, ids[i], &f);
 	}
 	if (lcctl_has(c, OPT_ALL))
-		list_files(t, table);
+		list_files(t, table, dir);
+	return true;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A directory of the mount; false: it is none. */
+static bool list_dir(const struct lcctl *c, struct table *table, const char *path, bool *is_whole)
+{
+	CLEANUP_TREE struct tree t = { .fd = -1 };
+	char rest[TREE_PATH_MAX];
+
+	if (!is_directory(path) || !tree_of_path(path, &t, rest) || strcmp(rest, ".lcctl") == 0 ||
+	    is_below(rest, ".lcctl"))
+		return false;
+	*is_whole &= tree_open(&t) && list_tree(c, table, &t, rest);
 	return true;
 }
 
@@ -432,9 +469,11 @@ static bool list_some(const struct lcctl *c, struct table *table)
 	bool is_whole = true;
 
 	for (int i = 0; i < c->nr_operands; i++) {
-		CLEANUP_IMAGE struct image_ref ref;
+		CLEANUP_IMAGE struct image_ref ref = { .tree.fd = -1 };
 		struct image_facts f;
 
+		if (list_dir(c, table, c->operand[i], &is_whole))
+			continue;
 		if (!imgref_find(c, c->operand[i], &ref)) {
 			is_whole = false;
 			continue;
@@ -449,7 +488,7 @@ static bool list_some(const struct lcctl *c, struct table *table)
 
 static bool list_print(const struct lcctl *c, const struct table *table, const struct tree *t)
 {
-	struct json j = { .out = stdout };
+	struct json j = { .out = stdout, .lines = JSON_DEPTH };
 
 	if (!lcctl_has(c, OPT_JSON))
 		return table_print(c, table);
@@ -475,7 +514,7 @@ int lcctl_list(const struct lcctl *c)
 	if (c->nr_operands)
 		is_whole = list_some(c, &table);
 	else
-		is_whole = list_all(c, &table, &t);
+		is_whole = tree_pick(c, NULL, &t) && list_tree(c, &table, &t, "");
 	if (is_whole || table.nr_rows)
 		is_whole &= list_print(c, &table, &t);
 	table_free(&table);

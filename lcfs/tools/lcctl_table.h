@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/json.h"
 #include "lcfs/tools/lcctl.h"
-#include "lcfs/tools/lcctl_json.h"
 
 enum cell_kind {
 	CELL_TEXT,

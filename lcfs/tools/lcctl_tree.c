@@ -14,12 +14,16 @@
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/beneath.h"
 #include "common/cleanup.h"
 #include "common/messages.h"
 #include "common/parse.h"
 
 #define CTL_DIR ".lcctl"
 #define READ_STEP 4096
+/* A mount may be somebody else's: neither memory nor patience is without an end. */
+#define READ_MOST (64u << 20)
+#define IDS_MOST (1u << 24)
 
 /* ---------------------------------------------------------------- mounts */
 
@@ -112,6 +116,17 @@ bool tree_of_path(const char *path, struct tree *out, char *rest)
 	return true;
 }
 
+bool tree_is_mount(const char *path)
+{
+	char rest[TREE_PATH_MAX];
+	struct mountinfo m;
+	struct tree t;
+
+	if (tree_of_path(path, &t, rest))
+		return !*rest;
+	return mountinfo_at(path, &m) && m.is_lcfs;
+}
+
 static void say_which(const struct trees *t)
 {
 	char list[MSG_MAX / 2];
@@ -168,7 +183,7 @@ bool tree_open(struct tree *t)
 		return true;
 	fd = open(t->where, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
-		t->fd = openat(fd, CTL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		t->fd = openat(fd, CTL_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->fd >= 0)
 		return true;
 	if (errno == ENOTCONN)
@@ -197,11 +212,11 @@ void tree_close(struct tree *t)
 /* Up to size bytes from the start: their number, or -errno. */
 static ssize_t read_file(const struct tree *t, const char *path, char *buf, size_t size)
 {
-	CLEANUP_FD int fd = openat(t->fd, path, O_RDONLY | O_CLOEXEC);
+	CLEANUP_FD int fd = beneath_open(t->fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	size_t n = 0;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	while (n < size) {
 		ssize_t r = read(fd, buf + n, size - n);
 
@@ -243,6 +258,10 @@ char *tree_all(const struct tree *t, const char *format, ...)
 		buf[n] = '\0';
 		if ((size_t)n < size - 1)
 			return steal_ptr(buf);
+		if (size >= READ_MOST) {
+			errno = EFBIG;
+			return NULL;
+		}
 	}
 }
 
@@ -278,10 +297,10 @@ int tree_write(const struct tree *t, const char *value, const char *format, ...)
 	if (len < 0 || (size_t)len >= sizeof(line))
 		return -EINVAL;
 	FORMAT_PATH(path, format);
-	fd = openat(t->fd, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, line, (size_t)len) < 0)
-		return -errno;
-	return 0;
+	fd = beneath_open(t->fd, path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return fd;
+	return write(fd, line, (size_t)len) < 0 ? -errno : 0;
 }
 
 bool tree_has(const struct tree *t, const char *format, ...)
@@ -316,8 +335,10 @@ static int read_ids(DIR *d, uint32_t **ids, size_t *nr)
 			continue;
 		if (*nr == room) {
 			size_t more = max(2 * room, (size_t)64);
-			uint32_t *list = reallocarray(*ids, more, sizeof(*list));
+			uint32_t *list = NULL;
 
+			if (more <= IDS_MOST)
+				list = reallocarray(*ids, more, sizeof(*list));
 			if (!list)
 				return -ENOMEM;
 			*ids = list;
@@ -329,9 +350,9 @@ static int read_ids(DIR *d, uint32_t **ids, size_t *nr)
 
 bool tree_ids(const struct tree *t, const char *dir, uint32_t **ids, size_t *nr)
 {
-	int fd = openat(t->fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = beneath_open(t->fd, dir, O_RDONLY | O_DIRECTORY);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	int err = d ? 0 : -errno;
+	int err = fd < 0 ? fd : d ? 0 : -errno;
 
 	*ids = NULL;
 	*nr = 0;

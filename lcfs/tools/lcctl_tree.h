@@ -45,6 +45,8 @@ void trees_free(struct trees *t);
  */
 bool tree_of_path(const char *path, struct tree *out, char *rest) must_check;
 
+/* Is it the mount point of an lcfs, alive or dead? */
+bool tree_is_mount(const char *path) must_check;
 /*
  * The mount that --mount or path (or NULL) says, or the only one; opened. False, said: there is
  * none, or there are several.

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -156,12 +157,27 @@ static must_check int say_allocate_error(const struct mkfs_target *t, uint64_t b
 	return -err;
 }
 
+/* Asked first: filling the filesystem to find out takes from others what they need meanwhile. */
+static bool has_room(const struct mkfs_target *t, uint64_t bytes)
+{
+	struct statvfs fs;
+	struct stat st;
+	uint64_t has;
+
+	if (fstat(t->fd, &st) < 0 || fstatvfs(t->fd, &fs) < 0 || fs.f_blocks == 0)
+		return true;
+	has = (uint64_t)st.st_blocks * 512;
+	return bytes <= has || (bytes - has) / fs.f_frsize <= fs.f_bfree;
+}
+
 int mkfs_target_allocate(struct mkfs_target *t, const struct mkfs_options *o)
 {
 	uint64_t bytes = o->size ? o->size : t->bytes;
 
 	if (t->is_block)
 		return 0;
+	if (!has_room(t, bytes))
+		return say_allocate_error(t, bytes, ENOSPC);
 	if (o->size && ftruncate(t->fd, (off_t)bytes) < 0)
 		return say_allocate_error(t, bytes, errno);
 	t->bytes = bytes;

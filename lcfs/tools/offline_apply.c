@@ -85,15 +85,7 @@ static must_check int take_directory(struct applying *a)
 
 static must_check int open_regular(const struct applying *a, const char *path)
 {
-	int flags = (a->o->is_dry ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-	CLEANUP_FD int fd = pathname_open(a->dirfd, path, flags);
-	struct stat st;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return S_ISREG(st.st_mode) ? steal_fd(&fd) : -ENOENT;
+	return pathname_open_file(a->dirfd, path, (a->o->is_dry ? O_RDONLY : O_RDWR) | O_NOCTTY);
 }
 
 /* Is it the file that the cache knows? NULL, or what is wrong. */

@@ -33,6 +33,34 @@ static bool take_places(int argc, char **argv, const char **cache, const char **
 	return true;
 }
 
+/* Of a verb: its options, and what each does to the struct at `to`; false: it knows none such. */
+struct command {
+	const char *verb, *letters;
+	const struct option *names;
+	bool (*take)(void *to, int option);
+	void (*print_help)(void);
+};
+
+/* Reads the options. False: that was all, with *status. */
+static bool take_options(const struct command *c, int argc, char **argv, void *to, int *status)
+{
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, c->letters, c->names, NULL)) != -1) {
+		if (option == 'h') {
+			c->print_help();
+			*status = OFFLINE_DONE;
+			return false;
+		}
+		if (!c->take(to, option)) {
+			*status = usage_error(c->verb);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* ------------------------------------------------------------------ apply */
 
 static void print_apply_help(void)
@@ -61,23 +89,30 @@ static const struct option apply_long[] = {
 	{ 0 },
 };
 
-static bool parse_apply(struct apply_options *o, int option, bool *is_marking)
+struct apply_line {
+	struct apply_options o;
+	bool is_marking;
+};
+
+static bool take_apply(void *to, int option)
 {
+	struct apply_line *a = to;
+
 	switch (option) {
 	case OPTION_MARK_CLEAN:
-		*is_marking = true;
+		a->is_marking = true;
 		return true;
 	case 'f':
-		o->is_forced = true;
+		a->o.is_forced = true;
 		return true;
 	case 'n':
-		o->is_dry = true;
+		a->o.is_dry = true;
 		return true;
 	case OPTION_LOST_BUFFERS:
-		o->ignore_lost = true;
+		a->o.ignore_lost = true;
 		return true;
 	case 'q':
-		o->is_quiet = true;
+		a->o.is_quiet = true;
 		return true;
 	default:
 		return false;
@@ -86,27 +121,21 @@ static bool parse_apply(struct apply_options *o, int option, bool *is_marking)
 
 int lcctl_apply_main(int argc, char **argv)
 {
-	struct apply_options o = { 0 };
-	bool is_marking = false;
-	int option, err;
+	static const struct command apply = { "apply", "fnqh", apply_long, take_apply,
+					      print_apply_help };
+	struct apply_line a = { 0 };
+	int status;
 
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "fnqh", apply_long, NULL)) != -1) {
-		if (option == 'h') {
-			print_apply_help();
-			return OFFLINE_DONE;
-		}
-		if (!parse_apply(&o, option, &is_marking))
-			return usage_error("apply");
-	}
-	if (!take_places(argc, argv, &o.cache, &o.dir, "its directory"))
+	if (!take_options(&apply, argc, argv, &a, &status))
+		return status;
+	if (!take_places(argc, argv, &a.o.cache, &a.o.dir, "its directory"))
 		return usage_error("apply");
-	if (is_marking && (o.is_forced || o.is_dry)) {
+	if (a.is_marking && (a.o.is_forced || a.o.is_dry)) {
 		msg_err("apply: --mark-clean goes neither with --force nor with --dry-run");
 		return usage_error("apply");
 	}
-	err = is_marking ? offline_drain(&o) : offline_apply(&o);
-	return err ? OFFLINE_FAILED : OFFLINE_DONE;
+	status = a.is_marking ? offline_drain(&a.o) : offline_apply(&a.o);
+	return status ? OFFLINE_FAILED : OFFLINE_DONE;
 }
 
 /* ------------------------------------------------------------------ export */
@@ -138,8 +167,10 @@ static const struct option export_long[] = {
 	{ 0 },
 };
 
-static bool parse_export(struct export_options *o, int option)
+static bool take_export(void *to, int option)
 {
+	struct export_options *o = to;
+
 	switch (option) {
 	case 'i':
 		o->image = optarg;
@@ -166,18 +197,13 @@ static bool parse_export(struct export_options *o, int option)
 
 int lcctl_export_main(int argc, char **argv)
 {
+	static const struct command export = { "export", "i:lfqh", export_long, take_export,
+					       print_export_help };
 	struct export_options o = { 0 };
-	int option;
+	int status;
 
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "i:lfqh", export_long, NULL)) != -1) {
-		if (option == 'h') {
-			print_export_help();
-			return OFFLINE_DONE;
-		}
-		if (!parse_export(&o, option))
-			return usage_error("export");
-	}
+	if (!take_options(&export, argc, argv, &o, &status))
+		return status;
 	if (!take_places(argc, argv, &o.cache, &o.target, "a file or directory"))
 		return usage_error("export");
 	return offline_export(&o) ? OFFLINE_FAILED : OFFLINE_DONE;

@@ -3,14 +3,13 @@
 #include "lcfs/tools/progress.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lcfs/tools/bar.h"
 
 #define SHOW_AFTER_NS (NSEC_PER_SEC / 2)
 #define SHOW_EVERY_NS (NSEC_PER_SEC / 5)
-#define BAR_COLUMNS 40
 
 void progress_on_terminal(struct progress *p, FILE *out)
 {
@@ -38,16 +37,13 @@ static uint64_t seconds_left(const struct progress *p, uint64_t now, uint64_t do
 static void show_bar(struct progress *p, uint64_t now, uint64_t done, uint64_t total)
 {
 	uint64_t left = seconds_left(p, now, done, total);
-	char bar[BAR_COLUMNS + 1];
-	int full = (int)((double)done / (double)total * BAR_COLUMNS);
+	unsigned int percent = (unsigned int)((double)done / (double)total * 100);
+	char tail[64], line[BAR_LINE_MAX];
 
-	memset(bar, '=', (size_t)full);
-	memset(bar + full, ' ', (size_t)(BAR_COLUMNS - full));
-	bar[BAR_COLUMNS] = '\0';
-	p->width = fprintf(p->out, "\r%s: |%s| %5.1f%%  %" PRIu64 ":%02" PRIu64 " left  ",
-			   p->device, bar, 100.0 * (double)done / (double)total, left / 60,
-			   left % 60);
-	fflush(p->out);
+	snprintf(tail, sizeof(tail), "%" PRIu64 ":%02" PRIu64 " left", left / 60, left % 60);
+	bar_line(line, bar_columns(p->out), p->device, percent, tail);
+	bar_show(p->out, line);
+	p->is_shown = true;
 }
 
 void progress_update(struct progress *p, uint64_t done, uint64_t total)
@@ -71,9 +67,7 @@ void progress_update(struct progress *p, uint64_t done, uint64_t total)
 
 void progress_clear(struct progress *p)
 {
-	if (p->width > 0) {
-		fprintf(p->out, "\r%*s\r", p->width - 1, "");
-		fflush(p->out);
-	}
-	p->width = 0;
+	if (p->is_shown)
+		bar_wipe(p->out);
+	p->is_shown = false;
 }

@@ -22,7 +22,7 @@ struct progress {
 	unsigned int pass;
 	const char *device;
 	uint64_t started_ns, shown_ns;
-	int width; /* of the bar that is shown; 0: none is */
+	bool is_shown; /* the bar */
 };
 
 /* A bar on out if that is a terminal, else nothing. Zeroed memory shows nothing either. */

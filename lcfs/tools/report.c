@@ -4,8 +4,10 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
+#include "common/utf8.h"
 #include "lcfs/io/uuid.h"
 
 #define NAME_COLUMNS 26
@@ -35,25 +37,10 @@ static bool is_on_line(struct report *r)
 	return level(r)->is_line && r->is_within;
 }
 
-/* ------------------------------------------------------------------ both */
-
-static void begin_json(struct report *r, const char *name)
-{
-	struct report_level *l = level(r);
-
-	fputs(l->has_any ? ",\n" : "\n", r->out);
-	fprintf(r->out, "%*s", (int)r->depth, "");
-	if (!l->is_array)
-		fprintf(r->out, "\"%s\": ", name);
-	l->has_any = true;
-}
-
 /* What stands before a value. */
 static void begin(struct report *r, const char *name)
 {
-	if (r->is_json) {
-		begin_json(r, name);
-	} else if (is_on_line(r)) {
+	if (is_on_line(r)) {
 		fprintf(r->out, " %s=", name);
 	} else {
 		end_line(r);
@@ -64,8 +51,46 @@ static void begin(struct report *r, const char *name)
 
 static void end(struct report *r)
 {
-	if (!r->is_json && !is_on_line(r))
+	if (!is_on_line(r))
 		fputc('\n', r->out);
+}
+
+/* A fact that is neither escaped nor differs in JSON. */
+static void put(struct report *r, const char *name, const char *format, ...) printf_like(3, 4);
+static void put(struct report *r, const char *name, const char *format, ...)
+{
+	va_list args;
+
+	begin(r, name);
+	va_start(args, format);
+	vfprintf(r->out, format, args);
+	va_end(args);
+	end(r);
+}
+
+static void put_bytes(struct report *r, const char *text, size_t bytes)
+{
+	for (size_t i = 0; i < bytes;) {
+		unsigned char c = (unsigned char)text[i];
+		size_t n = utf8_length(text + i, bytes - i);
+
+		if (n == 0 || c < 0x20 || c == 0x7f) {
+			fprintf(r->out, "\\x%02x", c);
+		} else {
+			if (c == '\\')
+				fputc('\\', r->out);
+			fwrite(text + i, 1, n, r->out);
+		}
+		i += n ? n : 1;
+	}
+}
+
+/* ------------------------------------------------------------------ both */
+
+/* Of a member of what is open; inside an array JSON has none. */
+static const char *key(struct report *r, const char *name)
+{
+	return level(r)->is_array ? NULL : name;
 }
 
 static void enter(struct report *r, bool is_array, bool is_line)
@@ -77,8 +102,7 @@ static void enter(struct report *r, bool is_array, bool is_line)
 static void open_level(struct report *r, const char *name, bool is_array, bool is_line)
 {
 	if (r->is_json) {
-		begin_json(r, name);
-		fputc(is_array ? '[' : '{', r->out);
+		json_open(&r->json, key(r, name), is_array ? '[' : '{');
 	} else {
 		end_line(r);
 		indent(r);
@@ -90,9 +114,13 @@ static void open_level(struct report *r, const char *name, bool is_array, bool i
 
 void report_start(struct report *r, FILE *out, bool is_json)
 {
-	*r = (struct report){ .out = out, .is_json = is_json };
+	*r = (struct report){
+		.out = out,
+		.is_json = is_json,
+		.json = { .out = out, .lines = JSON_DEPTH },
+	};
 	if (is_json)
-		fputc('{', out);
+		json_open(&r->json, NULL, '{');
 	enter(r, false, false);
 }
 
@@ -113,110 +141,64 @@ void report_array(struct report *r, const char *name)
 
 void report_end(struct report *r)
 {
-	struct report_level was = *level(r);
+	bool was_array = level(r)->is_array;
 
 	r->depth--;
-	if (!r->is_json) {
+	if (r->is_json)
+		json_close(&r->json, was_array ? ']' : '}');
+	else
 		end_line(r);
-		return;
-	}
-	if (was.has_any)
-		fprintf(r->out, "\n%*s", (int)r->depth, "");
-	fputc(was.is_array ? ']' : '}', r->out);
 }
 
 void report_finish(struct report *r)
 {
 	report_end(r);
 	if (r->is_json)
-		fputc('\n', r->out);
+		json_end(&r->json);
 }
 
 /* ------------------------------------------------------------------ values */
 
 void report_u64(struct report *r, const char *name, uint64_t value)
 {
-	begin(r, name);
-	fprintf(r->out, "%" PRIu64, value);
-	end(r);
+	if (r->is_json)
+		json_number(&r->json, key(r, name), value);
+	else
+		put(r, name, "%" PRIu64, value);
 }
 
 void report_i64(struct report *r, const char *name, int64_t value)
 {
-	begin(r, name);
-	fprintf(r->out, "%" PRId64, value);
-	end(r);
+	if (r->is_json)
+		json_signed(&r->json, key(r, name), value);
+	else
+		put(r, name, "%" PRId64, value);
 }
 
 void report_hex(struct report *r, const char *name, uint64_t value, int digits)
 {
-	begin(r, name);
-	fprintf(r->out, r->is_json ? "\"%0*" PRIx64 "\"" : "%0*" PRIx64, digits, value);
-	end(r);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%0*" PRIx64, digits, value);
+	report_text(r, name, text);
 }
 
 void report_bool(struct report *r, const char *name, bool value)
 {
-	begin(r, name);
 	if (r->is_json)
-		fputs(value ? "true" : "false", r->out);
+		json_bool(&r->json, key(r, name), value);
 	else
-		fputs(value ? "yes" : "no", r->out);
-	end(r);
-}
-
-/* Bytes of the UTF-8 character at text, 0 if there is none. */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-	size_t n = text[0] < 0x80 ? 1 :
-		   text[0] < 0xc2 ? 0 :
-		   text[0] < 0xe0 ? 2 :
-		   text[0] < 0xf0 ? 3 :
-		   text[0] < 0xf5 ? 4 :
-				    0;
-
-	if (n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	/* longer than it need be, surrogates, above U+10FFFF */
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-static void put_control(struct report *r, unsigned char c)
-{
-	if (r->is_json)
-		fprintf(r->out, "\\u%04x", c);
-	else
-		fprintf(r->out, "\\x%02x", c);
+		put(r, name, "%s", value ? "yes" : "no");
 }
 
 void report_bytes(struct report *r, const char *name, const char *text, size_t bytes)
 {
-	begin(r, name);
-	if (r->is_json)
-		fputc('"', r->out);
-	for (size_t i = 0; i < bytes;) {
-		const unsigned char *at = (const unsigned char *)text + i;
-		size_t n = utf8_length(at, bytes - i);
-
-		if (!n)
-			fputs("\xef\xbf\xbd", r->out);
-		else if (*at < 0x20 || *at == 0x7f)
-			put_control(r, *at);
-		else {
-			if (*at == '\\' || (*at == '"' && r->is_json))
-				fputc('\\', r->out);
-			fwrite(at, 1, n, r->out);
-		}
-		i += n ? n : 1;
+	if (r->is_json) {
+		json_bytes(&r->json, key(r, name), text, bytes);
+		return;
 	}
-	if (r->is_json)
-		fputc('"', r->out);
+	begin(r, name);
+	put_bytes(r, text, bytes);
 	end(r);
 }
 

@@ -8,8 +8,8 @@
  *	...                                                                "bytes": 2 }
  *	report_end(r); report_end(r);                                    } }
  *
- * What is named inside an array has its name in the text only. Text that is not UTF-8 has U+FFFD
- * in the place of what is not. Errors of the stream are found by whoever closes it.
+ * What is named inside an array has its name in the text only. A byte that is not UTF-8 is \xHH.
+ * Errors of the stream are found by whoever closes it.
  */
 #ifndef LCFS_TOOLS_REPORT_H
 #define LCFS_TOOLS_REPORT_H
@@ -20,16 +20,18 @@
 #include <stdio.h>
 
 #include "common/compiler.h"
+#include "common/json.h"
 
 #define REPORT_DEPTH 12
 
 struct report {
 	FILE *out;
 	bool is_json;
+	struct json json;
 	unsigned int depth;
 	bool is_within; /* a line has been begun and is not ended */
 	struct report_level {
-		bool is_array, is_line, has_any;
+		bool is_array, is_line;
 	} level[REPORT_DEPTH];
 };
 

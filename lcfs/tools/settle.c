@@ -193,7 +193,7 @@ static void say_lost(const struct writing *w, const struct owed_block *b, const 
 
 static bool is_good(const struct owed_block *b, const uint8_t *buf)
 {
-	return checksum_block(buf) == b->sum;
+	return !b->is_poison && checksum_block(buf) == b->sum;
 }
 
 /* One block that was read to buf. */
@@ -201,7 +201,9 @@ static must_check int write_block(const struct writing *w, const struct owed_blo
 				  const uint8_t *buf)
 {
 	if (!is_good(b, buf)) {
-		say_lost(w, b, "they are not what their sum says");
+		say_lost(w, b,
+			 b->is_poison ? "it was noted that they are damaged" :
+					"they are not what their sum says");
 		return 0;
 	}
 	w->count->blocks++;

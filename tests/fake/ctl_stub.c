@@ -193,6 +193,21 @@ void cache_clear_stat(struct cache *c)
 	stub.clears++;
 }
 
+void cache_scrub_status(struct cache *c, struct cache_scrub_status *st)
+{
+	expect(c, &stub.knob);
+	*st = (struct cache_scrub_status){
+		.is_running = true,
+		.done = 3,
+		.total = 10,
+		.passes = 2,
+		.blocks = 77,
+		.bad_clean = 4,
+		.bad_dirty = 5,
+		.bad_headers = 6,
+	};
+}
+
 void cache_latency(struct cache *c, struct histogram_view *flush, struct histogram_view *migrate)
 {
 	expect(c, &stub.knob);

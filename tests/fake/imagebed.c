@@ -260,6 +260,7 @@ int bed_part(struct bed *b, struct bed_cache *c)
 static int mount_parts(struct bed *b)
 {
 	struct imagedir_conf conf = { .dirfd = b->fd,
+				      .looked = b->looked,
 				      .force = b->force,
 				      .policy = b->policy,
 				      .include = b->include,
@@ -471,6 +472,15 @@ struct image *bed_create(struct bed *b, const char *path)
 	must(image_get(b->dir, fd, &img) == 0);
 	image_created(img);
 	close(fd);
+	return img;
+}
+
+struct image *bed_make_image(struct bed *b, const char *path, char fill, uint32_t bytes)
+{
+	struct image *img = bed_create(b, path);
+
+	must(image_open(img, true) == 0);
+	must(bed_fill(img, fill, bytes, 0) == (int)bytes);
 	return img;
 }
 

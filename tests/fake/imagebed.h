@@ -45,6 +45,7 @@ struct bed {
 	const char *const *include, *const *exclude;
 	bool force;
 	int64_t lease_ns; /* what the next mount is told of the lease, 0: the truth */
+	void (*looked)(void); /* imagedir_conf */
 	/* while mounted */
 	struct imagedir *dir;
 	struct cache *cache; /* the first one */
@@ -99,6 +100,8 @@ bool bed_exists(struct bed *b, const char *path);
 struct image *bed_get(struct bed *b, const char *path);
 /* As CREATE does: makes the file, references it. */
 struct image *bed_create(struct bed *b, const char *path);
+/* bed_create(), open for writing, and so many bytes of fill in it. */
+struct image *bed_make_image(struct bed *b, const char *path, char fill, uint32_t bytes);
 /* bed_get() and open for writing. */
 struct image *bed_open(struct bed *b, const char *path);
 void bed_close(struct image *img); /* the reverse */

@@ -13,6 +13,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* An input that is read as a program: zeros behind its end. */
+struct fuzz_input {
+	const uint8_t *at, *end;
+};
+
+static inline uint8_t fuzz_byte(struct fuzz_input *in)
+{
+	return in->at < in->end ? *in->at++ : 0;
+}
+
+/* A number near 0, or any. */
+static inline uint64_t fuzz_number(struct fuzz_input *in)
+{
+	uint8_t first = fuzz_byte(in);
+	uint64_t v = 0;
+
+	if (first < 0xf0)
+		return first;
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | fuzz_byte(in);
+	return v;
+}
+
 /* Holds in all builds, as assert() does not. */
 #define FUZZ_CHECK(cond)                                                                   \
 	do {                                                                               \

@@ -16,43 +16,21 @@
 #define STEPS_MAX 400
 #define SEGMENTS 16
 
-struct input {
-	const uint8_t *at, *end;
-};
-
-static uint8_t byte_of(struct input *in)
-{
-	return in->at < in->end ? *in->at++ : 0;
-}
-
-/* A number near 0, or any. */
-static uint64_t number_of(struct input *in)
-{
-	uint8_t first = byte_of(in);
-	uint64_t v = 0;
-
-	if (first < 0xf0)
-		return first;
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | byte_of(in);
-	return v;
-}
-
 /* ---- the writer ---- */
 
-static const struct logbuild_record *record_of(const struct logbuild *b, struct input *in)
+static const struct logbuild_record *record_of(const struct logbuild *b, struct fuzz_input *in)
 {
-	uint8_t back = byte_of(in);
+	uint8_t back = fuzz_byte(in);
 
 	return b->nr ? b->records[b->nr - 1 - back % b->nr] : NULL;
 }
 
-static uint64_t segment_of(const struct logbuild *b, struct input *in)
+static uint64_t segment_of(const struct logbuild *b, struct fuzz_input *in)
 {
-	return b->segment + byte_of(in) % SEGMENTS;
+	return b->segment + fuzz_byte(in) % SEGMENTS;
 }
 
-static void change_header(struct logbuild *b, struct input *in)
+static void change_header(struct logbuild *b, struct fuzz_input *in)
 {
 	const struct logbuild_record *r = record_of(b, in);
 	struct record_disk *h;
@@ -62,8 +40,8 @@ static void change_header(struct logbuild *b, struct input *in)
 	if (!r)
 		return;
 	h = logbuild_at(b, r->segment, r->offset);
-	i = byte_of(in);
-	value = number_of(in);
+	i = fuzz_byte(in);
+	value = fuzz_number(in);
 	if (i < 16) {
 		/* one of the 64-bit fields from branch on; small numbers are added */
 		le64_t *field = &h->branch + i % 9;
@@ -107,11 +85,11 @@ static void change_superblock(struct superblock *sb, const struct change *change
 }
 
 /* A self-valid copy of a header in another place. */
-static void copy_header(struct logbuild *b, struct input *in)
+static void copy_header(struct logbuild *b, struct fuzz_input *in)
 {
 	const struct logbuild_record *r = record_of(b, in);
 	uint64_t segment = segment_of(b, in);
-	uint32_t offset = byte_of(in) % superblock_segment_blocks(&b->sb);
+	uint32_t offset = fuzz_byte(in) % superblock_segment_blocks(&b->sb);
 	struct record_disk *h;
 
 	if (!r)
@@ -123,7 +101,7 @@ static void copy_header(struct logbuild *b, struct input *in)
 	logbuild_seal(b, segment, offset);
 }
 
-static void lose(struct logbuild *b, struct input *in)
+static void lose(struct logbuild *b, struct fuzz_input *in)
 {
 	const struct logbuild_record *r = record_of(b, in);
 	uint32_t sectors, first;
@@ -131,19 +109,19 @@ static void lose(struct logbuild *b, struct input *in)
 	if (!r)
 		return;
 	sectors = r->blocks * SECTORS_PER_BLOCK;
-	first = byte_of(in) % sectors;
-	logbuild_undo(b, r, first, 1 + byte_of(in) % (sectors - first));
+	first = fuzz_byte(in) % sectors;
+	logbuild_undo(b, r, first, 1 + fuzz_byte(in) % (sectors - first));
 }
 
-static void do_step(struct logbuild *b, struct input *in, struct change *change)
+static void do_step(struct logbuild *b, struct fuzz_input *in, struct change *change)
 {
 	uint32_t room = superblock_segment_blocks(&b->sb);
 	const struct logbuild_record *r;
 
-	switch (byte_of(in) % 12) {
+	switch (fuzz_byte(in) % 12) {
 	case 0:
 	case 1:
-		logbuild_append(b, 1 + byte_of(in) % (room - 1));
+		logbuild_append(b, 1 + fuzz_byte(in) % (room - 1));
 		break;
 	case 2:
 		logbuild_flush(b);
@@ -153,7 +131,7 @@ static void do_step(struct logbuild *b, struct input *in, struct change *change)
 		break;
 	case 4:
 		r = record_of(b, in);
-		logbuild_branch_after(b, b->branch + byte_of(in) % 4, r, segment_of(b, in));
+		logbuild_branch_after(b, b->branch + fuzz_byte(in) % 4, r, segment_of(b, in));
 		break;
 	case 5:
 		r = record_of(b, in);
@@ -171,14 +149,14 @@ static void do_step(struct logbuild *b, struct input *in, struct change *change)
 		change_header(b, in);
 		break;
 	case 9:
-		change->field = byte_of(in);
-		change->value = number_of(in);
+		change->field = fuzz_byte(in);
+		change->value = fuzz_number(in);
 		break;
 	case 10:
 		copy_header(b, in);
 		break;
 	default:
-		b->durable_lsn = number_of(in);
+		b->durable_lsn = fuzz_number(in);
 		break;
 	}
 }
@@ -255,13 +233,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ .keep_bytes = 1 },
 		{ .deliver_damaged = true },
 	};
-	struct input in = { .at = data, .end = data + size };
+	struct fuzz_input in = { .at = data, .end = data + size };
 	struct logscan_result result[3];
 	struct change change = { .value = 4 };
 	struct logbuild b;
 	int ret[3];
 
-	logbuild_init(&b, SEGMENT_ORDER_MIN + byte_of(&in) % 4, SEGMENTS, byte_of(&in) % 5);
+	logbuild_init(&b, SEGMENT_ORDER_MIN + fuzz_byte(&in) % 4, SEGMENTS, fuzz_byte(&in) % 5);
 	for (int steps = 0; steps < STEPS_MAX && in.at < in.end; steps++)
 		do_step(&b, &in, &change);
 	change_superblock(&b.sb, &change);

@@ -201,9 +201,9 @@ static int check_backing(struct sim_world *w, const struct action *a)
 	if (img->file->is_gone)
 		return -EAGAIN; /* about to be unbound */
 	if (img->is_missing)
-		return -ENOENT;
+		return BACK_MISSING;
 	if (img->is_conflict)
-		return -ESTALE;
+		return BACK_CONFLICT;
 	st = &img->file->view.stamp;
 	cache_image_info(w->cache, a->image, &info);
 	if (!info.is_touching && (info.stamp.size != st->size || info.stamp.mtime_ns != st->mtime ||
@@ -336,6 +336,24 @@ bool sim_may_return(const struct sim_world *w, const struct sim_action *sa)
 	       (sa->action->type != ACTION_ENCODE || is_first_encode(w, sa));
 }
 
+/* The backing file takes nothing. */
+static bool is_refused(const struct sim_action *sa)
+{
+	const struct sim_image *img;
+
+	switch (sa->action->type) {
+	case ACTION_BACK_WRITE:
+	case ACTION_BACK_GROW:
+	case ACTION_BACK_TRUNCATE:
+	case ACTION_BACK_PUNCH:
+	case ACTION_BACK_SYNC:
+		img = cache_image_owner(sa->action->image);
+		return img && sa->file && img->is_refusing;
+	default:
+		return false;
+	}
+}
+
 void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng)
 {
 	int err;
@@ -352,6 +370,8 @@ void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng)
 	}
 	sim_monitor_change(w, sa);
 	err = w->fault ? w->fault(w, sa->action) : 0;
+	if (!err && is_refused(sa))
+		err = -ENOSPC;
 	if (err) {
 		TRACE(w, "fail #% (type %)", sa->id, sa->action->type);
 		carry_badly(w, sa);

@@ -136,9 +136,9 @@ static void prepare_pool(struct sim_world *w)
 
 int sim_open(struct sim_world *w, uint64_t crash_in)
 {
-	struct cache_mount_info info = {
-		.dir_uuid = { 7 }, .real_ns = w->boot_real_ns, .now_ns = w->now
-	};
+	struct cache_mount_info info = { .dir_uuid = { 7 },
+					 .real_ns = w->boot_real_ns,
+					 .now_ns = w->now };
 	int err;
 
 	prepare_pool(w);
@@ -192,10 +192,15 @@ static void guard(struct sim_world *w, struct sim_image *img, const struct cache
 	const struct simstamp *st = &img->file->view.stamp;
 
 	if (info->state >= IMAGE_CONFLICT) {
-		if (!img->had_conflict)
+		if (!img->had_conflict && !info->poisoned)
 			sim_fail(w, "image %u is found in state %d", img->index, (int)info->state);
 		lift_state(w, img);
 	}
+	if (info->is_touching && info->dirty_blocks && info->stamp.ctime_ns > st->ctime)
+		sim_fail(w,
+			 "image %u is touching and was changed before its recorded stamp: %" PRId64
+			 "/%" PRId64,
+			 img->index, info->stamp.ctime_ns, st->ctime);
 	if (info->is_touching || stamp_is_equal(&info->stamp, st))
 		return;
 	if (!img->is_edited || info->dirty_blocks)
@@ -297,7 +302,7 @@ void sim_attach(struct sim_world *w)
 
 	/* Meanwhile somebody has put right what was in conflict. */
 	for (uint32_t i = 0; i < w->conf.nr_images; i++)
-		w->image[i].is_conflict = w->image[i].is_missing = false;
+		w->image[i].is_conflict = w->image[i].is_missing = w->image[i].is_refusing = false;
 	while ((ci = cache_image_next(w->cache, ci)) != NULL && n < 64)
 		list[n++] = ci;
 	for (uint32_t i = 0; i < n; i++)
@@ -321,8 +326,25 @@ void sim_attach(struct sim_world *w)
 
 /* ---- judge ---- */
 
+/* Some of it cannot be read: which? */
+static void read_one_by_one(struct sim_world *w, struct sim_image *img, uint32_t block, uint32_t n,
+			    uint8_t *data, bool *has_failed)
+{
+	for (uint32_t b = block; b < block + n; b++) {
+		struct sim_request *r = sim_start_read(w, img, b, 1);
+
+		r->is_kept = r->is_probe = true;
+		while (r->phase != SIM_ENDED)
+			sim_calm_turn_or_tick(w);
+		has_failed[b] = r->result < 0;
+		if (!has_failed[b])
+			memcpy(data + (size_t)b * ORACLE_BLOCK, r->data, ORACLE_BLOCK);
+		sim_free_request(w, r);
+	}
+}
+
 /* Reads one image whole, in pieces that are under way together. */
-static void read_image(struct sim_world *w, struct sim_image *img, uint8_t *data)
+static void read_image(struct sim_world *w, struct sim_image *img, uint8_t *data, bool *has_failed)
 {
 	struct sim_request *r[64];
 	uint32_t n = 0, block = 0;
@@ -340,7 +362,11 @@ static void read_image(struct sim_world *w, struct sim_image *img, uint8_t *data
 	for (uint32_t i = 0; i < n; i++) {
 		while (r[i]->phase != SIM_ENDED)
 			sim_calm_turn_or_tick(w);
-		memcpy(data + (size_t)block * ORACLE_BLOCK, r[i]->data, r[i]->len);
+		if (r[i]->result < 0)
+			read_one_by_one(w, img, block, (uint32_t)(r[i]->len / ORACLE_BLOCK), data,
+					has_failed);
+		else
+			memcpy(data + (size_t)block * ORACLE_BLOCK, r[i]->data, r[i]->len);
 		block += (uint32_t)(r[i]->len / ORACLE_BLOCK);
 		sim_free_request(w, r[i]);
 	}
@@ -350,6 +376,7 @@ void sim_judge(struct sim_world *w, bool settle)
 {
 	struct oracle_recovered rec[SIM_IMAGES_MAX];
 	uint8_t *data[SIM_IMAGES_MAX];
+	bool *has_failed[SIM_IMAGES_MAX];
 	bool is_good;
 
 	w->judged = 0;
@@ -358,19 +385,23 @@ void sim_judge(struct sim_world *w, bool settle)
 		size_t bytes = (size_t)img->model->nr_blocks * ORACLE_BLOCK;
 		struct cache_image_info info;
 
-		data[i] = malloc(bytes);
-		if (!data[i])
+		data[i] = calloc(1, bytes);
+		has_failed[i] = calloc(img->model->nr_blocks, sizeof(bool));
+		if (!data[i] || !has_failed[i])
 			abort();
-		read_image(w, img, data[i]);
+		read_image(w, img, data[i], has_failed[i]);
 		cache_image_info(w->cache, img->cached, &info);
 		rec[i] = (struct oracle_recovered){ .img = img->model,
 						    .data = data[i],
+						    .has_failed = has_failed[i],
 						    .size = info.size };
 		w->judged = checksum64(data[i], bytes, w->judged + info.size);
 	}
 	is_good = oracle_check_recovered(w->oracle, rec, w->conf.nr_images, w->loss, settle);
-	for (uint32_t i = 0; i < w->conf.nr_images; i++)
+	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
 		free(data[i]);
+		free(has_failed[i]);
+	}
 	sim_check(w, is_good);
 	if (settle)
 		w->loss = ORACLE_LOSS_NONE;

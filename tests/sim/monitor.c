@@ -215,6 +215,8 @@ static bool is_known(const struct oracle_image *model, uint64_t block, uint32_t 
 	bool known[ORACLE_BLOCK] = { false };
 	uint8_t version[ORACLE_BLOCK];
 
+	if (b->lost)
+		return true; /* what is beside the lost sectors is not known any more */
 	for (uint32_t i = 0; i <= b->nr; i++) {
 		oracle_content(model, block, lo, hi, i ? b->piece[i - 1]->version : 0, version);
 		for (uint32_t k = 0; k < hi - lo; k++)

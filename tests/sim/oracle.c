@@ -210,6 +210,62 @@ void oracle_edit(struct oracle_image *img, uint64_t off, uint64_t len, uint8_t *
 	e->is_base = true;
 }
 
+/* ---- lost blocks ---- */
+
+void oracle_lose(struct oracle_image *img, uint64_t block)
+{
+	struct oracle_block *b = &img->block[block];
+
+	img->nr_lost += !b->lost;
+	b->lost = oracle_now(img->oracle);
+	b->is_unknown = false;
+}
+
+void oracle_found(struct oracle_image *img, uint64_t block)
+{
+	img->nr_lost -= img->block[block].lost != 0;
+	img->block[block].lost = 0;
+	img->block[block].is_unknown = false;
+}
+
+bool oracle_is_touched(const struct oracle_block *b)
+{
+	for (uint32_t i = 0; i < b->nr; i++)
+		if (b->piece[i]->event->start > b->lost)
+			return true;
+	return b->is_unknown;
+}
+
+bool oracle_is_partly_known(const struct oracle_block *b)
+{
+	for (uint32_t i = 0; i < b->nr; i++)
+		if (b->piece[i]->event->start > b->lost &&
+		    (b->piece[i]->lo != 0 || b->piece[i]->hi != ORACLE_BLOCK))
+			return true;
+	return b->is_unknown;
+}
+
+bool oracle_is_rewritten(const struct oracle_block *b, uint64_t block, uint64_t certain)
+{
+	for (uint32_t i = 0; i < b->nr; i++) {
+		const struct oracle_piece *p = b->piece[i];
+
+		if (p->event->start > b->lost && p->lo == 0 && p->hi == ORACLE_BLOCK &&
+		    (certain == ORACLE_NEVER || oracle_certain_since(block, p, 0) < certain))
+			return true;
+	}
+	return false;
+}
+
+bool oracle_may_fail(const struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
+		     uint64_t since)
+{
+	for (uint64_t b = block; b < block + nr_blocks; b++)
+		if (img->block[b].lost && !oracle_is_rewritten(&img->block[b], b, since))
+			return true;
+	return false;
+}
+
 void oracle_crash(struct oracle *o)
 {
 	struct oracle_image *i;

@@ -15,6 +15,10 @@
  * block mixes versions. (Operations that zero bytes take effect sector by sector while they run,
  * but after a crash they are there as a whole or not at all.)
  *
+ * A block may get *lost*: rot has destroyed what was in it. From then on reads of it may fail, and
+ * must, until something has been put there; and they must not when all of it was written again
+ * before they began, or has survived. Where only a part of it was, the rest may show anything.
+ *
  * Content: byte = pattern(image, offset) shifted by the version of the block, never 0, so that each
  * byte alone tells its version (of 255 neighbours), and no two places look alike.
  */
@@ -66,6 +70,8 @@ struct oracle_block {
 	struct oracle_piece **piece; /* in order of start */
 	uint32_t nr, room;
 	uint32_t version;
+	uint64_t lost;	 /* when; 0: it is not */
+	bool is_unknown; /* a part of it was written since, and that was the last judgement */
 };
 
 struct oracle_image {
@@ -77,6 +83,7 @@ struct oracle_image {
 	struct oracle_block *block;
 	struct list events;
 	struct list node;
+	uint32_t nr_lost;
 };
 
 struct oracle {
@@ -114,6 +121,11 @@ void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_by
 void oracle_synced(struct oracle *o, struct oracle_image *img, uint64_t since);
 /* Somebody wrote the plain file, past the cache; nothing else was going on. */
 void oracle_edit(struct oracle_image *img, uint64_t off, uint64_t len, uint8_t *data);
+/* The block's only copy is destroyed; nothing is under way. */
+void oracle_lose(struct oracle_image *img, uint64_t block);
+/* May a read of these blocks that began at `since` fail? */
+bool oracle_may_fail(const struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
+		     uint64_t since);
 /* All that runs has been cut off. */
 void oracle_crash(struct oracle *o);
 
@@ -130,6 +142,7 @@ bool oracle_check_size(struct oracle_image *img, uint64_t size, uint64_t since) 
 struct oracle_recovered {
 	struct oracle_image *img;
 	const uint8_t *data; /* all its blocks */
+	const bool *has_failed; /* each of them: it cannot be read; NULL: none */
 	uint64_t size;
 };
 
@@ -146,6 +159,13 @@ bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec
 			    enum oracle_loss loss, bool settle) must_check;
 
 /* ---- shared by the oracle's files ---- */
+
+/* Was anything put into the lost block since; the whole of it? certain: before that moment. */
+bool oracle_is_touched(const struct oracle_block *b);
+/* Only a part of it: it may be readable, with anything in the rest. */
+bool oracle_is_partly_known(const struct oracle_block *b);
+bool oracle_is_rewritten(const struct oracle_block *b, uint64_t block, uint64_t certain);
+void oracle_found(struct oracle_image *img, uint64_t block);
 
 /* Is a before b in every history, as seen in a sector of their block? */
 bool oracle_is_before(const struct oracle_piece *a, const struct oracle_piece *b, uint32_t sector);

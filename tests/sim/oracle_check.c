@@ -314,6 +314,14 @@ static void learn_order(const struct shown *sh, const struct judge *j)
 	}
 }
 
+static bool complain_lost(struct oracle_image *img, uint64_t block, const char *what)
+{
+	snprintf(img->oracle->text, sizeof(img->oracle->text),
+		 "image %u block %" PRIu64 ", lost at %" PRIu64 ": %s", img->index, block,
+		 img->block[block].lost, what);
+	return false;
+}
+
 static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
 			 const uint8_t *data, uint64_t since, bool is_read)
 {
@@ -322,6 +330,14 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 
 	oracle_now(img->oracle);
 	for (uint32_t i = 0; i < nr_blocks; i++) {
+		const struct oracle_block *b = &img->block[block + i];
+
+		if (b->lost && !oracle_is_touched(b))
+			return complain_lost(img, block + i, "shows something");
+		if (b->lost &&
+		    !oracle_is_rewritten(b, block + i,
+					 oracle_is_partly_known(b) ? since : ORACLE_NEVER))
+			continue;
 		if (!match_block(img, block + i, data + (size_t)i * ORACLE_BLOCK, &sh) ||
 		    !judge_block(&sh, &j))
 			return false;
@@ -356,6 +372,58 @@ static bool is_trivial(const struct oracle_block *b)
 	return b->nr == 1 && b->piece[0]->event->is_base;
 }
 
+static bool has_failed(const struct oracle_recovered *rec, uint64_t block)
+{
+	return rec->has_failed && rec->has_failed[block];
+}
+
+/* Something that covers the whole lost block and must have survived. */
+static bool must_be_found(const struct recovery *r, const struct oracle_block *b, uint64_t block)
+{
+	for (uint32_t i = 0; i < b->nr; i++) {
+		const struct oracle_piece *p = b->piece[i];
+
+		if (p->event->start > b->lost && p->lo == 0 && p->hi == ORACLE_BLOCK &&
+		    oracle_certain_since(block, p, 0) != ORACLE_NEVER &&
+		    (r->judge.before == ORACLE_NEVER || p->event->is_durable))
+			return true;
+	}
+	return false;
+}
+
+/* A lost block: is there anything to compare it with? False with a text: it is wrong already. */
+static bool is_judged(const struct recovery *r, const struct oracle_recovered *rec, uint64_t block)
+{
+	const struct oracle_block *b = &rec->img->block[block];
+
+	if (has_failed(rec, block)) {
+		if (must_be_found(r, b, block))
+			return complain_lost(rec->img, block, "cannot be read, and was rewritten");
+		return false;
+	}
+	if (!oracle_is_touched(b))
+		return complain_lost(rec->img, block, "shows something after recovery");
+	return oracle_is_partly_known(b) ? must_be_found(r, b, block) :
+					   oracle_is_rewritten(b, block, ORACLE_NEVER);
+}
+
+/* What a lost block is from now on. */
+static void settle_lost(const struct recovery *r, const struct oracle_recovered *rec)
+{
+	for (uint64_t i = 0; i < rec->img->nr_blocks; i++) {
+		struct oracle_block *b = &rec->img->block[i];
+
+		if (!b->lost)
+			continue;
+		if (!has_failed(rec, i) && is_judged(r, rec, i)) {
+			oracle_found(rec->img, i);
+			continue;
+		}
+		oracle_settle_block(rec->img, i, NULL, 0);
+		b->is_unknown = !has_failed(rec, i);
+	}
+}
+
 static bool match_image(struct recovery *r, const struct oracle_recovered *rec)
 {
 	for (uint64_t b = 0; b < rec->img->nr_blocks; b++) {
@@ -365,6 +433,13 @@ static bool match_image(struct recovery *r, const struct oracle_recovered *rec)
 			if (!r->shown)
 				abort();
 		}
+		if (rec->img->block[b].lost && !is_judged(r, rec, b)) {
+			if (r->o->text[0])
+				return false;
+			continue;
+		}
+		if (!rec->img->block[b].lost && has_failed(rec, b))
+			return complain_lost(rec->img, b, "cannot be read, and was never lost");
 		if (!match_block(rec->img, b, rec->data + b * ORACLE_BLOCK, &r->shown[r->nr]))
 			return false;
 		r->nr += !is_trivial(&rec->img->block[b]);
@@ -473,11 +548,14 @@ bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec
 	struct recovery r = { .o = o };
 	bool is_good = true;
 
+	o->text[0] = '\0';
 	begin_recovery(&r, loss);
 	for (uint32_t i = 0; is_good && i < nr; i++)
 		is_good = match_image(&r, &rec[i]);
 	is_good = is_good && judge_all(&r) && check_sizes(&r, rec, nr);
 	if (is_good && settle) {
+		for (uint32_t i = 0; i < nr; i++)
+			settle_lost(&r, &rec[i]);
 		for (uint32_t i = 0; i < r.nr; i++)
 			settle_block(&r.shown[i]);
 		for (uint32_t i = 0; i < nr; i++)

@@ -56,7 +56,7 @@ static void mood_requests(struct plan *p, const struct sim_conf *conf, struct rn
 	static const uint32_t usual[NR_PLAN_KINDS] = {
 		[PLAN_WRITE] = 60, [PLAN_READ] = 15, [PLAN_SYNC] = 6,	  [PLAN_TRUNCATE] = 4,
 		[PLAN_PUNCH] = 4,  [PLAN_CLEAN] = 1, [PLAN_RENAME] = 1,	  [PLAN_UNLINK] = 1,
-		[PLAN_KNOB] = 3,   [PLAN_EDIT] = 1,  [PLAN_CONFLICT] = 1,
+		[PLAN_KNOB] = 3,   [PLAN_EDIT] = 1,  [PLAN_CONFLICT] = 1, [PLAN_REFUSE] = 1,
 	};
 
 	for (int k = 0; k < NR_PLAN_KINDS; k++) {
@@ -66,6 +66,11 @@ static void mood_requests(struct plan *p, const struct sim_conf *conf, struct rn
 		p->kind[k] = usual[k] * factor[rng_below(rng, 4)];
 	}
 	p->kind[PLAN_WRITE] += 20;
+	p->is_deciding = rng_chance(rng, 1, 4);
+	if (p->is_deciding) {
+		p->kind[PLAN_CONFLICT] = 25;
+		p->kind[PLAN_CLEAN] += 10;
+	}
 	p->max_requests = (uint32_t)rng_range(rng, 1, 12);
 	p->max_blocks = rng_chance(rng, 1, 3) ? conf->image_blocks : (uint32_t)rng_range(rng, 1, 6);
 	p->sync_percent = rng_chance(rng, 1, 3) ? (uint32_t)rng_below(rng, 60) : 0;
@@ -95,4 +100,5 @@ void plan_mood(struct plan *p, const struct sim_conf *conf, struct rng *rng)
 	mood_actions(p, rng);
 	p->death_percent = (uint32_t)rng_below(rng, 101);
 	p->shutdown_percent = rng_chance(rng, 1, 3) ? 20 : 0;
+	p->rot_percent = rng_chance(rng, 1, 4) ? 60 : 0;
 }

@@ -21,6 +21,7 @@ enum plan_kind {
 	PLAN_KNOB,
 	PLAN_EDIT,
 	PLAN_CONFLICT,
+	PLAN_REFUSE,
 	NR_PLAN_KINDS
 };
 
@@ -35,8 +36,10 @@ struct plan {
 		sector_percent; /* of writes: any bytes, any sectors; the rest whole blocks */
 	uint32_t hot_blocks;	/* of each image, that most writes go to */
 	uint32_t death_percent, shutdown_percent; /* of the ends of cycles */
+	uint32_t rot_percent;			  /* of mounts: a block goes bad */
 	uint64_t tick_ns;			  /* longest step of time */
 	bool can_fault;				  /* the cache device fails once */
+	bool is_deciding; /* images get into conflict, and it is decided for the cache (G4) */
 };
 
 /* Geometry and sizes from a seed. */

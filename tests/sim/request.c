@@ -361,7 +361,9 @@ void sim_advance(struct sim_world *w, struct sim_request *r)
 
 static bool is_excused(const struct sim_world *w, const struct sim_request *r)
 {
-	return w->is_faulty || w->is_ending || (r->img && r->img->may_fail);
+	/* What needs a lost block may fail; reads are looked at more closely. */
+	return w->is_faulty || w->is_ending ||
+	       (r->img && (r->img->may_fail || (r->kind != SIM_READ && r->img->model->nr_lost)));
 }
 
 static void end_write(struct sim_world *w, struct sim_request *r)
@@ -377,6 +379,11 @@ static void end_write(struct sim_world *w, struct sim_request *r)
 static void end_read(struct sim_world *w, struct sim_request *r)
 {
 	if (r->result != (int)r->len) {
+		if (r->result == -EIO &&
+		    oracle_may_fail(r->img->model, r->u.read.off / ORACLE_BLOCK,
+				    (uint32_t)(r->len / ORACLE_BLOCK),
+				    r->is_probe ? 0 : r->since))
+			return;
 		if (!is_excused(w, r) || r->result >= 0)
 			sim_fail(w, "read request %" PRIu64 " ended with %d", r->id, r->result);
 		return;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lcfs/cache/core.h"
 #include "tests/sim/scenario.h"
 
 static uint8_t *copy_pool(const struct sim_world *w)
@@ -86,6 +87,28 @@ START_TEST(test_c2_death_loses_nothing_that_was_answered)
 	struct sim_world *w = scenario_begin(NULL);
 
 	fill_pool(w);
+	sim_daemon_death(w, false);
+	scenario_release(w, ACTION_LOG_WRITE);
+	scenario_release(w, ACTION_FLUSH);
+	scenario_mount(w);
+	ck_assert_uint_gt(w->report.drained_records, 0);
+	scenario_end(w);
+}
+END_TEST
+
+/* C2. Death between the stores that hand out entries of the open record: their keys and flags are
+ * there, the count does not have them yet. */
+START_TEST(test_c2_death_while_entries_are_handed_out)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct record *open;
+
+	fill_pool(w);
+	open = w->cache->log.open;
+	ck_assert_ptr_nonnull(open);
+	for (uint32_t i = open->nr_entries; i < open->nr_entries + 3u; i++)
+		open->h->key[i] = open->h->key[0];
+	open->h->entry_flags[open->nr_entries] = ENTRY_OP;
 	sim_daemon_death(w, false);
 	scenario_release(w, ACTION_LOG_WRITE);
 	scenario_release(w, ACTION_FLUSH);
@@ -199,6 +222,7 @@ END_TEST
 SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
 	       test_c1_pool_of_another_mount_is_not_replayed,
 	       test_c2_death_loses_nothing_that_was_answered,
+	       test_c2_death_while_entries_are_handed_out,
 	       test_c2_recovery_can_be_killed_at_every_point,
 	       test_c2_power_can_fail_at_every_point_of_recovery, test_c2_death_after_death,
 	       test_c3_lost_pool_is_refused, test_c3_pool_is_not_needed_after_shutdown,

@@ -152,8 +152,8 @@ static void edit_file(struct sim_world *w, struct sim_image *img)
 /* The admin decides for the cache (G4), if that can be now; a request waits for it. */
 static bool accept_file(struct sim_world *w, struct sim_image *img)
 {
-	const struct simstamp *st = &img->file->view.stamp;
-	struct op_stamp stamp = { .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
+	const struct simstamp *st = &img->file->stable.stamp;
+	struct op_stamp stamp;
 	struct cache_image_info info;
 	struct sim_request *r;
 	enum cache_step step;
@@ -162,6 +162,9 @@ static bool accept_file(struct sim_world *w, struct sim_image *img)
 	cache_image_info(w->cache, img->cached, &info);
 	if (info.state != IMAGE_CONFLICT && info.state != IMAGE_MISSING)
 		return false;
+	/* after a power cut it must not look older than what is recorded now */
+	simfile_sync_done(img->file, simfile_sync_issue(img->file));
+	stamp = (struct op_stamp){ .size = st->size, .mtime_ns = st->mtime, .ctime_ns = st->ctime };
 	r = sim_start_sync(w, img);
 	outbox_init(&ob);
 	step = cache_image_accept(w->cache, img->cached, &info.identity, &stamp, &r->u.sync, w->now,
@@ -177,12 +180,9 @@ static bool accept_file(struct sim_world *w, struct sim_image *img)
 	return step != CACHE_AGAIN;
 }
 
-static void lift(struct sim_world *w, struct sim_image *img)
+/* The file is as it was, for whoever looks. */
+static void end_conflict(struct sim_world *w, struct sim_image *img)
 {
-	struct outbox ob;
-
-	if (!img->is_conflict && !img->is_missing)
-		return;
 	TRACE(w, "lift conflict of image %", img->index);
 	img->is_conflict = img->is_missing = false;
 	/* What was looked at before is looked at again. */
@@ -190,6 +190,16 @@ static void lift(struct sim_world *w, struct sim_image *img)
 		if (w->action[i]->action->type == ACTION_BACK_CHECK &&
 		    cache_image_owner(w->action[i]->action->image) == img)
 			w->action[i]->is_carried = false;
+}
+
+static void lift(struct sim_world *w, struct sim_image *img)
+{
+	struct outbox ob;
+
+	img->is_refusing = false;
+	if (!img->is_conflict && !img->is_missing)
+		return;
+	end_conflict(w, img);
 	if (rng_chance(&w->rng, 1, 2) && accept_file(w, img))
 		return;
 	outbox_init(&ob);
@@ -197,11 +207,23 @@ static void lift(struct sim_world *w, struct sim_image *img)
 	sim_take(w, &ob);
 }
 
+/* For the cache, once the core knows of the conflict; told to come again, the admin does. */
+static void decide(struct sim_world *w, struct sim_image *img)
+{
+	if (rng_chance(&w->rng, 1, 32))
+		lift(w, img);
+	else if (accept_file(w, img))
+		end_conflict(w, img);
+}
+
 /* What waits for the log waits for an image in conflict too: it is lifted sooner or later. */
-static void toggle_conflict(struct sim_world *w, struct sim_image *img)
+static void toggle_conflict(struct sim_world *w, const struct plan *p, struct sim_image *img)
 {
 	if (img->is_conflict || img->is_missing) {
-		lift(w, img);
+		if (p->is_deciding)
+			decide(w, img);
+		else
+			lift(w, img);
 		return;
 	}
 	if (rng_chance(&w->rng, 1, 2))
@@ -216,7 +238,7 @@ static void turn_knob(struct sim_world *w)
 {
 	struct outbox ob;
 
-	switch (rng_below(&w->rng, 9)) {
+	switch (rng_below(&w->rng, 11)) {
 	case 0:
 		sim_knob(w, KNOB_ALLOW_MIGRATE, rng_below(&w->rng, 2));
 		break;
@@ -237,6 +259,12 @@ static void turn_knob(struct sim_world *w)
 		break;
 	case 6:
 		sim_knob(w, KNOB_NR_MAX_BATCHED_MIGRATION, rng_range(&w->rng, 1, 20));
+		break;
+	case 8:
+		sim_knob(w, KNOB_SCRUB, rng_below(&w->rng, 4) != 0);
+		break;
+	case 9:
+		sim_knob(w, KNOB_SCRUB_RATE, rng_below(&w->rng, 3));
 		break;
 	case 7:
 		sim_knob(w, KNOB_COMMIT_SUPER_BLOCK_INTERVAL, rng_below(&w->rng, 3));
@@ -263,13 +291,18 @@ static enum plan_kind pick_kind(struct sim_world *w, const struct plan *p)
 	return PLAN_WRITE;
 }
 
+static bool wants_decision(struct sim_world *w, const struct plan *p, const struct sim_image *img)
+{
+	return p->is_deciding && (img->is_conflict || img->is_missing) && rng_chance(&w->rng, 1, 2);
+}
+
 static void turn_start(struct sim_world *w, const struct plan *p)
 {
 	struct sim_image *img = pick_image(w);
 
 	if (w->nr_requests >= p->max_requests || !img)
 		return;
-	switch (pick_kind(w, p)) {
+	switch (wants_decision(w, p, img) ? PLAN_CONFLICT : pick_kind(w, p)) {
 	case PLAN_WRITE:
 		start_write(w, p, img);
 		break;
@@ -301,7 +334,12 @@ static void turn_start(struct sim_world *w, const struct plan *p)
 		edit_file(w, img);
 		break;
 	case PLAN_CONFLICT:
-		toggle_conflict(w, img);
+		toggle_conflict(w, p, img);
+		break;
+	case PLAN_REFUSE:
+		img->is_refusing = !img->is_refusing;
+		img->may_fail = true;
+		TRACE(w, "image %: refusing %", img->index, img->is_refusing);
 		break;
 	case NR_PLAN_KINDS:
 		break;
@@ -441,14 +479,26 @@ static void recover(struct sim_world *w, const struct plan *p)
 		crash(w, p);
 	}
 	sim_mount(w);
+	if (rng_below(&w->rng, 100) < p->rot_percent)
+		sim_rot(w);
+}
+
+/* What was lost is written again. */
+static void make_good(struct sim_world *w, struct sim_image *img)
+{
+	for (uint32_t b = 0; b < img->model->nr_blocks; b++)
+		if (img->model->block[b].lost)
+			sim_do_write(w, img, (uint64_t)b * ORACLE_BLOCK, ORACLE_BLOCK);
 }
 
 /* Everything in the plain files, and nothing left to do after that. */
 static void end_life(struct sim_world *w)
 {
 	calm_down(w);
-	for (uint32_t i = 0; i < w->conf.nr_images; i++)
+	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
+		make_good(w, &w->image[i]);
 		sim_do_clean(w, &w->image[i]);
+	}
 	sim_shutdown(w);
 	simdev_power_cut(w->dev, CUT_DROP_ALL, 0);
 	simstore_power_cut(w->store, CUT_DROP_ALL, 0);

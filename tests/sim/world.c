@@ -93,6 +93,7 @@ void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size)
 	oracle_image_initial(img->model, content, size);
 	if (size)
 		simfile_edit(img->file, content, size, 0);
+	img->is_refusing = false;
 	img->is_conflict = img->is_missing = img->may_fail = img->is_busy = img->is_edited = false;
 	img->had_conflict = false;
 	TRACE(w, "image % is file % of size %", img->index, img->file->ino, size);

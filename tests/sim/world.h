@@ -51,6 +51,7 @@ struct sim_image {
 	uint32_t nr_requests;	      /* under way */
 	bool is_busy;		      /* an unlink or rename is under way: no other requests */
 	bool is_conflict, is_missing; /* what ACTION_BACK_CHECK shall find */
+	bool is_refusing;	      /* its backing file takes nothing: ENOSPC */
 	bool may_fail;		      /* errors are excused */
 	bool had_conflict;	      /* its state may be found in the log again */
 	bool is_edited;		      /* by somebody else, while it was clean */
@@ -265,6 +266,10 @@ void sim_attach(struct sim_world *w);
 void sim_judge(struct sim_world *w, bool settle);
 /* sim_open(), attach, judge. */
 void sim_mount(struct sim_world *w);
+/* Destroys some dirty block on the device, if there is any. What is under way ends before. */
+void sim_rot(struct sim_world *w);
+/* This one, which must be dirty and on the device: where it is. */
+uint64_t sim_rot_block(struct sim_world *w, struct sim_image *img, uint64_t block);
 /* As sim_mount(), after a death or cut at each single operation of recovery. Returns how many there
  * are. */
 uint32_t sim_mount_everywhere(struct sim_world *w, enum sim_crash kind, bool must_be_equal);
