@@ -12,7 +12,7 @@ refused 1 'is in no mount of lcfs' "$LCCTL" status "$tmp"
 refused 1 'No such file' "$LCCTL" status "$tmp/nothing"
 refused 1 'no lcfs is mounted here' "$LCCTL" list nothing
 
-standard_mount
+standard_mount allow_migrate=0
 mkdir -p "$mnt/sub dir"
 echo one >"$mnt/one.img"
 echo two >"$mnt/sub dir/two.img"

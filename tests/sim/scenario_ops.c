@@ -379,8 +379,8 @@ START_TEST(test_e7_intent_without_unlink)
 END_TEST
 
 /*
- * E6. A file is removed while migration looks at it. Nothing more of it is logged: behind the unbind
- * a record with its id would be of an image that nobody knows, once the tail has passed the unbind.
+ * E6. A file is removed while migration looks at it. Nothing more of it is logged: behind the
+ * unbind a record with its id would be of an image that nobody knows, once the tail has passed it.
  */
 START_TEST(test_e6_what_is_unbound_is_not_touched)
 {
