@@ -331,6 +331,12 @@ static void make_certain(struct state *s, const char *dir, const char *base, con
 
 /* ------------------------------------------------------------------ the program */
 
+static void let_go(struct state *s)
+{
+	free(s->open);
+	traceread_close(&s->trace);
+}
+
 static int make_cut(char **argv)
 {
 	struct state s = { 0 };
@@ -342,6 +348,7 @@ static int make_cut(char **argv)
 	collect_open(&s);
 	(void)apply_open(&s, CUT_DROP_ALL);
 	write_marks(&s, argv[3]);
+	let_go(&s);
 	return 0;
 }
 
@@ -379,5 +386,6 @@ int main(int argc, char **argv)
 	write_marks(&s, argv[5]);
 	printf("cut at %" PRIu64 " (%s), %zu requests open: %s, pieces of %u\n", s.cut, where,
 	       s.nr_open, how, s.piece * SECTOR);
+	let_go(&s);
 	return 0;
 }
