@@ -83,14 +83,15 @@ autoreconf_makes=(Makefile.in aclocal.m4 autom4te.cache/ build-aux/ config.h.in 
 	configure configure~ m4/libtool.m4 m4/ltoptions.m4 m4/ltsugar.m4 m4/ltversion.m4
 	m4/lt~obsolete.m4)
 
-# With gcc, warnings are errors. A build inside the tree leaves nothing that git would show, and
-# make distclean nothing at all.
+# With gcc, warnings are errors. A build inside the tree leaves nothing that git would show,
+# and make distclean nothing at all.
 phase_tree() {
 	local src=$work/tree/src log=$work/tree/log found
 	test_in tree --prepare >/dev/null || return 1
 	cd "$src" || return 1
 	make_repository "$src" || return 1
-	if ! { ./configure --enable-werror && make -j "$(nproc)" check TESTS=; } </dev/null >"$log" 2>&1; then
+	if ! { ./configure --enable-werror && make -j "$(nproc)" check TESTS=; } \
+		</dev/null >"$log" 2>&1; then
 		tail -n 60 "$log"
 		return 1
 	fi

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/nsec.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 #include "tests/check_child.h"
@@ -45,6 +46,50 @@ static void expect(struct bed *b, const char *path, char fill)
 	bed_drain(b, img);
 	bed_close(img);
 }
+
+/* ---- rename ---- */
+
+static void hold_rename(struct image *img, unsigned int n)
+{
+	LOCK_SCOPE(&img->lock);
+	img->renames = n;
+}
+
+static int take_it(struct image *img, void *arg)
+{
+	*(struct image **)arg = img;
+	return 0;
+}
+
+/*
+ * The core has the new name before the file does. Migration of an image that nobody has open finds
+ * another file by it then, or none, and takes that for nothing.
+ */
+START_TEST(an_image_whose_name_is_ahead_is_not_opened_by_it)
+{
+	struct bed *b = bed_new();
+	struct image *img = NULL;
+	uint64_t end;
+
+	bed_must_mount(b);
+	make_dirty(b, "a", 'a');
+	bed_unmount(b);
+	bed_must_mount(b);
+	must(imagedir_for_each(b->dir, take_it, &img) == 0 && img); /* without opening it */
+	hold_rename(img, 1);
+	cache_rename(image_host(img)->cache, "a", "b", false);
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	end = clock_mono_ns() + 300 * NSEC_PER_MSEC;
+	while (clock_mono_ns() < end)
+		ck_assert_int_eq((int)bed_state(img), (int)IMAGE_DIRTY);
+	cache_rename(image_host(img)->cache, "b", "a", false);
+	hold_rename(img, 0);
+	bed_wait_clean(b);
+	ck_assert_str_eq(b->said, "");
+	ck_assert(bed_plain_is(b, "a", 'a', BYTES));
+	bed_free(b);
+}
+END_TEST
 
 /* ---- unlink ---- */
 
@@ -404,7 +449,8 @@ static Suite *make_suite(void)
 		   after_a_death_an_unlinked_image_that_was_open_is_not_missing,
 		   an_intent_without_its_unlink_drops_nothing, a_new_file_under_the_old_name_is_new,
 		   a_failed_unlink_changes_nothing);
-	CHECK_CASE(s, "rename", renamed_images_are_found_after_a_death,
+	CHECK_CASE(s, "rename", an_image_whose_name_is_ahead_is_not_opened_by_it,
+		   renamed_images_are_found_after_a_death,
 		   renamed_images_keep_their_data_and_path, a_rename_over_a_dirty_image_replaces_it,
 		   exchanged_images_are_exchanged_after_a_death, a_failed_rename_changes_nothing);
 	CHECK_CASE(s, "link", an_image_lives_on_under_its_other_name,

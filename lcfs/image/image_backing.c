@@ -115,6 +115,8 @@ static int open_fds(struct image *img)
 
 	if (atomic_load(&img->fd[GUARD_BUFFERED]) >= 0)
 		return image_fds_open(img, true, false);
+	if (img->renames)
+		return -EAGAIN;
 	if (pthread_rwlock_tryrdlock(&d->names))
 		return -EAGAIN;
 	r = image_fds_open(img, true, false);

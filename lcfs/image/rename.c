@@ -154,7 +154,23 @@ static void tell_others(const struct rename *r)
 			cache_rename(r->hosts[i]->cache, r->path, r->newpath, r->is_exchange);
 }
 
-static int rename_logged(struct rename *r)
+static void count_rename(struct image *img, int n)
+{
+	LOCK_SCOPE(&img->lock);
+	img->renames += (unsigned int)n;
+}
+
+/* Between log and system call the core has names that lead to another file, or to none: whoever
+ * would open an image by its name then would take it for replaced or missing. */
+static void names_ahead(struct rename *r, int n)
+{
+	if (r->img)
+		count_rename(r->img, n);
+	if (r->newimg && r->is_exchange)
+		count_rename(r->newimg, n);
+}
+
+static int log_and_rename(struct rename *r)
 {
 	int result = log_all(r);
 
@@ -165,6 +181,16 @@ static int rename_logged(struct rename *r)
 		tell_others(r);
 	else
 		take_back(r);
+	return result;
+}
+
+static int rename_logged(struct rename *r)
+{
+	int result;
+
+	names_ahead(r, 1);
+	result = log_and_rename(r);
+	names_ahead(r, -1);
 	return result;
 }
 
