@@ -148,6 +148,17 @@ static void pick_range(struct worker *w, uint32_t align, uint32_t *off, uint32_t
 	*len = min_t(uint32_t, align_up(*len + 1u, align), SIZE_MAX_ - *off);
 }
 
+/* From w->buf. A write that is short has met what the next will say. */
+static int write_whole(struct worker *w, int fd, uint32_t off, uint32_t len, int flags)
+{
+	struct iovec iov = { w->buf, len };
+	ssize_t n = pwritev2(fd, &iov, 1, off, flags);
+
+	if (n >= 0 && n < (ssize_t)len)
+		n = pwrite(fd, w->buf + (size_t)n, len - (size_t)n, off + n);
+	return n < 0 ? -1 : 0;
+}
+
 static enum outcome do_write(struct worker *w, int slot)
 {
 	static const uint32_t aligns[] = { 1, 1, 512, 4096 };
@@ -155,23 +166,16 @@ static enum outcome do_write(struct worker *w, int slot)
 	bool is_direct = below(&w->random, 3) == 0;
 	uint32_t off, len, align = aligns[below(&w->random, 4)];
 	int fd = open_slot(w, slot, is_direct);
-	struct iovec iov;
-	ssize_t n;
 
 	if (fd < 0)
 		return failed(w, slot, "open");
 	pick_range(w, is_direct ? 512 : align, &off, &len);
 	model_fill(s, &w->random, off, len);
 	memcpy(w->buf, s->data + off, len);
-	iov = (struct iovec){ w->buf, len };
 	model_under_way(w->m, 1, true);
 	note(w, slot, is_direct ? "direct write" : "write", off, len);
-	n = pwritev2(fd, &iov, 1, off, below(&w->random, 8) ? 0 : RWF_DSYNC);
-	if (n < 0)
+	if (write_whole(w, fd, off, len, below(&w->random, 8) ? 0 : RWF_DSYNC) < 0)
 		return failed(w, slot, is_direct ? "direct write" : "write");
-	/* What is short has met what the next request will say. */
-	if (n < (ssize_t)len && pwrite(fd, w->buf + (size_t)n, len - (size_t)n, off + n) < 0)
-		return failed(w, slot, "rest of a write");
 	return acknowledged(w);
 }
 
@@ -317,7 +321,7 @@ static enum outcome do_unlink(struct worker *w, int slot)
 	out = acknowledged(w);
 	/* It goes on without a name. */
 	memset(w->buf, 'u', 5000);
-	if (orphan >= 0 && pwrite(orphan, w->buf, 5000, 3000) != 5000)
+	if (orphan >= 0 && write_whole(w, orphan, 3000, 5000, 0) < 0)
 		out = failed(w, slot, "write of an unlinked file");
 	close_slot(w, slot);
 	return out;

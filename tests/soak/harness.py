@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 from stand import Failure, Stand
 
@@ -85,8 +86,10 @@ def run(name, args, make):
             job.run()
             print('%s: %s' % (name, job.summary(0)), flush=True)
             return 0
-        except Failure as e:
+        except Exception as e:  # pylint: disable=broad-except
             keep = True
+            if not isinstance(e, Failure):  # one that a dead mount, for instance, causes
+                traceback.print_exc()
             stand.trace('FAILURE: %s' % e)
             print('%s: error: %s' % (name, e))
             stand.diagnose()
