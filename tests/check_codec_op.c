@@ -394,6 +394,7 @@ START_TEST(an_operation_has_the_parts_that_its_type_needs)
 		[OP_INVALIDATE] = images,
 		[OP_DROP] = images,
 		[OP_CHECKPOINT] = paths,
+		[OP_NAMED] = images,
 	};
 
 	for (uint32_t type = 1; type <= OP_TYPE_LAST; type++) {
@@ -437,6 +438,9 @@ START_TEST(arguments_out_of_range_are_refused)
 {
 	GIVES(FORMAT_BAD_OP, OP_UNBIND, image, le32_make(IMAGE_ID_MAX + 1));
 	GIVES(FORMAT_BAD_OP, OP_RENAME, image, le32_make(UINT32_MAX));
+	GIVES(FORMAT_BAD_OP, OP_BIND, arg0, le64_make(IMAGE_BYTES_MAX + 1));
+	GIVES(FORMAT_BAD_OP, OP_BIND, arg1, le64_make(BIND_NEW + 1));
+	GIVES(FORMAT_OK, OP_BIND, arg1, le64_make(BIND_NEW));
 	GIVES(FORMAT_BAD_OP, OP_SIZE, arg0, le64_make(IMAGE_BYTES_MAX + 1));
 	GIVES(FORMAT_BAD_OP, OP_TRUNCATE, arg0, le64_make(UINT64_MAX));
 	GIVES(FORMAT_BAD_OP, OP_PUNCH, arg1, le64_make(0));

@@ -203,7 +203,7 @@ START_TEST(malformed_entries_are_refused)
 	ENTRY_GIVES(FORMAT_BAD_ENTRY, state, TABLE_STATE_ERROR + 1);
 	ENTRY_GIVES(FORMAT_BAD_ENTRY, mode, TABLE_MODE_WRITEAROUND + 1);
 	ENTRY_GIVES(FORMAT_BAD_ENTRY, error, le32_make(5)); /* not in this state */
-	for (int bit = 4; bit < 8; bit++)
+	for (int bit = 5; bit < 8; bit++)
 		ENTRY_GIVES(FORMAT_UNKNOWN_FLAG, flags, (uint8_t)(1 << bit));
 	ENTRY_GIVES(FORMAT_RESERVED_NOT_ZERO, reserved0, 1);
 	ENTRY_GIVES(FORMAT_RESERVED_NOT_ZERO, reserved1, le32_make(1));

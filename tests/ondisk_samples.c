@@ -156,8 +156,9 @@ void sample_op(struct op *op, uint32_t i)
 		{ .type = OP_INVALIDATE, ARGS(0, IMAGE_BYTES_MAX) },
 		{ .type = OP_DROP, ARGS(IMAGE_BYTES_MAX - 1, 1) },
 		{ .type = OP_CHECKPOINT, PATH("before the upgrade") },
+		{ .type = OP_NAMED, ARGS(0, 0) },
 	};
-	static_assert(array_size(ops) == SAMPLE_OPS, "one of each type");
+	static_assert(array_size(ops) == OP_TYPE_LAST, "one of each type");
 
 	*op = ops[i];
 	if (op->has_stamp)

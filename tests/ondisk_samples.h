@@ -26,8 +26,9 @@ struct sample_record {
 } __attribute__((aligned(4096)));
 void sample_record(struct sample_record *r, uint64_t address);
 
-/* Operation i of SAMPLE_OPS: one of each type, in the order of the types. */
-#define SAMPLE_OPS OP_TYPE_LAST
+/* Operation i: one of each type, in the order of the types. The first SAMPLE_OPS are in the golden
+ * images. */
+#define SAMPLE_OPS OP_CHECKPOINT
 void sample_op(struct op *op, uint32_t i);
 /* Fills the block with as many of them as fit, from the first on; returns their number. */
 uint32_t sample_op_block(void *block);

@@ -169,7 +169,8 @@ static void print_op_types(void)
 	NUMBER(OP_INVALIDATE);
 	NUMBER(OP_DROP);
 	NUMBER(OP_CHECKPOINT);
-	static_assert(OP_TYPE_LAST == OP_CHECKPOINT, "all types are printed");
+	NUMBER(OP_NAMED);
+	static_assert(OP_TYPE_LAST == OP_NAMED, "all types are printed");
 }
 
 static void print_table(void)
@@ -227,8 +228,9 @@ static void print_table_entry(void)
 	FLAG(TABLE_INTENT);
 	FLAG(TABLE_UNBOUND);
 	FLAG(TABLE_LEFT);
-	static_assert(TABLE_FLAGS_KNOWN ==
-			      (TABLE_TOUCHING | TABLE_INTENT | TABLE_UNBOUND | TABLE_LEFT),
+	FLAG(TABLE_NEW);
+	static_assert(TABLE_FLAGS_KNOWN == (TABLE_TOUCHING | TABLE_INTENT | TABLE_UNBOUND |
+					    TABLE_LEFT | TABLE_NEW),
 		      "all flags are printed");
 }
 

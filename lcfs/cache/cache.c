@@ -196,9 +196,14 @@ static void stopped(struct cache *c, struct cache_sync *s, uint64_t now, struct 
 	outbox_add(ob, a);
 }
 
-/* All is durable, so that the tail may pass whatever is clean. */
+/* All is durable, so that the tail may pass whatever is clean. Who unmounts is promised that what
+ * there is lasts: no file is new any more. */
 static void stop_super(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->images, node)
+		img->is_new = false;
 	c->super.want_clean = true;
 	c->super.want_table = true;
 	s->fn = stopped;

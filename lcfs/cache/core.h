@@ -180,6 +180,7 @@ struct cache_image {
 	bool is_touch_wanted;  /* the next image table is to say so: the log has no room */
 	bool is_unbind_wanted; /* likewise that it is unbound */
 	bool has_intent;
+	bool is_new;	   /* naming.h */
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;
 	uint32_t touchers;  /* own changes past the log that are under way */
@@ -191,7 +192,7 @@ struct cache_image {
 	int error;
 	uint32_t align;
 	uint64_t bind_lsn, clean_lsn, applied_lsn;
-	uint64_t unbind_lsn;
+	uint64_t unbind_lsn, new_mark; /* the latter: naming.h */
 	uint64_t size, backing_valid;
 	uint32_t effect_seq;  /* pending effects that were applied */
 	uint64_t logged_size; /* with writes that are reserved and not published yet */
@@ -260,8 +261,7 @@ struct super {
 	uint32_t copy;			 /* that is written first next time */
 	bool with_table, is_wanted, want_table, want_clean;
 	bool is_stuck; /* the last writing did not move the tail: not again before the next tick */
-	bool table_has_pending; /* the table in force names effects that may have been applied since
-				 */
+	bool table_has_pending; /* the table in force names effects that may be applied by now */
 	struct action act;
 	struct cache_sync sync;
 	uint64_t last_ns;
@@ -296,6 +296,8 @@ struct cache {
 	struct list images;
 	struct cache_image **by_id; /* sparse, by_id_size entries */
 	uint32_t by_id_size, nr_images;
+	uint64_t new_marks; /* naming.h */
+	bool was_cut;	    /* another boot, after a mount that did not end */
 	/* bytes of the image table that they may come to need: the bound, the unbound */
 	uint64_t images_room[2];
 	uint8_t *merge_mem;
@@ -437,8 +439,7 @@ void commit_kick(struct cache *c, uint64_t now, struct outbox *ob);
 void commit_now(struct cache *c, uint64_t now, struct outbox *ob);
 void sync_tell(struct cache *c, struct cache_sync *s, int result, uint64_t now, struct outbox *ob);
 
-/* ---------------------------------------------------------------- blocks.c: index and counts
- * together */
+/* ---------------------------------------------------------------- blocks.c: with their counts */
 
 /* The block at cbn becomes the image's newest version of it, if it is; false: a newer one is there.
  * It is dirty, since dirty_at (wall clock) or since the version was that it replaces. */

@@ -112,6 +112,7 @@ static void bind_op(const struct cache_image *img, struct op *op)
 	op->type = OP_BIND;
 	op->image = img->id;
 	op->arg0 = img->size;
+	op->arg1 = img->is_new ? BIND_NEW : 0;
 	op->has_stamp = true;
 	op->stamp = img->stamp;
 	op->has_identity = true;
@@ -301,7 +302,7 @@ const char *image_state_text(enum image_state s)
 static uint8_t entry_flags(const struct cache_image *img)
 {
 	return (uint8_t)((img->is_touching || img->is_touch_wanted ? TABLE_TOUCHING : 0) |
-			 (img->has_intent ? TABLE_INTENT : 0) |
+			 (img->has_intent ? TABLE_INTENT : 0) | (img->is_new ? TABLE_NEW : 0) |
 			 (img->is_unbound || img->is_unbind_wanted ? TABLE_UNBOUND : 0));
 }
 
@@ -376,6 +377,7 @@ int imgtab_load(struct cache *c, const struct table_entry *e)
 	img->identity = e->identity;
 	img->is_touching = e->flags & TABLE_TOUCHING;
 	img->has_intent = e->flags & TABLE_INTENT;
+	img->is_new = e->flags & TABLE_NEW;
 	img->size_pending = img->is_touching || e->size != e->stamp.size;
 	img->unbind_lsn = img->is_unbound ? e->clean_lsn : 0;
 	set_sticky(img, e->state, (int)e->error);
@@ -417,6 +419,7 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->is_bound = img->is_bound && !img->is_unbound;
 	info->is_touching = img->is_touching && !c->failed;
 	info->has_intent = img->has_intent;
+	info->is_new = img->is_new;
 	info->state = imgtab_state(img);
 	info->error = img->error			   ? img->error :
 		      img->lost.is_read_only		   ? EROFS :

@@ -29,6 +29,7 @@ static void move_path(struct cache *c, struct cache_image *img, const char *to, 
 		imgtab_account(c, img);
 	} else {
 		free(p);
+		img->is_new = false; /* which directory has it is not known any more */
 	}
 }
 

@@ -314,6 +314,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 	}
 	img->last_lsn = log_op(c, &op);
 	img->clean_lsn = img->batch_lsn;
+	img->is_new = false;
 	img->is_touching = false;
 	img->size_pending = false;
 }

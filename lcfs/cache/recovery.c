@@ -396,6 +396,8 @@ static void new_epoch(struct recovery *r)
 	struct superblock *sb = &c->sb;
 	bool is_empty = sb->last_migrated_segment_id + 1 >= r->next_segment;
 
+	c->was_cut = !(sb->state & SUPERBLOCK_CLEAN) &&
+		     memcmp(sb->boot_id, c->info.boot_id, FORMAT_UUID_BYTES) != 0;
 	sb->epoch = max(sb->epoch, r->walk.highest_branch >> 16) + 1;
 	memcpy(sb->mount_id, c->info.mount_id, FORMAT_UUID_BYTES);
 	memcpy(sb->boot_id, c->info.boot_id, FORMAT_UUID_BYTES);

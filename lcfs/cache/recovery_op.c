@@ -52,6 +52,7 @@ static int bind_image(struct recovery *r, const struct op *op, uint64_t lsn)
 	img->identity = op->identity;
 	img->stamp = op->stamp;
 	imgtab_set_size(img, op->arg0);
+	img->is_new = op->arg1 & BIND_NEW;
 	img->size_pending = op->arg0 != op->stamp.size;
 	/* images are bound in another order than they got their ids */
 	if (op->image >= r->c->super.next_image_id)
@@ -65,6 +66,7 @@ static void clean_image(struct cache_image *img, const struct op *op)
 	if (op->has_stamp)
 		img->stamp = op->stamp;
 	img->is_touching = false;
+	img->is_new = false;
 	img->size_pending = false;
 	img->backing_valid = UINT64_MAX;
 	img->nr_punches = 0;
@@ -121,6 +123,9 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 		break;
 	case OP_INTENT:
 		img->has_intent = true;
+		break;
+	case OP_NAMED:
+		img->is_new = false;
 		break;
 	case OP_DONE:
 		img->has_intent = op->arg0 != 0;

@@ -23,6 +23,7 @@ void imgtab_accept(struct cache_image *img, const struct op *op)
 	if (op->has_identity)
 		img->identity = op->identity;
 	img->clean_lsn = 0;
+	img->is_new = false;
 	img->is_touching = true;
 	img->size_pending = true;
 	/* What somebody has appended is not to show when the image grows. */

@@ -37,6 +37,7 @@ static void log_stamp(struct cache *c, struct cache_image *img, const struct op_
 	img->last_lsn = log_op(c, &op);
 	img->stamp = *stamp;
 	img->is_touching = false;
+	img->is_new = false;
 	deadline_lower(c, now + NSEC_PER_SEC);
 }
 
@@ -112,6 +113,7 @@ static int log_refresh(struct cache *c, struct cache_image *img, const struct op
 	log_op(c, &size);
 	img->last_lsn = log_op(c, &clean);
 	img->clean_lsn = clean.arg0;
+	img->is_new = false;
 	deadline_lower(c, now + NSEC_PER_SEC);
 	return 0;
 }

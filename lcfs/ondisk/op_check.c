@@ -6,6 +6,7 @@
 enum op_args {
 	ARGS_ANY,
 	ARGS_SIZE,   /* arg0 is a size */
+	ARGS_BIND,   /* arg0 is a size, arg1 is 0 or BIND_NEW */
 	ARGS_RANGE,  /* arg0 and arg1 are offset and length */
 	ARGS_INTENT, /* arg0 is an enum op_intent */
 	ARGS_BOOL,   /* arg0 is 0 or 1 */
@@ -24,7 +25,7 @@ static const struct op_rule {
 	uint8_t args; /* enum op_args */
 } op_rules[] = {
 	[OP_END] = { 0, ARGS_ANY },
-	[OP_BIND] = { NEEDS_IMAGE | NEEDS_STAMP | NEEDS_IDENTITY | NEEDS_PATH, ARGS_SIZE },
+	[OP_BIND] = { NEEDS_IMAGE | NEEDS_STAMP | NEEDS_IDENTITY | NEEDS_PATH, ARGS_BIND },
 	[OP_SIZE] = { NEEDS_IMAGE, ARGS_SIZE },
 	[OP_TRUNCATE] = { NEEDS_IMAGE, ARGS_SIZE },
 	[OP_PUNCH] = { NEEDS_IMAGE, ARGS_RANGE },
@@ -40,6 +41,7 @@ static const struct op_rule {
 	[OP_INVALIDATE] = { NEEDS_IMAGE, ARGS_RANGE },
 	[OP_DROP] = { NEEDS_IMAGE, ARGS_RANGE },
 	[OP_CHECKPOINT] = { NEEDS_PATH, ARGS_ANY },
+	[OP_NAMED] = { NEEDS_IMAGE, ARGS_ANY },
 };
 static_assert(array_size(op_rules) == OP_TYPE_LAST + 1, "each type has a rule");
 
@@ -72,6 +74,8 @@ static bool args_are_valid(enum op_args args, uint64_t arg0, uint64_t arg1)
 		return true;
 	case ARGS_SIZE:
 		return arg0 <= IMAGE_BYTES_MAX;
+	case ARGS_BIND:
+		return arg0 <= IMAGE_BYTES_MAX && arg1 <= BIND_NEW;
 	case ARGS_RANGE:
 		return range_is_valid(arg0, arg1);
 	case ARGS_INTENT:

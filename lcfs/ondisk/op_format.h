@@ -11,7 +11,7 @@
  * An operation of a known type is well formed if and only if
  *   1. bytes is exactly what its parts take, rounded up to 8, and all padding is zero,
  *   2. image is at most IMAGE_ID_MAX, and not 0 for BIND, SIZE, TRUNCATE, PUNCH, UNBIND, CLEAN,
- *      TOUCH, INTENT, DONE, STATE, ATTACH, INVALIDATE and DROP,
+ *      TOUCH, INTENT, DONE, STATE, ATTACH, INVALIDATE, DROP and NAMED,
  *   3. it has the parts that its type needs: stamp (BIND, CLEAN, TOUCH), identity (BIND), path
  *      (BIND, RENAME, EXCHANGE, INTENT, CHECKPOINT), path2 (RENAME, EXCHANGE); more may be there,
  *   4. every path is valid (op_path_is_valid), and there is no path2 without path,
@@ -33,7 +33,7 @@
 enum op_type {
 	OP_END = 0,
 	OP_BIND = 1,      /* from here on image is the file of stamp, identity and path; arg0: its
-			   * size in bytes */
+			   * size in bytes; arg1: BIND_NEW or 0 */
 	OP_SIZE = 2,      /* arg0: new size in bytes, not smaller than before */
 	OP_TRUNCATE = 3,  /* arg0: new size in bytes, smaller than before */
 	OP_PUNCH = 4,     /* arg0: offset, arg1: length in bytes; reads as zeros from here on */
@@ -50,13 +50,18 @@ enum op_type {
 	OP_INVALIDATE = 14, /* reserved: arg0 offset, arg1 length: backing file is newer there */
 	OP_DROP = 15,     /* reserved: arg0 offset, arg1 length: the admin discards dirty data */
 	OP_CHECKPOINT = 16, /* reserved: path: name of a position in the log */
-	OP_TYPE_LAST = OP_CHECKPOINT,
+	OP_NAMED = 17,    /* what BIND_NEW says is so no more */
+	OP_TYPE_LAST = OP_NAMED,
 };
 
 enum op_intent {
 	OP_INTENT_UNLINK = 1,      /* the last name of the image goes */
 	OP_INTENT_RENAME_OVER = 2, /* another file takes its last name */
 };
+
+/* in arg1 of OP_BIND: the file was created through lcfs, and nobody was promised that its name is
+ * durable in the backing filesystem: a power cut may take it */
+#define BIND_NEW 1u
 
 #define OP_PATH_MAX 1536u /* bytes; relative to the backing directory, no slash at either end */
 #define OP_HANDLE_MAX 128u

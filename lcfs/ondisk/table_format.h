@@ -66,7 +66,8 @@ enum table_mode {
 #define TABLE_INTENT 0x02u   /* OP_INTENT without its OP_DONE */
 #define TABLE_UNBOUND 0x04u  /* unbound at clean_lsn; the log has not forgotten the id yet */
 #define TABLE_LEFT 0x08u     /* reserved: left the cache, its backing file is newer than the log */
-#define TABLE_FLAGS_KNOWN 0x0fu
+#define TABLE_NEW 0x10u      /* BIND_NEW, and nothing since that ends it */
+#define TABLE_FLAGS_KNOWN 0x1fu
 
 struct table_punch_disk {
 	le64_t offset; /* 0: bytes */

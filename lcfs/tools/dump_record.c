@@ -43,6 +43,7 @@ static const char *op_name(enum op_type type)
 		[OP_DONE] = "done",	    [OP_STATE] = "state",
 		[OP_ATTACH] = "attach",	    [OP_INVALIDATE] = "invalidate",
 		[OP_DROP] = "drop",	    [OP_CHECKPOINT] = "checkpoint",
+		[OP_NAMED] = "named",
 	};
 
 	return (size_t)type < array_size(names) && names[type] ? names[type] : "unknown";

@@ -42,6 +42,7 @@ static void print_entry(struct dump *d, const struct table_entry *e)
 		report_u64(r, "error", e->error);
 	report_bool(r, "is_touching", e->flags & TABLE_TOUCHING);
 	report_bool(r, "has_intent", e->flags & TABLE_INTENT);
+	report_bool(r, "is_new", e->flags & TABLE_NEW);
 	report_bool(r, "is_unbound", e->flags & TABLE_UNBOUND);
 	report_u64(r, "bind_lsn", e->bind_lsn);
 	report_u64(r, "clean_lsn", e->clean_lsn);

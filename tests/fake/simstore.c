@@ -248,6 +248,7 @@ void simfile_sync_done(struct simfile *f, uint64_t ticket)
 {
 	struct simchange *ch, *next;
 
+	f->is_named = true;
 	list_for_each_entry_safe(ch, next, &f->changes, node) {
 		if (!sync_covers(ticket, ch))
 			continue;
@@ -368,6 +369,15 @@ static void cut_change(struct simfile *f, struct powercut *pc, struct simchange 
 		face_apply(f, &f->stable, ch);
 }
 
+static void cut_name(struct simfile *f, struct powercut *pc)
+{
+	if (f->is_named)
+		return;
+	powercut_next_write(pc, false);
+	f->is_gone |= !powercut_keeps_sector(pc);
+	f->is_named = true;
+}
+
 void simstore_power_cut(struct simstore *st, enum cut_policy policy, uint64_t seed)
 {
 	struct simfile *f;
@@ -375,11 +385,14 @@ void simstore_power_cut(struct simstore *st, enum cut_policy policy, uint64_t se
 	struct powercut pc;
 	uint64_t n = 0;
 
-	list_for_each_entry(f, &st->files, node)
+	list_for_each_entry(f, &st->files, node) {
+		n += !f->is_named;
 		list_for_each_entry(ch, &f->changes, node)
 			n++;
+	}
 	powercut_init(&pc, policy, seed, n);
 	list_for_each_entry(f, &st->files, node) {
+		cut_name(f, &pc);
 		list_for_each_entry_safe(ch, next, &f->changes, node) {
 			cut_change(f, &pc, ch);
 			change_free(ch);
@@ -421,6 +434,7 @@ struct simfile *simstore_create(struct simstore *st, const char *path, uint64_t 
 	grow(f, size ? size : 1);
 	f->view.stamp = (struct simstamp){ .size = size, .mtime = st->now_ns, .ctime = st->now_ns };
 	f->stable.stamp = f->view.stamp;
+	f->is_named = true;
 	return f;
 }
 
@@ -478,6 +492,8 @@ struct simstore *simstore_clone(const struct simstore *st)
 
 		grow(c, f->capacity);
 		c->is_gone = f->is_gone;
+		c->is_named = f->is_named;
+		c->is_promised = f->is_promised;
 		c->clock = f->clock;
 		memcpy(c->view.bytes, f->view.bytes, f->capacity);
 		memcpy(c->stable.bytes, f->stable.bytes, f->capacity);

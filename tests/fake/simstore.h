@@ -6,6 +6,9 @@
  * write of simdev. A sync makes stable the changes of the file that had returned when it was
  * issued. At a power cut each other one is kept, dropped, or (a write) torn by 512-byte sectors.
  *
+ * A file may be made new: then a power cut may take it whole, until a sync of it, or whoever uses
+ * the store, makes its name durable. What a power cut leaves is durable.
+ *
  * Bytes beyond the size read as zeros and are zeros after an extension. Times are those of
  * simstore.now_ns when a change is applied.
  */
@@ -56,7 +59,9 @@ struct simfile {
 	struct simstore *store;
 	uint64_t ino;
 	char path[64];
-	bool is_gone; /* unlinked (that is durable at once) */
+	bool is_gone; /* unlinked (that is durable at once), or lost with its name */
+	bool is_named;	  /* its name is durable; a power cut may take one without */
+	bool is_promised; /* and somebody was told so, as whoever uses the store says */
 	uint64_t capacity;
 	struct simface view, stable;
 	struct list changes;

@@ -93,6 +93,8 @@ void sim_shutdown(struct sim_world *w)
 	if (w->end.arg)
 		sim_fail(w, "shutdown failed: %" PRId64, (int64_t)w->end.arg);
 	oracle_synced(w->oracle, NULL, oracle_now(w->oracle));
+	for (uint32_t i = 0; i < w->conf.nr_images; i++)
+		w->image[i].file->is_named = w->image[i].file->is_promised = true;
 	abandon(w);
 }
 
@@ -260,8 +262,9 @@ static void unbind_gone(struct sim_world *w, struct cache_image *ci,
 {
 	struct sim_request *r = sim_start_op(w, NULL, CACHE_OP_UNBIND);
 
-	if (!info->has_intent)
-		sim_fail(w, "the file of image id %u is gone and there is no intent in the log",
+	if (!info->has_intent && !info->is_new)
+		sim_fail(w,
+			 "the file of image id %u is gone and was not new, and there is no intent",
 			 info->id);
 	r->u.op.image = ci;
 	if (sim_wait(w, r))
@@ -295,6 +298,8 @@ static void attach_image(struct sim_world *w, struct cache_image *ci)
 	}
 	if (img->cached)
 		sim_fail(w, "two images for file %" PRIu64, info.identity.ino);
+	if (info.is_new && img->file->is_promised)
+		sim_fail(w, "image %u is new, and its file was promised", img->index);
 	img->cached = ci;
 	if (img->is_stale)
 		sim_refresh(w, img);
@@ -337,13 +342,19 @@ void sim_attach(struct sim_world *w)
 	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
 		struct sim_image *img = &w->image[i];
 
-		if (img->file->is_gone)
+		bool is_new = img->file->is_gone;
+
+		if (is_new)
 			sim_image_create(
 				w, img,
 				rng_below(&w->rng,
 					  (uint64_t)w->conf.image_blocks * ORACLE_BLOCK + 1));
-		if (!img->cached)
+		if (!img->cached) {
+			img->file->is_named = true; /* nobody knows it as new any more */
 			sim_image_introduce(w, img);
+			if (is_new && rng_chance(&w->rng, 1, 2))
+				sim_image_is_new(w, img);
+		}
 		img->may_fail = false;
 	}
 	sim_check_core(w);
@@ -523,10 +534,11 @@ static void free_snapshot(struct snapshot *s)
 	free(s->pool);
 }
 
+/* Or one that another crash may take. */
 static bool has_gone_file(const struct sim_world *w)
 {
 	for (uint32_t i = 0; i < w->conf.nr_images; i++)
-		if (w->image[i].file->is_gone)
+		if (w->image[i].file->is_gone || !w->image[i].file->is_named)
 			return true;
 	return false;
 }

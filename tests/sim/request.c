@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/align.h"
+#include "lcfs/cache/naming.h"
 #include "tests/sim/world.h"
 
 static struct sim_request *request_new(struct sim_world *w, enum sim_kind kind,
@@ -150,6 +151,8 @@ static void unlink_unbound(struct sim_world *w, struct sim_request *r)
 	sim_image_create(w, img,
 			 rng_below(&w->rng, (uint64_t)w->conf.image_blocks * ORACLE_BLOCK + 1));
 	sim_image_introduce(w, img);
+	if (rng_chance(&w->rng, 3, 4))
+		sim_image_is_new(w, img);
 }
 
 /* Names may be told to come again, and then nothing has happened. */
@@ -287,12 +290,45 @@ static enum cache_step step_op(struct sim_world *w, struct sim_request *r, struc
 	return CACHE_WAIT;
 }
 
+static bool is_sync(const struct sim_request *r)
+{
+	return r->kind == SIM_SYNC || (r->kind == SIM_WRITE && r->u.write.sync);
+}
+
+/*
+ * As the layer above: what a sync is about, the file, or all in a directory, has a durable name
+ * before the core is told so, and that before the sync goes on. False: not yet.
+ */
+static bool name_first(struct sim_world *w, struct sim_request *r, struct outbox *ob)
+{
+	uint64_t mark = r->img ? 0 : cache_new_mark(w->cache, NULL);
+	int ret;
+
+	r->named_ino = w->store->next_ino;
+	for (uint32_t i = 0; i < w->conf.nr_images; i++)
+		if (!r->img || r->img == &w->image[i])
+			w->image[i].file->is_named = true;
+	ret = r->img ? cache_image_named(w->cache, r->img->cached, w->now, ob) :
+		       cache_new_named(w->cache, mark, w->now, ob);
+	TRACE(w, "names for request %: %", r->id, (uint64_t)(int64_t)ret);
+	if (ret && ret != -EAGAIN && !w->is_ending)
+		sim_fail(w, "that names are durable cannot be told: %d", ret);
+	return ret != -EAGAIN;
+}
+
 static void call_step(struct sim_world *w, struct sim_request *r)
 {
 	enum cache_step step = CACHE_WAIT;
 	struct outbox ob;
 
 	outbox_init(&ob);
+	if (is_sync(r) && !r->has_named && !r->is_started) {
+		r->has_named = name_first(w, r, &ob);
+		sim_take(w, &ob);
+		if (!r->has_named)
+			sim_pass_time(w, 2 * SIM_MS);
+		return;
+	}
 	switch (r->kind) {
 	case SIM_WRITE:
 		step = step_write(w, r, &ob);
@@ -366,6 +402,16 @@ static bool is_excused(const struct sim_world *w, const struct sim_request *r)
 	       (r->img && (r->img->may_fail || (r->kind != SIM_READ && r->img->model->nr_lost)));
 }
 
+static void promise_names(struct sim_world *w, const struct sim_request *r)
+{
+	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
+		struct sim_image *img = &w->image[i];
+
+		if (r->has_named && (!r->img || r->img == img) && img->file->ino < r->named_ino)
+			img->file->is_promised = true;
+	}
+}
+
 static void end_write(struct sim_world *w, struct sim_request *r)
 {
 	uint64_t ok = r->result > 0 ? (uint64_t)r->result : 0;
@@ -374,6 +420,8 @@ static void end_write(struct sim_world *w, struct sim_request *r)
 		sim_fail(w, "write request %" PRIu64 " of %" PRIu64 " bytes ended with %d", r->id,
 			 r->len, r->result);
 	oracle_end(r->img->model, r->event, ok, r->u.write.sync && ok == r->len);
+	if (ok == r->len)
+		promise_names(w, r);
 }
 
 static void end_read(struct sim_world *w, struct sim_request *r)
@@ -399,8 +447,10 @@ static void end_sync(struct sim_world *w, struct sim_request *r)
 {
 	if (r->result && !is_excused(w, r))
 		sim_fail(w, "sync request %" PRIu64 " ended with %d", r->id, r->result);
-	if (!r->result)
+	if (!r->result) {
 		oracle_synced(w->oracle, r->img ? r->img->model : NULL, r->since);
+		promise_names(w, r);
+	}
 }
 
 /* After a drain the plain file on stable storage has all that was answered before it began. */

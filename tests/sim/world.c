@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/align.h"
+#include "lcfs/cache/naming.h"
 #include "tests/sim/world.h"
 
 #define TABLE_BYTES (64u << 10)
@@ -120,6 +121,13 @@ void sim_image_introduce(struct sim_world *w, struct sim_image *img)
 	if (err)
 		sim_fail(w, "cache_image_new of image %u: %d", img->index, err);
 	cache_image_set_owner(img->cached, img);
+}
+
+void sim_image_is_new(struct sim_world *w, struct sim_image *img)
+{
+	TRACE(w, "image %: file % is new", img->index, img->file->ino);
+	img->file->is_named = false;
+	cache_image_set_new(w->cache, img->cached);
 }
 
 /* ---- the device ---- */

@@ -85,6 +85,8 @@ struct sim_request {
 	uint64_t id, turn;     /* number, and when it began */
 	uint64_t since;	       /* oracle's clock when it began */
 	bool may_wait, is_started;
+	bool has_named;	    /* the names it is about are durable, and the core was told */
+	uint64_t named_ino; /* those of files with lower numbers */
 	bool is_kept;  /* a scenario waits for it and frees it */
 	bool is_probe; /* a read that is not judged by itself */
 	bool is_shrink;
@@ -187,6 +189,8 @@ void sim_pass_time(struct sim_world *w, uint64_t ns); /* and calls cache_tick() 
 void sim_image_create(struct sim_world *w, struct sim_image *img, uint64_t size);
 /* Tells the core of the file. */
 void sim_image_introduce(struct sim_world *w, struct sim_image *img);
+/* It has just been created through the cache: its name is not durable. Before its first write. */
+void sim_image_is_new(struct sim_world *w, struct sim_image *img);
 
 /* ---- carry.c: actions ---- */
 
