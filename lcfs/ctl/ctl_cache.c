@@ -74,14 +74,14 @@ int ctl_cache_flush(const struct ctl_place *p, const struct ctl_item *item, uint
 {
 	int err = ctl_cache_store_knob(p, item, value);
 
-	return err ? err : imagedir_sync_cache(p->tree->dir, p->id);
+	return err ? err : imagedir_flush(p->tree->dir, p->id);
 }
 
 int ctl_root_flush(const struct ctl_place *p, const struct ctl_item *item, uint64_t value)
 {
 	(void)item;
 	(void)value;
-	return imagedir_sync(p->tree->dir);
+	return imagedir_flush(p->tree->dir, 0);
 }
 
 struct drain {

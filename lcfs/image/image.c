@@ -319,11 +319,6 @@ int image_fd(const struct image *img)
 	return img->path_fd;
 }
 
-void image_created(struct image *img)
-{
-	atomic_fetch_add(&img->sync_wanted, 1);
-}
-
 uint64_t image_version(struct image *img)
 {
 	return atomic_load(&img->version);
@@ -353,9 +348,11 @@ void image_set_cached(struct image *img, struct cachehost *h, struct cache_image
 void image_drop_cached(struct image *img)
 {
 	struct cachehost *h = image_host(img);
-	struct cache_image *ci = atomic_exchange(&img->cached, NULL);
+	struct cache_image *ci;
 
 	mutex_assert_held(&img->lock);
+	naming_leaves(img);
+	ci = atomic_exchange(&img->cached, NULL);
 	atomic_store(&img->host, NULL);
 	img->damage_told = 0;
 	mutex_lock(&img->dir->lock);

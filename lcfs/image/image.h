@@ -120,6 +120,9 @@ uint32_t imagedir_cache_id(struct imagedir *d, const uint8_t *uuid);
  */
 int imagedir_sync(struct imagedir *d) must_check;
 int imagedir_sync_cache(struct imagedir *d, uint32_t id) must_check;
+/* The same as the admin wants it, in place of sync(2), for one or all (0): what was created counts
+ * as durable from then on. */
+int imagedir_flush(struct imagedir *d, uint32_t id) must_check;
 /*
  * Shutdown of engine and cache in order; takes the cache off .lcfs/caches when it holds no dirty
  * data; frees all images whatever references there are, and d. Also after a failed attach. The

@@ -74,6 +74,7 @@ int image_enter_host(struct image *img, struct cachehost *h)
 	img->is_weak = id.strength == IDENTITY_WEAK;
 	if (img->direct_align > SECTOR_BYTES)
 		cache_image_set_align(ci, BLOCK_BYTES);
+	naming_enters(img, h, ci);
 	image_set_cached(img, h, ci);
 	return 0;
 }

@@ -72,8 +72,11 @@ struct image {
 	unsigned int renames; /* under way: the core's path may be ahead of the file's name */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
+	bool is_cut_off;     /* match.c: a power cut took its file, and the log does not know yet */
 	bool is_weak;	     /* identity */
 	bool is_store_lost;  /* it could not be looked at when that was last tried */
+	bool is_new;	     /* created through us: naming.c */
+	uint64_t new_since;  /* names_synced then */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
 	struct op_stamp stamp;
 	struct op_stamp floor;	/* if has_floor: what a power cut may bring back */
@@ -148,6 +151,7 @@ struct imagedir {
 				     before all locks */
 	bool counts_flight;	  /* the store has no device that does; const after open */
 	struct flight flight;	  /* of what somebody waits for */
+	_Atomic uint64_t names_synced; /* syncs of directories so far */
 	_Atomic uint64_t nr_open; /* images that have descriptors */
 	_Atomic uint64_t size_guess; /* what the last file's size limit was; 0: none yet */
 
@@ -302,6 +306,31 @@ void image_flight(struct imagedir *d, bool begins);
 bool image_is_sync_wanted(struct image *img);
 /* Syncs it. Blocks. */
 int image_sync_backing(struct image *img) must_check;
+
+/* ---- naming.c ---- */
+
+/* image->lock held. It has been made known to the core as ci, and not been set cached yet. */
+void naming_enters(struct image *img, struct cachehost *h, struct cache_image *ci);
+/* image->lock held: it is about to leave its cache. */
+void naming_leaves(struct image *img);
+/* The file and its name are durable, or shall count as such: the log has it when this returns.
+ * Blocks. */
+int naming_is_durable(struct image *img) must_check;
+
+/* image->lock held: it has several names, or one that cannot be stored. Does not wait for the log:
+ * without space there all stays as it is. */
+void naming_is_vague(struct image *img);
+
+/* The same for all files of a directory. */
+struct naming {
+	struct cachehost *host[IMAGEDIR_CACHES_MAX]; /* held */
+	uint64_t mark[IMAGEDIR_CACHES_MAX];
+	unsigned int nr;
+};
+/* Before the directory open at dirfd is synced. */
+void naming_begin(struct naming *n, struct imagedir *d, int dirfd);
+/* After that; r: what came of it. Blocks. Returns r, or what went wrong here. */
+int naming_end(struct naming *n, int r) must_check;
 
 /* ---- move.c ---- */
 

@@ -126,6 +126,9 @@ int image_sync_backing(struct image *img)
 		return r;
 	}
 	end_touching(img, seq);
+	r = naming_is_durable(img);
+	if (r < 0)
+		return r;
 	atomic_store(&img->sync_done, wanted);
 	return 0;
 }

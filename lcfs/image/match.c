@@ -5,8 +5,9 @@
  * Each is looked for at its recorded path. Those that are not there are looked for in the whole
  * tree, by inode number and then by identity: names are never redone from the log, so a file may
  * stand under either name of an interrupted rename, or where somebody moved it. What is found
- * nowhere was removed by us (there is an intent), or held no dirty data: forgotten; else it is
- * missing, or in conflict if another file has its name.
+ * nowhere was removed by us (there is an intent), or held no dirty data: forgotten; or it was new,
+ * and a power cut took it (naming.c): forgotten, too. Else it is missing, or in conflict if another
+ * file has its name.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "common/beneath.h"
 #include "common/cleanup.h"
 #include "common/messages.h"
+#include "lcfs/cache/naming.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 #include "lcfs/image/match.h"
@@ -330,7 +332,11 @@ static void try_file(struct match *m, int dirfd, const char *name, uint64_t ino)
 	while (l > m->lost && l[-1].identity.ino == ino)
 		l--;
 	fd = beneath_open(dirfd, name, O_PATH | O_NOFOLLOW);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || identity_read(fd, &id) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && identity_read(fd, &id) < 0)) {
+		m->is_search_partial = true;
+		return;
+	}
+	if (!S_ISREG(st.st_mode))
 		return;
 	for (; l < m->lost + m->nr_lost && l->identity.ino == ino; l++) {
 		if (l->is_found || identity_compare(&id, &l->identity) != IDENTITY_SAME)
@@ -364,8 +370,10 @@ static void search_entry(struct match *m, int dirfd, const struct dirent *e, uns
 	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 	    imagedir_is_private(m->d, dirfd, e->d_name))
 		return;
-	if (at + 1 + n > OP_PATH_MAX)
+	if (at + 1 + n > OP_PATH_MAX) {
+		m->is_search_partial = true;
 		return;
+	}
 	if (at)
 		m->path[at] = '/';
 	memcpy(m->path + at + (at != 0), e->d_name, n + 1);
@@ -373,6 +381,8 @@ static void search_entry(struct match *m, int dirfd, const struct dirent *e, uns
 		fd = beneath_open(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 		if (fd >= 0 && depth < DEPTH_MAX)
 			search(m, fd, depth + 1);
+		else
+			m->is_search_partial = true;
 	} else {
 		try_file(m, dirfd, e->d_name, e->d_ino);
 	}
@@ -388,10 +398,15 @@ static void search(struct match *m, int dirfd, unsigned int depth)
 	if (!dir) {
 		if (own >= 0)
 			close(own);
+		m->is_search_partial = true;
 		return;
 	}
-	while (m->nr_found < m->nr_lost && (e = readdir(dir)) != NULL)
+	errno = 0;
+	while (m->nr_found < m->nr_lost && (e = readdir(dir)) != NULL) {
 		search_entry(m, dirfd, e, depth);
+		errno = 0;
+	}
+	m->is_search_partial |= errno != 0;
 	closedir(dir);
 }
 
@@ -426,7 +441,42 @@ static void occupy(struct image *img)
 		msg_warn("%s: the file there is another image of the cache", path);
 }
 
-static void give_up(struct lost *l)
+/* Is the filesystem there that the file was on? A mount below the directory may not be, and then
+ * all of its files are only out of sight. */
+static bool is_filesystem_there(struct image *img, const struct op_identity *id)
+{
+	char path[PATHNAME_BYTES], *slash;
+	struct op_identity dir;
+
+	cache_image_path(image_host(img)->cache, img->cached, path);
+	for (;;) {
+		CLEANUP_FD int fd = -1;
+
+		slash = strrchr(path, '/');
+		*(slash ? slash : path) = '\0';
+		fd = pathname_open(img->dir->root_fd, path, O_PATH | O_DIRECTORY);
+		if (fd < 0 && is_absent(fd) && *path)
+			continue;
+		return fd >= 0 && identity_read(fd, &dir) == 0 &&
+		       memcmp(dir.fsid, id->fsid, sizeof(dir.fsid)) == 0;
+	}
+}
+
+/*
+ * Did a power cut take its file, which nobody was promised? Not if it may be somewhere else, and
+ * not if an earlier mount missed it without one.
+ */
+static bool is_cut_off(const struct match *m, const struct lost *l,
+		       const struct cache_image_info *info)
+{
+	struct image *img = l->img;
+
+	return cache_image_may_be_lost(image_host(img)->cache, img->cached) &&
+	       info->state < IMAGE_CONFLICT && !m->is_search_partial && !m->d->force &&
+	       is_filesystem_there(img, &l->identity);
+}
+
+static void give_up(struct match *m, struct lost *l)
 {
 	struct image *img = l->img;
 	struct cache_image_info info;
@@ -434,6 +484,10 @@ static void give_up(struct lost *l)
 	LOCK_SCOPE(&img->lock);
 	image_core_info(img, &info);
 	if (info.has_intent || (info.dirty_blocks == 0 && info.state < IMAGE_DIRTY)) {
+		match_forget(img);
+	} else if (is_cut_off(m, l, &info)) {
+		m->nr_cut_off++;
+		img->is_cut_off = true;
 		match_forget(img);
 	} else if (l->is_replaced) {
 		image_set_conflict(img, IMAGE_CONFLICT, "another file has its name", true);
@@ -463,6 +517,21 @@ static bool is_found_new(struct image *img)
 	return is_new;
 }
 
+/* Until it is unbound the next mount must find it gone, too, though that sees no power cut. */
+static void log_cut_off(struct image *img)
+{
+	char path[PATHNAME_BYTES];
+	struct op op = { .type = OP_INTENT, .arg0 = OP_INTENT_UNLINK, .path = path };
+
+	if (!img->is_cut_off)
+		return;
+	img->is_cut_off = false;
+	cache_image_path(image_host(img)->cache, img->cached, path);
+	op.path_bytes = (uint16_t)strlen(path);
+	if (corecall_log(image_host(img), img->cached, &op, false) < 0)
+		msg_debug("%s: that it is gone is not logged", path);
+}
+
 /* What was found, for the log: it may wait until migration has made space. */
 static int log_found(struct image *img, void *arg)
 {
@@ -474,9 +543,19 @@ static int log_found(struct image *img, void *arg)
 	if (image_hold(img)) {
 		take_back_intent(img);
 		log_path(img);
+		log_cut_off(img);
 	}
 	image_unhold(img);
 	return 0;
+}
+
+static void tell_cut_off(size_t n)
+{
+	const char *them = n == 1 ? "it" : "them";
+
+	msg_info("%zu new %s created and never synced when the power went: the backing filesystem "
+		 "has lost %s, and what the cache had of %s is dropped",
+		 n, n == 1 ? "file was" : "files were", them, them);
 }
 
 int match_images(struct imagedir *d)
@@ -490,10 +569,12 @@ int match_images(struct imagedir *d)
 		r = search_tree(&m);
 	for (size_t i = 0; i < m.nr_lost; i++) {
 		if (r == 0 && !m.lost[i].is_found)
-			give_up(&m.lost[i]);
+			give_up(&m, &m.lost[i]);
 		image_unpin(m.lost[i].img);
 	}
 	free(m.lost);
+	if (m.nr_cut_off)
+		tell_cut_off(m.nr_cut_off);
 	r = match_settle_twice(&m, r);
 	return r == 0 ? imagedir_for_each(d, match_done, NULL) : r;
 }

@@ -19,6 +19,8 @@ struct match {
 	struct lost *lost;
 	size_t nr_lost, room;
 	size_t nr_found;
+	size_t nr_cut_off;
+	bool is_search_partial; /* some of the tree could not be looked at */
 	char path[PATHNAME_BYTES]; /* of the walk */
 };
 

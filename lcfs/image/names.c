@@ -189,6 +189,7 @@ void one_name_went(struct image *img, const char *path)
 	cache_image_path(image_host(img)->cache, img->cached, recorded);
 	if (!path || strcmp(path, recorded) == 0)
 		atomic_store(&img->is_name_lost, true);
+	naming_is_vague(img);
 }
 
 static int unlink_one_of_several(struct image *img, int dirfd, const char *name)
@@ -277,8 +278,10 @@ int imagedir_link(struct imagedir *d, int fd, int newdirfd, const char *newname)
 	if (r == 0) {
 		if (linkat(AT_FDCWD, link, newdirfd, newname, AT_SYMLINK_FOLLOW) < 0)
 			r = -errno;
-		if (img && r == 0)
+		if (img && r == 0) {
 			remember_link(img, newdirfd);
+			(void)!naming_is_durable(img); /* not if the log has failed */
+		}
 		if (img)
 			image_touched(img);
 	}
@@ -289,7 +292,10 @@ int imagedir_link(struct imagedir *d, int fd, int newdirfd, const char *newname)
 
 int imagedir_sync_dir(struct imagedir *d, int dirfd)
 {
-	int r = pathname_sync_dir(dirfd);
+	struct naming n;
+	int r;
 
+	naming_begin(&n, d, dirfd);
+	r = naming_end(&n, pathname_sync_dir(dirfd));
 	return r == 0 ? imagedir_sync(d) : r;
 }

@@ -140,6 +140,11 @@ int imagedir_sync(struct imagedir *d)
 	return stub.sync_error;
 }
 
+int imagedir_flush(struct imagedir *d, uint32_t id)
+{
+	return id ? imagedir_sync_cache(d, id) : imagedir_sync(d);
+}
+
 uint64_t engine_now(struct engine *e)
 {
 	expect(e, &stub.carried);

@@ -192,6 +192,7 @@ static int open_cache(struct bed *b, struct bed_cache *c)
 	conf.pool_buffers = POOL_BUFFERS;
 	must(uuid_random(info.mount_id) == 0);
 	must(uuid_boot(info.boot_id) == 0);
+	info.boot_id[0] ^= b->restarts;
 	memcpy(info.dir_uuid, imagedir_uuid(b->dir), UUID_BYTES);
 	r = cache_open(&c->cache, cachedev_blkdev(c->dev), c->pool, b->pool_bytes, &conf, &info,
 		       &c->report);

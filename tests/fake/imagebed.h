@@ -44,6 +44,7 @@ struct bed {
 	enum imagedir_policy policy;
 	const char *const *include, *const *exclude;
 	bool force;
+	uint8_t restarts; /* of the machine, so far: whatever was in RAM is lost with each */
 	int64_t lease_ns; /* what the next mount is told of the lease, 0: the truth */
 	void (*looked)(void); /* imagedir_conf */
 	/* while mounted */
