@@ -215,6 +215,15 @@ static void open_image(struct writer *w, int flags)
 	must_do(w, name, w->fd >= 0);
 }
 
+/* Issued before the file can be there: the filesystem may die in between. */
+static void create_image(struct writer *w, int flags)
+{
+	struct pc_op *op = begin(w, PC_CREATE, 0, 0, 0);
+
+	open_image(w, O_CREAT | O_EXCL | flags);
+	end(w, op);
+}
+
 /* Half of them directly. With pauses: it is events that count, not bytes. */
 static void *raw_thread(void *arg)
 {
@@ -222,9 +231,7 @@ static void *raw_thread(void *arg)
 	const struct timespec pause = { .tv_nsec = 3 * NSEC_PER_MSEC };
 	bool is_new = w->img->nr_ops == 0 && !w->img->base_exists;
 
-	open_image(w, (is_new ? O_CREAT | O_EXCL : 0) | (w->index % 2 ? O_DIRECT : 0));
-	if (is_new)
-		end(w, begin(w, PC_CREATE, 0, 0, 0));
+	(is_new ? create_image : open_image)(w, w->index % 2 ? O_DIRECT : 0);
 	while (clock_mono_ns() < w->end_ns && has_room(w)) {
 		do_something(w, IMAGE_SECTORS);
 		nanosleep(&pause, NULL);
@@ -241,10 +248,8 @@ static void *quiet_thread(void *arg)
 	bool is_new = w->img->nr_ops == 0 && !w->img->base_exists;
 
 	while (clock_mono_ns() < w->end_ns && w->img->nr_ops + 4 < OPS) {
-		open_image(w, is_new ? O_CREAT | O_EXCL : 0);
-		if (is_new)
-			end(w, begin(w, PC_CREATE, 0, 0, 0));
-		else if (below(w, 3) == 0)
+		(is_new ? create_image : open_image)(w, 0);
+		if (!is_new && below(w, 3) == 0)
 			must_do(w, "mode", fchmod(w->fd, 0600 + below(w, 64)) == 0);
 		is_new = false;
 		for (uint32_t n = 1 + below(w, 3); n; n--)
@@ -267,9 +272,8 @@ static void *db_thread(void *arg)
 
 	if (w->dir < 0)
 		return NULL;
-	open_image(w, is_new ? O_CREAT | O_EXCL : 0);
+	(is_new ? create_image : open_image)(w, 0);
 	if (is_new) {
-		end(w, begin(w, PC_CREATE, 0, 0, 0));
 		for (uint32_t i = 0; i < DB_BLOCKS; i += 128)
 			do_write(w, i * SECTORS_A_BLOCK, 128 * SECTORS_A_BLOCK, false);
 		do_sync(w);
@@ -317,8 +321,7 @@ static void live_shortly(struct writer *w, uint32_t *slot)
 {
 	uint32_t sectors = SECTORS_A_BLOCK * (1 + below(w, 64)), nr = 1 + below(w, 6);
 
-	open_image(w, O_CREAT | O_EXCL | (below(w, 2) ? O_DIRECT : 0));
-	end(w, begin(w, PC_CREATE, 0, 0, 0));
+	create_image(w, below(w, 2) ? O_DIRECT : 0);
 	do_write(w, 0, SECTORS_A_BLOCK, false);
 	for (uint32_t i = 0; i < nr; i++)
 		write_somewhere(w, sectors);
