@@ -48,6 +48,14 @@ static inline must_check bool checked_mul_u64(uint64_t a, uint64_t b, uint64_t *
 	return __builtin_mul_overflow(a, b, product);
 }
 
+/* The nearest there is: 0 for what is negative or no number, UINT64_MAX for what is too large. */
+static inline uint64_t u64_of_double(double v)
+{
+	if (!(v > 0))
+		return 0;
+	return v < 18446744073709551616.0 ? (uint64_t)v : UINT64_MAX;
+}
+
 #define align_paste__(a, b) a##b
 #define align_paste_(a, b) align_paste__(a, b)
 

@@ -156,6 +156,21 @@ START_TEST(checked_arithmetic_tells_of_overflow)
 }
 END_TEST
 
+START_TEST(a_number_that_no_integer_holds_becomes_the_nearest)
+{
+	volatile double zero = 0;
+
+	ck_assert_uint_eq(u64_of_double(0.999), 0);
+	ck_assert_uint_eq(u64_of_double(12.5), 12);
+	ck_assert_uint_eq(u64_of_double(-1e300), 0);
+	ck_assert_uint_eq(u64_of_double(zero / zero), 0);
+	ck_assert_uint_eq(u64_of_double(1 / zero), UINT64_MAX);
+	ck_assert_uint_eq(u64_of_double(7.5507e+20), UINT64_MAX);
+	ck_assert_uint_eq(u64_of_double(18446744073709551616.0), UINT64_MAX);
+	ck_assert_uint_eq(u64_of_double(18446744073709549568.0), 18446744073709549568ull);
+}
+END_TEST
+
 START_TEST(clocks_run)
 {
 	uint64_t a = clock_mono_ns();
@@ -275,7 +290,8 @@ static Suite *base_suite(void)
 		   cleanup_of_a_closed_descriptor_keeps_errno, what_is_stolen_outlives_the_scope);
 	CHECK_CASE(s, "byteorder", little_endian_values_have_their_low_byte_first);
 	CHECK_CASE(s, "align", rounding_is_right_at_the_edges, zero_is_no_power_of_two,
-		   min_and_max_evaluate_once_and_nest, checked_arithmetic_tells_of_overflow);
+		   min_and_max_evaluate_once_and_nest, checked_arithmetic_tells_of_overflow,
+		   a_number_that_no_integer_holds_becomes_the_nearest);
 	CHECK_CASE(s, "clock", clocks_run);
 	CHECK_CASE(s, "bitmap", bitmap_finds_what_a_plain_search_finds,
 		   bitmap_set_clear_and_test_touch_one_bit);

@@ -68,6 +68,10 @@ flip "$pool" 4101
 refused_now 'RAM buffer 0 does not belong to this log' 'a segment number changed'
 flip "$pool" 8264
 refused_now 'is not well formed' 'the head of a record changed'
+# the last record, which is in RAM only, of another epoch
+last=$(od -An -tu4 -j 4104 -N 4 "$pool" | tr -d ' ')
+flip "$pool" $((8192 + last * 4096 + 42))
+refused_now 'cannot follow the log' 'the branch of a record changed'
 chmod 644 "$pool"
 refused_now 'not a private file' 'buffers that others can read'
 ln "$pool" "$tmp/link" 2>/dev/null || ln "$pool" "$pool.stale-1"

@@ -54,6 +54,26 @@ says 'both copies of the super block are damaged'
 unchanged 'fsck.lcfs -y'
 cp "$tmp/good" "$cache"
 
+# One of another cache, which is the newer one.
+new_cache "$tmp/other" --size=32M
+cp "$tmp/good" "$cache"
+mkdir "$tmp/otherdir" "$tmp/othermnt"
+for _ in 1 2 3 4; do
+	mount_with_log "$tmp/other" "$tmp/otherdir" "$tmp/othermnt"
+	umount_lcfs "$tmp/othermnt"
+done
+dd if="$tmp/other" of="$cache" bs=4096 count=1 conv=notrunc status=none
+remember
+gives 4 "$FSCK" -y "$cache"
+says 'of different caches'
+refused 1 'of different caches' "$LCFS" -o "cache=$cache" "$dir" "$mnt"
+unchanged 'two caches'
+dd if=/dev/zero of="$cache" bs=4096 count=1 conv=notrunc status=none
+gives 1 "$FSCK" -p "$cache"
+gives 0 "$FSCK" -v "$cache"
+says 'image 1: one: dirty, 3000000 bytes, 733 dirty blocks'
+cp "$tmp/good" "$cache"
+
 # Dirty data that was durable is lost; with a sum that is wrong, and with a record that is missing.
 flip "$cache" "$(byte_of one 5)"
 remember

@@ -7,6 +7,7 @@
 . "${top_srcdir:?}/tests/lcctl_lib.sh"
 set -eu
 alone "$0"
+FSCK=$top_builddir/lcfs/tools/fsck.lcfs
 
 # block NUMBER: 4096 bytes that stand nowhere else.
 block()
@@ -63,6 +64,21 @@ is_told()
 }
 eventually 20 is_told || fail "it is not said which block is lost: $(cat "$tmp/log")"
 
+# It is remembered, and fsck.lcfs says so, with and without reading data; -p cannot mend it.
+umount_lcfs "$mnt"
+for option in -n -p; do
+	run "$FSCK" $option "$cache"
+	[ "$status" = 4 ] || fail "fsck.lcfs $option: exit status $status"
+	grep -q 'image [0-9]*: dirty.img: byte 8192: was found damaged .*: dirty data is lost' \
+		"$tmp/out" || fail "fsck.lcfs $option does not name the block: $(cat "$tmp/out")"
+	grep -q 'blocks that were found damaged before: 1;' "$tmp/out" || fail "$(cat "$tmp/out")"
+done
+standard_mount allow_migrate=0
+run dd if="$mnt/dirty.img" of="$tmp/got" bs=4096 skip=2 count=1 iflag=direct
+[ "$status" != 0 ] || fail "the lost block is read after another mount"
+# what was clean is found by each mount
+run "$LCCTL" scrub --quiet
+
 # Written again it is whole; nothing else of the log is damaged.
 block 22 | dd of="$mnt/dirty.img" bs=4096 seek=2 conv=notrunc status=none
 same "$tmp/dirty" "$mnt/dirty.img"
@@ -78,3 +94,5 @@ has_gone_on()
 eventually 30 has_gone_on || fail "no passes in the background"
 works "$LCCTL" drain
 same "$tmp/dirty" "$dir/dirty.img"
+umount_lcfs "$mnt"
+works "$FSCK" "$cache"

@@ -41,6 +41,12 @@ static int learn_from_superblock(struct logchain *c)
 	return ret;
 }
 
+/* W, but never the segment of *pos again. */
+static uint64_t window_of(const struct superblock *sb)
+{
+	return min_t(uint64_t, sb->pool_segments, sb->nr_segments - 1);
+}
+
 int logchain_init(struct logchain *c, struct blkdev *dev, const struct superblock *sb, char *text,
 		  size_t size)
 {
@@ -56,7 +62,7 @@ int logchain_init(struct logchain *c, struct blkdev *dev, const struct superbloc
 	if (ret)
 		return ret;
 
-	c->window = min_t(uint64_t, sb->pool_segments, sb->nr_segments - 1);
+	c->window = window_of(sb);
 	c->window_slots = (uint32_t)c->window + 1;
 	c->window_header = aligned_alloc(BLOCK_BYTES, (size_t)c->window_slots << BLOCK_SHIFT);
 	c->window_lsn = calloc(c->window_slots, sizeof(*c->window_lsn));
@@ -106,11 +112,28 @@ struct logchain_pos logchain_behind(const struct logchain *c, const struct recor
 	};
 }
 
+static void successors(const struct superblock *sb, const struct logchain_pos *pos, uint64_t *first,
+		       uint64_t *last)
+{
+	*first = pos->segment + (pos->has_record ? 1 : 0);
+	*last = min(pos->segment + window_of(sb), sb->last_migrated_segment_id + sb->nr_segments);
+}
+
 void logchain_successors(const struct logchain *c, const struct logchain_pos *pos, uint64_t *first,
 			 uint64_t *last)
 {
-	*first = pos->segment + (pos->has_record ? 1 : 0);
-	*last = min(pos->segment + c->window, c->read.last);
+	successors(c->read.sb, pos, first, last);
+}
+
+bool logchain_may_stand(const struct superblock *sb, const struct logchain_pos *pos,
+			uint64_t segment, uint32_t offset)
+{
+	uint64_t first, last;
+
+	if (pos->has_record && segment == pos->segment && offset == pos->offset)
+		return superblock_segment_blocks(sb) - offset >= 2;
+	successors(sb, pos, &first, &last);
+	return offset == 0 && segment >= first && segment <= last;
 }
 
 bool logchain_is_abandoned(const struct logchain *c, uint64_t branch, uint64_t lsn)

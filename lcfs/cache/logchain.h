@@ -63,6 +63,9 @@ int logchain_next(struct logchain *c, struct logchain_pos *pos,
 /* Range of segments at whose first block the successor of *pos may stand; empty: *first > *last. */
 void logchain_successors(const struct logchain *c, const struct logchain_pos *pos, uint64_t *first,
 			 uint64_t *last);
+/* Would the walk find the successor of *pos there? sb as logchain_init() takes it. */
+bool logchain_may_stand(const struct superblock *sb, const struct logchain_pos *pos,
+			uint64_t segment, uint32_t offset);
 /*
  * Looks at the block that was read from there. Returns 1 for a self-valid header of that segment, 0
  * for anything else that may be ignored, -EUCLEAN with text for a header that must not, or -ENOMEM.

@@ -137,7 +137,19 @@ static void note_segment(struct recovery *r, const struct recovery_record *rec)
 		r->rep->segments++;
 	}
 	seg->last_lsn = rec->lsn;
-	r->last_branch = le64_get(rec->h->branch);
+}
+
+static void note_end(struct recovery *r, const struct recovery_record *rec)
+{
+	uint64_t branch = le64_get(rec->h->branch);
+
+	if (branch != r->last_branch)
+		r->branch_start = rec->lsn;
+	r->last_branch = branch;
+	r->last_lsn = rec->lsn;
+	r->end.has_record = true;
+	r->end.segment = rec->segment_id;
+	r->end.offset = rec->offset + record_blocks(rec->h);
 }
 
 /* The header's block is the slot of a poisoned one, which is alone in its record. */
@@ -230,8 +242,8 @@ int recovery_apply_record(struct recovery *r, const struct recovery_record *rec)
 	if (ret < 0)
 		return ret;
 	note_segment(r, rec);
+	note_end(r, rec);
 	r->rep->records++;
-	r->last_lsn = rec->lsn;
 	for (uint32_t i = 0; i < n; i++) {
 		uint8_t flags = rec->h->entry_flags[i];
 
@@ -288,6 +300,7 @@ static int walk(struct recovery *r)
 	int ret;
 
 	r->last_branch = r->c->sb.tail_branch;
+	r->end.segment = r->c->tail;
 	ret = logscan_walk_conf(r->dev, &r->c->sb, &conf, walked, r, w);
 	if (ret < 0) {
 		recovery_say(r, ret, "%s", w->text[0] ? w->text : strerror(-ret));

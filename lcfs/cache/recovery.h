@@ -4,16 +4,11 @@
 #define LCFS_CACHE_RECOVERY_H
 
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/logchain.h"
 #include "lcfs/cache/logscan.h"
 
 struct recovery_place {
 	uint64_t lsn, end; /* position behind the record */
-};
-
-struct recovery_drain {
-	uint64_t segment_id;
-	uint32_t last_record;
-	uint8_t *mem;
 };
 
 struct recovery {
@@ -24,9 +19,11 @@ struct recovery {
 	uint64_t real_ns;
 	uint64_t table_lsn;
 	uint64_t last_lsn, last_link, last_branch;
-	uint64_t next_segment;	       /* where the new epoch begins */
-	bool is_cut;		       /* damaged, and what is before that was asked for */
-	uint8_t *block;		       /* 4096 bytes for operations */
+	uint64_t branch_start;	 /* LSN of the first record here of last_branch; 0: before it */
+	struct logchain_pos end; /* where that record ends; only the place */
+	uint64_t next_segment;	 /* where the new epoch begins */
+	bool is_cut;		 /* damaged, and what is before that was asked for */
+	uint8_t *block;		 /* 4096 bytes for operations */
 	struct recovery_place *places; /* of the records, ascending */
 	size_t nr_places, places_room;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Finding the super block: both copies are read, the newest valid one wins (A6). One that cannot be
- * read counts as torn: nothing is let go before both have passed it. */
+ * read counts as torn: nothing is let go before both have passed it. Copies of two caches are
+ * refused: the log is of one of them, and the newest need not be that. */
 #include "lcfs/cache/superread.h"
 
 #include <errno.h>
@@ -65,6 +66,10 @@ int superblock_find(struct blkdev *dev, struct superblock *sb, uint32_t *copy, c
 	if (best < 0)
 		return say(text, size, -ENOENT,
 			   "there is no lcfs cache here (mkfs.lcfs makes one)");
+	if (!why[0] && !why[1] && !superblock_is_same_cache(&found[0], &found[1]))
+		return say(text, size, -EUCLEAN,
+			   "the copies of the super block are of different caches: one of them was "
+			   "overwritten; dump.lcfs shows both");
 	if (found[best].device_bytes > dev->bytes) {
 		if (size)
 			snprintf(text, size,

@@ -102,6 +102,8 @@ int superblock_layout(struct superblock *sb, uint64_t device_bytes, uint32_t seg
 		      uint64_t table_bytes) must_check;
 /* -1, 0, 1 by (epoch, generation). */
 int superblock_compare(const struct superblock *a, const struct superblock *b);
+/* Is what mkfs.lcfs has laid down, and never changes, the same in both copies? */
+bool superblock_is_same_cache(const struct superblock *a, const struct superblock *b);
 
 static inline uint64_t superblock_segment_bytes(const struct superblock *sb)
 {

@@ -9,6 +9,7 @@
  *                     behind the last whole one is not used
  */
 #include <errno.h>
+#include <string.h>
 
 #include "common/align.h"
 #include "lcfs/ondisk/codec.h"
@@ -149,4 +150,15 @@ uint64_t superblock_segment_address(const struct superblock *sb, uint64_t segmen
 {
 	return (sb->segments_start >> BLOCK_SHIFT) +
 	       superblock_slot(sb, segment_id) * superblock_segment_blocks(sb);
+}
+
+bool superblock_is_same_cache(const struct superblock *a, const struct superblock *b)
+{
+	for (int i = 0; i < 2; i++)
+		if (a->table[i].start != b->table[i].start ||
+		    a->table[i].bytes != b->table[i].bytes)
+			return false;
+	return memcmp(a->cache_uuid, b->cache_uuid, FORMAT_UUID_BYTES) == 0 && a->key == b->key &&
+	       a->segment_order == b->segment_order && a->nr_segments == b->nr_segments &&
+	       a->segments_start == b->segments_start && a->device_bytes == b->device_bytes;
 }

@@ -21,6 +21,8 @@
 #define SAID_MAX 20
 #define RECORD_BYTES_MAX ((size_t)(1 + RECORD_ENTRIES_MAX) * BLOCK_BYTES)
 
+static const char found_damaged[] = "was found damaged while the cache was mounted";
+
 /* ------------------------------------------------------------------ recovery */
 
 static const char *image_state_of(const struct cache_image_info *info)
@@ -49,6 +51,48 @@ static void say_images(struct fsck *f)
 	}
 }
 
+static void say_poisoned_of(struct fsck *f, uint32_t image, const char *path,
+			    const struct owed_block *owed, size_t nr, uint64_t *said)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (entry_key_image(owed[i].key) != image || !owed[i].is_poison)
+			continue;
+		if ((*said)++ < SAID_MAX)
+			fsck_say(f,
+				 "image %" PRIu32 ": %s: byte %" PRIu64 ": %s: dirty data is lost",
+				 image, path, entry_key_block(owed[i].key) * BLOCK_BYTES,
+				 found_damaged);
+	}
+}
+
+/* What is noted in the log as damaged (rule F4): no data of it is left to be looked at. */
+static int say_poisoned(struct fsck *f)
+{
+	CLEANUP_FREE struct owed_block *owed = NULL;
+	struct cache *c = f->rehearsal.cache;
+	struct cache_image *img = NULL;
+	char path[OP_PATH_MAX + 1];
+	uint64_t nr = 0;
+	size_t nr_owed;
+	int err = owed_blocks(c, &owed, &nr_owed);
+
+	while (!err && (img = cache_image_next(c, img))) {
+		struct cache_image_info info;
+
+		cache_image_info(c, img, &info);
+		if (!info.poisoned)
+			continue;
+		cache_image_path(c, img, path);
+		say_poisoned_of(f, info.id, path, owed, nr_owed, &nr);
+	}
+	if (nr)
+		(void)fsck_problem(f, FSCK_NONE,
+				   "blocks that were found damaged before: %" PRIu64
+				   "; reads of them give EIO until they are written again",
+				   nr);
+	return err;
+}
+
 static void say_log(struct fsck *f)
 {
 	const struct cache_recovery_report *r = &f->rehearsal.report;
@@ -72,7 +116,7 @@ int fsck_log(struct fsck *f)
 
 	if (!err) {
 		say_log(f);
-		return 0;
+		return say_poisoned(f);
 	}
 	if (err == -ENOMEM || err == -EBUSY) {
 		fsck_say(f, "%s", f->rehearsal.report.error);
@@ -154,8 +198,12 @@ static void check_entries(struct data_check *c, const struct logscan_record *rec
 		const char *why = NULL;
 		uint64_t at;
 
-		if (h->entry_flags[i] & ENTRY_NO_DATA)
+		if (h->entry_flags[i] & ENTRY_NO_DATA) {
+			/* of a log that is recovered, it is known which ones still count */
+			if (h->dirty[i] && !c->knows_owed)
+				say_bad(c, rec, le64_get(h->key[i]), start, found_damaged);
 			continue;
+		}
 		at = (uint64_t)++block * BLOCK_BYTES;
 		/* operations were read by recovery */
 		if (!h->dirty[i] || (h->entry_flags[i] & ENTRY_OP))

@@ -87,14 +87,9 @@ static void repair_copy(struct fsck *f, int i)
 		      "written anew from the other one");
 }
 
-/* What never changes is the same in both. */
 static must_check int compare_copies(struct fsck *f)
 {
-	const struct superblock *a = &f->copies.sb[0], *b = &f->copies.sb[1];
-
-	if (memcmp(a->cache_uuid, b->cache_uuid, FORMAT_UUID_BYTES) == 0 && a->key == b->key &&
-	    a->segment_order == b->segment_order && a->nr_segments == b->nr_segments &&
-	    a->segments_start == b->segments_start && a->device_bytes == b->device_bytes)
+	if (superblock_is_same_cache(&f->copies.sb[0], &f->copies.sb[1]))
 		return 0;
 	(void)fsck_problem(f, FSCK_NONE, "the copies of the super block are of different caches");
 	return -EUCLEAN;

@@ -24,12 +24,12 @@ static void show(struct meter *p)
 	char tail[128], line[BAR_LINE_MAX];
 
 	if (p->rate >= 1)
-		cell_format(eta, CELL_SECONDS, (uint64_t)((double)p->left / p->rate) * 1000 + 999,
-			    false);
+		cell_format(eta, CELL_SECONDS,
+			    u64_of_double((double)p->left / p->rate * 1000 + 999), false);
 	snprintf(tail, sizeof(tail), "%s of %s left  %s/s  ETA %s",
 		 cell_format(left, CELL_BYTES, p->left, false),
 		 cell_format(all, CELL_BYTES, p->all, false),
-		 cell_format(rate, CELL_BYTES, (uint64_t)p->rate, false), eta);
+		 cell_format(rate, CELL_BYTES, u64_of_double(p->rate), false), eta);
 	bar_line(line, p->is_terminal ? bar_columns(stdout) : 0, p->what, percent(p), tail);
 	if (p->is_terminal)
 		bar_show(stdout, line);
@@ -85,8 +85,8 @@ void meter_end(struct meter *p, bool is_done)
 	if (is_done)
 		p->moved += p->left;
 	cell_format(moved, CELL_BYTES, p->moved, false);
-	cell_format(took, CELL_SECONDS, (uint64_t)(seconds * 1000), false);
-	cell_format(rate, CELL_BYTES, (uint64_t)((double)p->moved / max(seconds, 0.001)), false);
+	cell_format(took, CELL_SECONDS, u64_of_double(seconds * 1000), false);
+	cell_format(rate, CELL_BYTES, u64_of_double((double)p->moved / max(seconds, 0.001)), false);
 	if (is_done && p->all == 0)
 		printf("%s: done: nothing was dirty\n", p->what);
 	else if (is_done)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/align.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/messages.h"
@@ -250,7 +251,7 @@ bool sample_rate(const struct counters *before, const struct counters *now, uint
 	*rate = 0;
 	if (!now->has[c] || ns == 0)
 		return false;
-	*rate = (uint64_t)((double)difference(before, now, c) * NSEC_PER_SEC / (double)ns + 0.5);
+	*rate = u64_of_double((double)difference(before, now, c) * NSEC_PER_SEC / (double)ns + 0.5);
 	return true;
 }
 
@@ -266,7 +267,8 @@ bool sample_latency(const struct counters *before, const struct counters *now, e
 bool sample_hits(const struct counters *before, const struct counters *now, uint64_t *percent)
 {
 	uint64_t all = difference(before, now, COUNT_BLOCKS);
+	uint64_t hits = difference(before, now, COUNT_HITS);
 
-	*percent = all ? difference(before, now, COUNT_HITS) * 100 / all : 0;
+	*percent = all ? min(u64_of_double((double)hits * 100 / (double)all), (uint64_t)100) : 0;
 	return now->has[COUNT_BLOCKS] && all;
 }

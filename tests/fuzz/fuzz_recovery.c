@@ -14,6 +14,8 @@
 #include "common/checksum.h"
 #include "lcfs/cache/pool.h"
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/logscan.h"
+#include "lcfs/cache/superread.h"
 #include "tests/fake/logbuild.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/serve.h"
@@ -466,32 +468,62 @@ static void serve_it(struct serve *s)
 	serve_shutdown(s);
 }
 
-/* What no lcfs writes lay ahead of the log, which has come nearer to it since the first mount. */
-static bool met_bad_header(int err, const struct cache_recovery_report *rep)
+/* Headers of somebody who has the key that the first mount does not look at, and a later one may:
+ * the log has come nearer to them then. */
+struct strays {
+	bool are_ahead;	    /* behind all that the first walk sees */
+	bool are_malformed; /* anywhere */
+};
+
+static void look_at_block(struct strays *strays, const struct superblock *sb, const uint8_t *device,
+			  uint64_t segment, uint32_t offset, uint64_t seen)
 {
-	return err == -EUCLEAN && strstr(rep->error, "cannot be ignored");
+	uint64_t address = superblock_segment_address(sb, segment) + offset;
+	const struct record_disk *h = (const void *)(device + address * BLOCK_BYTES);
+	enum format_reason why = record_verify(h, sb->cache_uuid, sb->key, address);
+
+	if (why && !format_is_refusal(why))
+		return;
+	strays->are_ahead |= segment > seen;
+	strays->are_malformed |= why || le64_get(h->branch) >> 16 > sb->epoch ||
+				 record_blocks(h) > superblock_segment_blocks(sb) - offset;
+}
+
+static struct strays find_strays(struct writer *w)
+{
+	struct strays strays = { 0 };
+	struct logscan_result walk;
+	struct superblock sb;
+	char text[256];
+	uint32_t newest;
+	uint64_t tail;
+
+	if (superblock_find(&w->b.mem->dev, &sb, &newest, text, sizeof(text)) ||
+	    logscan_walk(&w->b.mem->dev, &sb, 0, NULL, NULL, &walk))
+		return strays; /* nothing is mounted at all */
+	tail = sb.last_migrated_segment_id + 1;
+	for (uint64_t segment = tail; segment < tail + sb.nr_segments; segment++)
+		for (uint32_t i = 0; i < superblock_segment_blocks(&sb); i++)
+			look_at_block(&strays, &sb, w->b.mem->bytes, segment, i,
+				      walk.end_segment + sb.pool_segments + 1);
+	return strays;
 }
 
 /* mount, kill, mount, migrate, unmount, mount */
 static void mount_thrice(struct writer *w, uint64_t pool_bytes)
 {
+	struct strays strays = find_strays(w);
 	struct cache_recovery_report rep;
 	struct outcome first, second;
 	struct serve s;
-	bool has_drained;
 	int err;
 
 	if (serve_open(&s, w->b.mem, w->pool, pool_bytes, &rep))
 		return;
 	first = outcome_of(&s, &rep);
-	has_drained = rep.drained_records;
 	serve_kill(&s);
-	/* RAM buffers are taken over in whatever segment they say, also in one where the next walk
-	 * does not look for a successor. No daemon leaves such, and the file is its own. */
 	err = serve_open(&s, w->b.mem, w->pool, pool_bytes, &rep);
-	if (err == -EUCLEAN && has_drained)
-		return;
-	if (met_bad_header(err, &rep))
+	if (err == -EUCLEAN && strays.are_ahead)
 		return;
 	FUZZ_CHECK(err == 0);
 	second = outcome_of(&s, &rep);
@@ -499,7 +531,7 @@ static void mount_thrice(struct writer *w, uint64_t pool_bytes)
 		   first.last_lsn == second.last_lsn);
 	serve_it(&s);
 	err = serve_open(&s, w->b.mem, w->pool, pool_bytes, &rep);
-	if (met_bad_header(err, &rep))
+	if (err == -EUCLEAN && (strays.are_ahead || strays.are_malformed))
 		return;
 	FUZZ_CHECK(err == 0 && rep.was_clean);
 	serve_kill(&s);

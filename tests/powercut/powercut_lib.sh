@@ -83,9 +83,16 @@ start_lcfs()
 	lcfs_pid=$!
 	soon has_started || fail "lcfs neither mounts nor ends"
 	has_fs "$mnt" fuse.lcfs && return
-	wait "$lcfs_pid" || :
+	wait_status=0
+	wait "$lcfs_pid" || wait_status=$?
 	lcfs_pid=
-	fail "lcfs does not mount"
+	does_not_mount $wait_status
+}
+
+# does_not_mount STATUS: a test may know what that means.
+does_not_mount()
+{
+	fail "lcfs does not mount, and ends with $1"
 }
 
 has_started()

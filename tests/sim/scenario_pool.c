@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Named scenarios of RULES C: the shared RAM buffers are a second log. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/pool.h"
 #include "tests/sim/scenario.h"
+
+#define SEGMENT_BLOCKS 8u /* of scenario_conf() */
 
 static uint8_t *copy_pool(const struct sim_world *w)
 {
@@ -167,6 +171,105 @@ START_TEST(test_c2_death_after_death)
 }
 END_TEST
 
+/* A dead daemon's buffers with one record, which is alone in a segment of its own. */
+static struct pool_ctl *lone_record(struct sim_world *w, struct record_disk **h)
+{
+	struct sim_image *x = &w->image[0];
+
+	scenario_write_block(w, x, 0);
+	sim_do_sync(w, x);
+	sim_daemon_death(w, true);
+	scenario_mount(w);
+	scenario_write_block(w, x, 1);
+	sim_daemon_death(w, true);
+	for (uint32_t i = 0; i < w->conf.cache.pool_buffers; i++) {
+		const uint8_t *mem;
+		const struct pool_ctl *ctl = pool_peek(w->pool, i, &mem);
+
+		if (!ctl->segment_id)
+			continue;
+		ck_assert_uint_eq(ctl->last_record, 0);
+		*h = (struct record_disk *)(uintptr_t)mem;
+		ck_assert_uint_gt(le16_get((*h)->nr_entries), 0);
+		return (struct pool_ctl *)(uintptr_t)ctl;
+	}
+	ck_abort_msg("no buffer is in use");
+}
+
+/* The buffers are refused with nothing written, and when the right ones are back all is there. */
+static void expect_refused(struct sim_world *w, const uint8_t *right, const char *text)
+{
+	ck_assert_int_eq(sim_open(w, 0), -EUCLEAN);
+	ck_assert_msg(strstr(w->report.error, text), "%s", w->report.error);
+	ck_assert_msg(strstr(w->report.error, "lost_buffers"), "%s", w->report.error);
+	ck_assert_uint_eq(w->dev->blocking_writes, 0);
+	memcpy(w->pool, right, w->pool_bytes);
+	scenario_mount(w);
+	ck_assert_uint_eq(w->report.drained_records, 1);
+	scenario_end(w);
+}
+
+/* C2, A4. A record is taken over where the walk of the next mount finds it, and nowhere else: it
+ * would be lost there, or the log taken for damaged. */
+START_TEST(test_c2_buffers_where_no_walk_looks_are_refused)
+{
+	for (uint32_t by = 0; by < 7; by++) {
+		struct sim_world *w = scenario_begin(NULL);
+		struct record_disk *h;
+		struct pool_ctl *ctl = lone_record(w, &h);
+		uint8_t *right = copy_pool(w);
+
+		ctl->segment_id += by;
+		h->segment_id = le64_make(ctl->segment_id);
+		h->address = le64_make(le64_get(h->address) + by * SEGMENT_BLOCKS);
+		if (by < w->conf.cache.pool_buffers) {
+			scenario_mount(w);
+			ck_assert_uint_eq(w->report.drained_records, 1);
+			sim_daemon_death(w, true);
+			scenario_mount(w);
+			scenario_end(w);
+		} else {
+			expect_refused(w, right, "cannot follow the log");
+		}
+		free(right);
+	}
+}
+END_TEST
+
+/* Changes the record with the statement. */
+#define EXPECT_REFUSED(h, change, text)                     \
+	do {                                                \
+		struct sim_world *w = scenario_begin(NULL); \
+		struct record_disk *h;                      \
+		uint8_t *right;                             \
+		lone_record(w, &h);                         \
+		right = copy_pool(w);                       \
+		change;                                     \
+		expect_refused(w, right, text);             \
+		free(right);                                \
+	} while (0)
+
+/* C2, A3. Of another branch than the last mount wrote, or one that would make records of the log
+ * abandoned. */
+START_TEST(test_c2_buffers_of_another_branch_are_refused)
+{
+	uint64_t epoch = 1 << 16;
+
+	EXPECT_REFUSED(h, h->branch = le64_make(le64_get(h->branch) + epoch), "cannot follow");
+	EXPECT_REFUSED(h, h->branch = le64_make(le64_get(h->branch) - epoch), "cannot follow");
+	EXPECT_REFUSED(h, h->branch_lsn = le64_make(1), "cannot follow");
+}
+END_TEST
+
+/* C2. What cannot be replayed is not put into the log either. */
+START_TEST(test_c2_buffers_that_make_no_sense_change_nothing)
+{
+	EXPECT_REFUSED(h, h->lsn = le64_make(le64_get(h->lsn) + 1), "neither in the log nor");
+	EXPECT_REFUSED(h, h->key[0] = le64_make(entry_key(77, 0)), "image 77");
+	EXPECT_REFUSED(h, h->entry_flags[0] = 0x40, "unknown flag");
+}
+END_TEST
+
 /* C3. The daemon died and its buffers are gone, same boot: refused, unless the admin says that they
  * are lost. */
 START_TEST(test_c3_lost_pool_is_refused)
@@ -226,5 +329,8 @@ SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
 	       test_c2_death_while_entries_are_handed_out,
 	       test_c2_recovery_can_be_killed_at_every_point,
 	       test_c2_power_can_fail_at_every_point_of_recovery, test_c2_death_after_death,
-	       test_c3_lost_pool_is_refused, test_c3_pool_is_not_needed_after_shutdown,
+	       test_c2_buffers_where_no_walk_looks_are_refused,
+	       test_c2_buffers_of_another_branch_are_refused,
+	       test_c2_buffers_that_make_no_sense_change_nothing, test_c3_lost_pool_is_refused,
+	       test_c3_pool_is_not_needed_after_shutdown,
 	       test_c5_writes_of_a_dead_daemon_land_in_part)
