@@ -2,6 +2,7 @@
 /* Named scenarios of rules H2 and F4: the cleaner, shares of the log, poisoned blocks. */
 #include <errno.h>
 
+#include "common/align.h"
 #include "lcfs/cache/owed.h"
 #include "tests/sim/scenario.h"
 
@@ -264,6 +265,42 @@ START_TEST(test_h2_a_copy_never_overtakes_a_write)
 }
 END_TEST
 
+/* Carries out what the cleaner has on the way, alone: nobody else gets on. */
+static void let_cleaner_work(struct sim_world *w)
+{
+	for (uint32_t i = 0; i < w->nr_actions; i++)
+		if (w->action[i]->action->type == ACTION_WORK) {
+			scenario_release(w, ACTION_WORK);
+			sim_carry(w, w->action[i], NULL);
+			sim_return(w, w->action[i]);
+			return;
+		}
+}
+
+/* H2, D4. Writes have their entries and are not published when the cleaner makes copies of what they
+ * overwrite: a copy in a later entry would be what counts. */
+START_TEST(test_h2_no_copy_of_what_is_being_written)
+{
+	struct sim_world *w = begin_cleaning(false);
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r[4];
+
+	for (uint64_t b = 0; b < array_size(r); b++) {
+		r[b] = sim_start_write(w, x, b * BLOCK, BLOCK, false);
+		scenario_take_to(w, r[b], SIM_COPIED);
+	}
+	let_cleaner_work(w);
+	let_cleaner_work(w);
+	for (uint64_t b = 0; b < array_size(r); b++)
+		ck_assert_int_eq(sim_wait(w, r[b]), (int)BLOCK);
+	sim_do_read(w, x);
+	sim_do_sync(w, x);
+	sim_power_cut(w, CUT_DROP_ALL);
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
 /* H2. The same with a truncate that cuts off what the cleaner has in hand, and with the image's
  * last name. */
 START_TEST(test_h2_a_copy_never_brings_back_what_is_gone)
@@ -378,6 +415,24 @@ START_TEST(test_f4_poison_stays)
 		scenario_write_block(w, x, 3);
 		expect_whole(w, x);
 	}
+}
+END_TEST
+
+/* F4. Migration has nothing to do with it: neither device nor file is asked for it again. */
+START_TEST(test_f4_poison_is_left_alone)
+{
+	struct sim_world *w = begin_poisoned();
+	uint64_t reads, checks;
+
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 10000 * SIM_MS);
+	reads = w->counts[ACTION_DEV_READ];
+	checks = w->counts[ACTION_BACK_CHECK];
+	scenario_run(w, 600 * 1000 * SIM_MS);
+	ck_assert_uint_eq(w->counts[ACTION_DEV_READ], reads);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_CHECK], checks);
+	scenario_write_block(w, &w->image[0], 3);
+	expect_whole(w, &w->image[0]);
 }
 END_TEST
 
@@ -542,9 +597,9 @@ SCENARIO_SUITE("cleaning", test_h2_a_conflict_does_not_stop_others,
 	       test_h2_a_refusing_store_does_not_stop_others,
 	       test_h2_a_stalled_image_keeps_to_its_share,
 	       test_h2_the_cleaner_rests_when_everything_is_stalled, test_h2_crashes_while_cleaning,
-	       test_h2_a_copy_never_overtakes_a_write,
+	       test_h2_a_copy_never_overtakes_a_write, test_h2_no_copy_of_what_is_being_written,
 	       test_h2_a_copy_never_brings_back_what_is_gone,
 	       test_h2_copies_are_clean_when_their_image_is, test_f4_poison_stays,
-	       test_f4_poison_ends, test_f4_poison_never_overtakes_a_write,
+	       test_f4_poison_is_left_alone, test_f4_poison_ends, test_f4_poison_never_overtakes_a_write,
 	       test_f4_a_write_of_what_was_lost_ends_poison, test_f4_unreadable,
 	       test_f4_a_moment_of_errors_poisons_nothing, test_f4_the_cleaner_finds_rot)

@@ -31,6 +31,28 @@ START_TEST(test_d1_overwrite_takes_a_fresh_slot)
 }
 END_TEST
 
+/* Promise 1. The device does nothing at all: writes are answered all the same. Each takes as few copies
+ * as there are records that it lies in, whatever its size. */
+START_TEST(test_a_write_is_answered_from_memory)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_request *r;
+	uint32_t copies = 0;
+
+	scenario_hold(w, ACTION_LOG_WRITE);
+	scenario_hold(w, ACTION_FLUSH);
+	r = sim_start_write(w, &w->image[0], 0, 14 * BLOCK, false);
+	r->is_kept = true;
+	while (r->phase != SIM_ENDED && sim_can_advance(r)) {
+		copies += r->phase == SIM_COPY;
+		sim_advance(w, r);
+	}
+	ck_assert_int_eq(sim_wait(w, r), 14 * (int)BLOCK);
+	ck_assert_uint_le(copies, 3); /* the first record begins with the bind */
+	scenario_end(w);
+}
+END_TEST
+
 /* D1. A read has found X = v1 in RAM and not copied it yet; X is overwritten many times: the read
  * shows v1 or newer. */
 START_TEST(test_d1_slot_is_not_handed_out_under_a_reader)
@@ -342,7 +364,8 @@ START_TEST(test_d6_offset_beyond_the_largest)
 }
 END_TEST
 
-SCENARIO_SUITE("publish", test_d1_overwrite_takes_a_fresh_slot,
+SCENARIO_SUITE("publish", test_a_write_is_answered_from_memory,
+	       test_d1_overwrite_takes_a_fresh_slot,
 	       test_d1_slot_is_not_handed_out_under_a_reader,
 	       test_d2_slots_are_handed_out_behind_the_last_operation,
 	       test_d2_truncate_up_and_data_in_one_record, test_d3_highest_position_wins,
