@@ -14,6 +14,7 @@ requires_fs ext4
 # sector FILE NUMBER LETTER [FLAG]
 sector()
 {
+	# shellcheck disable=SC2086 # no flag, or one
 	head -c 512 /dev/zero | tr '\0' "$3" |
 		timeout 20 dd of="$1" bs=512 seek="$2" ${4:-} conv=notrunc,fdatasync status=none
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Nobody has to ask for safety: with no option but the cache, what is synced is on the device when the
-# sync returns, what is not gets there by itself within a second or two, and a daemon that is killed
-# has lost nothing at the next mount, which finds it without being told.
+# Nobody has to ask for safety: with no option but the cache, what is synced is on the device when
+# the sync returns, what is not gets there by itself, and a daemon that is killed has lost nothing
+# at the next mount, which is not told anything.
 . "${top_srcdir:?}/tests/functions.sh"
 set -eu
 

@@ -2,7 +2,6 @@
 /* Named scenarios of rules H2 and F4: the cleaner, shares of the log, poisoned blocks. */
 #include <errno.h>
 
-#include "common/align.h"
 #include "lcfs/cache/owed.h"
 #include "tests/sim/scenario.h"
 
@@ -213,6 +212,17 @@ START_TEST(test_h2_crashes_while_cleaning)
 }
 END_TEST
 
+/* Carries out what the cleaner has on the way, and nothing else. */
+static void let_cleaner_work(struct sim_world *w)
+{
+	for (uint32_t i = 0; i < w->nr_actions; i++)
+		if (w->action[i]->action->type == ACTION_WORK) {
+			sim_carry(w, w->action[i], NULL);
+			sim_return(w, w->action[i]);
+			break;
+		}
+}
+
 /* x refuses, and the cleaner has blocks of it in hand: read, and with works also with entries. */
 static struct sim_world *begin_cleaning(bool works)
 {
@@ -228,12 +238,8 @@ static struct sim_world *begin_cleaning(bool works)
 		scenario_run(w, 0);
 	}
 	ck_assert(!status_of(w).is_migrating);
-	for (uint32_t i = 0; works && i < w->nr_actions; i++)
-		if (w->action[i]->action->type == ACTION_WORK) {
-			sim_carry(w, w->action[i], NULL);
-			sim_return(w, w->action[i]);
-			break;
-		}
+	if (works)
+		let_cleaner_work(w);
 	return w;
 }
 
@@ -265,19 +271,7 @@ START_TEST(test_h2_a_copy_never_overtakes_a_write)
 }
 END_TEST
 
-/* Carries out what the cleaner has on the way, alone: nobody else gets on. */
-static void let_cleaner_work(struct sim_world *w)
-{
-	for (uint32_t i = 0; i < w->nr_actions; i++)
-		if (w->action[i]->action->type == ACTION_WORK) {
-			scenario_release(w, ACTION_WORK);
-			sim_carry(w, w->action[i], NULL);
-			sim_return(w, w->action[i]);
-			return;
-		}
-}
-
-/* H2, D4. Writes have their entries and are not published when the cleaner makes copies of what they
+/* H2, D4. Writes have their entries and are not published when the cleaner copies what they
  * overwrite: a copy in a later entry would be what counts. */
 START_TEST(test_h2_no_copy_of_what_is_being_written)
 {
@@ -291,6 +285,7 @@ START_TEST(test_h2_no_copy_of_what_is_being_written)
 	}
 	let_cleaner_work(w);
 	let_cleaner_work(w);
+	scenario_release(w, ACTION_WORK);
 	for (uint64_t b = 0; b < array_size(r); b++)
 		ck_assert_int_eq(sim_wait(w, r[b]), (int)BLOCK);
 	sim_do_read(w, x);
@@ -600,6 +595,7 @@ SCENARIO_SUITE("cleaning", test_h2_a_conflict_does_not_stop_others,
 	       test_h2_a_copy_never_overtakes_a_write, test_h2_no_copy_of_what_is_being_written,
 	       test_h2_a_copy_never_brings_back_what_is_gone,
 	       test_h2_copies_are_clean_when_their_image_is, test_f4_poison_stays,
-	       test_f4_poison_is_left_alone, test_f4_poison_ends, test_f4_poison_never_overtakes_a_write,
-	       test_f4_a_write_of_what_was_lost_ends_poison, test_f4_unreadable,
+	       test_f4_poison_is_left_alone, test_f4_poison_ends,
+	       test_f4_poison_never_overtakes_a_write, test_f4_unreadable,
+	       test_f4_a_write_of_what_was_lost_ends_poison,
 	       test_f4_a_moment_of_errors_poisons_nothing, test_f4_the_cleaner_finds_rot)

@@ -31,8 +31,8 @@ START_TEST(test_d1_overwrite_takes_a_fresh_slot)
 }
 END_TEST
 
-/* Promise 1. The device does nothing at all: writes are answered all the same. Each takes as few copies
- * as there are records that it lies in, whatever its size. */
+/* Promise 1. The device does nothing at all: writes are answered all the same. Each takes as few
+ * copies as there are records that it lies in, whatever its size. */
 START_TEST(test_a_write_is_answered_from_memory)
 {
 	struct sim_world *w = scenario_begin(NULL);
