@@ -2,4 +2,7 @@
 # C4: it is not looked whose the RAM buffers are.
 #! tests/check_io_poolfile
 #@ lcfs/io/poolfile.c
-/^static int check_private\(/,/^}/s/if \(!S_ISREG/if (false \&\& !S_ISREG/
+/^static int check_private\(/,/^}/{
+s/if \(!S_ISREG/if (p->fd < -1 \&\& (!S_ISREG/
+s/st->st_nlink != 1\)$/st->st_nlink != 1))/
+}
