@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# B6: the first sync after a creation leaves the file itself out.
-#! tests/check_image_links
+# B6: the first sync of a file does not sync the file itself, nor its name.
+#! tests/t-powercut-states.sh
 #@ lcfs/image/image_sync.c
-/^int image_sync\(/,/^}/s/int r = image_is_sync_wanted\(img\) \? /int r = img == NULL ? /
+/^int image_sync_backing\(/,/^}/s/r = sync_file\(img, fd, link_dir\);/r = link_dir \&\& sync_file(img, fd, NULL) < -9999;/
