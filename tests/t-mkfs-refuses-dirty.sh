@@ -7,6 +7,7 @@
 set -eu
 
 requires_fuse
+requires flock
 
 # keeps TEXT: refused with it, and the file of the cache is what it was.
 keeps()
@@ -28,6 +29,8 @@ standard_mount allow_migrate=0
 same "$mnt/image" "$tmp/data"
 echo newer >"$mnt/newer"
 kill_lcfs "$mnt"
+# its last writes may still be on their way, and hold it
+eventually 20 flock -n "$cache" true || fail "a dead daemon holds the cache"
 keeps 'has what it had in RAM'
 remove_pool "$cache"
 keeps 'was not unmounted in order'
