@@ -191,6 +191,38 @@ static void release(uint64_t node, uint64_t fh)
 	ck_assert_int_eq(call(FUSE_RELEASE, node, &in, sizeof(in), NULL, 0)->head.error, 0);
 }
 
+/* What the kernel is told about a file that is opened with the flags; *fh. */
+static uint32_t open_flags(uint64_t node, uint32_t flags, uint64_t *fh)
+{
+	const struct fuse_open_in in = { .flags = flags };
+	const struct reply *r = call(FUSE_OPEN, node, &in, sizeof(in), NULL, 0);
+	struct fuse_open_out out;
+
+	ck_assert_int_eq(r->head.error, 0);
+	memcpy(&out, r->body, sizeof(out));
+	*fh = out.fh;
+	return out.open_flags & (FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES);
+}
+
+/* The kernel takes direct writes one by one unless told that it need not. */
+START_TEST(direct_opens_take_writes_side_by_side)
+{
+	const uint32_t side_by_side = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
+	uint64_t made, direct, plain, node = create("f", &made);
+
+	ck_assert_uint_eq(open_flags(node, O_RDWR, &plain), 0);
+	release(node, plain);
+	ck_assert_uint_eq(open_flags(node, O_RDWR | O_DIRECT, &direct), side_by_side);
+	/* and so does whoever comes while one is open */
+	ck_assert_uint_eq(open_flags(node, O_RDWR, &plain), side_by_side);
+	release(node, direct);
+	release(node, plain);
+	ck_assert_uint_eq(open_flags(node, O_RDWR, &plain), 0);
+	release(node, plain);
+	release(node, made);
+}
+END_TEST
+
 START_TEST(writes_reads_and_syncs_are_answered)
 {
 	static char data[100000], want[100000];
@@ -446,6 +478,7 @@ static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("fuse_session");
 	const TTest *const at_once[] = {
+		direct_opens_take_writes_side_by_side,
 		writes_reads_and_syncs_are_answered,
 		a_file_that_appears_behind_a_create_is_looked_up_anew,
 		many_at_a_time_are_answered_once,

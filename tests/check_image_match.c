@@ -340,6 +340,53 @@ START_TEST(the_lease_of_a_dead_daemon_covers_its_own_changes)
 }
 END_TEST
 
+static void find_conflict_and_die(struct bed *b)
+{
+	struct image *img;
+
+	touch_and_die(b);
+	bed_make_file(b, "a", 'e', BYTES);
+	img = bed_get(b, "a");
+	if (image_drain(img) != -EIO || bed_state(img) != IMAGE_CONFLICT)
+		_exit(1);
+}
+
+/* By its times alone, the edit could be the dead daemon's own. */
+START_TEST(a_conflict_that_a_dead_daemon_found_stays_one_within_its_lease)
+{
+	struct bed *b = bed_new();
+
+	bed_make_file(b, "a", 'o', BYTES);
+	bed_die(b, find_conflict_and_die);
+	bed_must_mount(b);
+	expect_held(b, "a", IMAGE_CONFLICT);
+	ck_assert(bed_plain_is(b, "a", 'e', BYTES));
+	bed_free(b);
+}
+END_TEST
+
+/* G2. The clock of the store cannot be read, so nothing can be promised about later. */
+START_TEST(without_a_lease_no_file_is_changed)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+
+	bed_make_file(b, "a", 'o', BYTES);
+	bed_must_mount(b);
+	(void)unlinkat(b->fd, ".lcfs/clock", 0);
+	ck_assert_int_eq(mkdirat(b->fd, ".lcfs/clock", 0700), 0);
+	img = bed_open(b, "a");
+	ck_assert_int_eq(bed_fill(img, 'n', BYTES, 0), BYTES);
+	ck_assert_int_lt(image_drain(img), 0);
+	ck_assert(bed_plain_is(b, "a", 'o', BYTES));
+	ck_assert_int_eq(unlinkat(b->fd, ".lcfs/clock", AT_REMOVEDIR), 0);
+	bed_drain(b, img);
+	ck_assert(bed_plain_is(b, "a", 'n', BYTES));
+	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
 START_TEST(a_directory_that_the_cache_does_not_know_is_refused)
 {
 	struct bed *b = two_dirty_images();
@@ -411,7 +458,9 @@ static Suite *make_suite(void)
 		   a_clean_file_changed_while_mounted_and_closed_is_read_anew,
 		   a_clean_file_that_is_deleted_is_forgotten);
 	CHECK_CASE(s, "lease", a_file_changed_after_the_lease_of_a_dead_daemon_is_a_conflict,
-		   the_lease_of_a_dead_daemon_covers_its_own_changes);
+		   the_lease_of_a_dead_daemon_covers_its_own_changes,
+		   a_conflict_that_a_dead_daemon_found_stays_one_within_its_lease,
+		   without_a_lease_no_file_is_changed);
 	CHECK_CASE(s, "directory", a_directory_that_the_cache_does_not_know_is_refused,
 		   a_directory_with_data_in_another_cache_is_refused,
 		   a_drained_directory_may_get_another_cache,

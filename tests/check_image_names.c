@@ -11,6 +11,7 @@
 #include "common/nsec.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
+#include "lcfs/image/names.h"
 #include "tests/check_child.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
@@ -247,6 +248,29 @@ START_TEST(an_intent_without_its_unlink_drops_nothing)
 	bed_must_mount(b);
 	ck_assert_str_eq(b->said, "");
 	expect(b, "a", 'a');
+	bed_free(b);
+}
+END_TEST
+
+/* Killed between the unlink and the note that it was made. */
+static void unlink_unnoted_and_die(struct bed *b)
+{
+	struct image *img;
+
+	make_dirty(b, "a", 'a');
+	img = bed_open(b, "a");
+	must(last_name_goes(img, OP_INTENT_UNLINK, "a") == 0);
+	must(unlinkat(b->fd, "a", 0) == 0);
+}
+
+START_TEST(an_unlink_that_was_not_noted_leaves_nothing_missing)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, unlink_unnoted_and_die);
+	bed_must_mount(b);
+	ck_assert_str_eq(b->said, "");
+	bed_wait_clean(b);
 	bed_free(b);
 }
 END_TEST
@@ -489,7 +513,9 @@ static Suite *make_suite(void)
 		   an_image_first_written_when_it_has_no_name_leaves_no_trace,
 		   after_a_death_an_unlinked_image_is_not_missing,
 		   after_a_death_an_unlinked_image_that_was_open_is_not_missing,
-		   an_intent_without_its_unlink_drops_nothing, a_new_file_under_the_old_name_is_new,
+		   an_intent_without_its_unlink_drops_nothing,
+		   an_unlink_that_was_not_noted_leaves_nothing_missing,
+		   a_new_file_under_the_old_name_is_new,
 		   a_failed_unlink_changes_nothing);
 	CHECK_CASE(s, "rename", an_image_whose_name_is_ahead_is_not_opened_by_it,
 		   renamed_images_are_found_after_a_death,

@@ -73,6 +73,19 @@ wait "$pid" || fail "exit status $?"
 grep -q '^<7>' "$tmp/journal" || { cat "$tmp/journal"; fail "no debug messages"; }
 ! grep -v '^<[0-7]>' "$tmp/journal" || fail "lines without a level"
 
+# A cache where direct I/O is not to be had, so that the kernel may keep what lcfs has written.
+mkdir "$tmp/buffered"
+if mount -t ramfs none "$tmp/buffered" 2>/dev/null; then
+	cleanup_fn unmount_quietly "$tmp/buffered"
+	head -c 25165824 /dev/zero >"$tmp/buffered/cache"
+	works "$MKFS" -q "$tmp/buffered/cache"
+	cleanup_fn remove_pool "$tmp/buffered/cache"
+	mkdir "$tmp/dir2"
+	mount_lcfs "$tmp/buffered/cache" "$tmp/dir2" "$mnt"
+	grep -q 'warning: .*has no direct I/O' "$tmp/err" || fail "no warning: $(cat "$tmp/err")"
+	umount_lcfs "$mnt"
+fi
+
 # A word that is none.
 refused 2 'log_level=loud: give one of error|warning|info|debug' \
 	"$LCFS" -o "cache=$cache,log_level=loud" "$dir" "$mnt"

@@ -75,4 +75,12 @@ done
 [ "$(dd if="$tmp/real/a" bs=4096 skip=3 count=1 status=none | head -c 5)" = after ] ||
 	fail "a: what was written in error is not there"
 exec 3>&- 4>&-
+
+# The sync of a new file is one of its name, too: it fails while the directory cannot be synced.
+mkdir "$mnt/sub"
+echo new >"$mnt/sub/new"
+fault fsyncdir sub EIO
+! timeout 20 sync "$mnt/sub/new" 2>/dev/null || fail "synced, and its name is not"
+fault clear
+timeout 20 sync "$mnt/sub/new" || fail "its name can be synced again, and it is not"
 umount_lcfs "$mnt"

@@ -208,6 +208,17 @@ START_TEST(test_h2_crashes_while_cleaning)
 }
 END_TEST
 
+/* Carries out what the cleaner has on the way, and nothing else. */
+static void let_cleaner_work(struct sim_world *w)
+{
+	for (uint32_t i = 0; i < w->nr_actions; i++)
+		if (w->action[i]->action->type == ACTION_WORK) {
+			sim_carry(w, w->action[i], NULL);
+			sim_return(w, w->action[i]);
+			break;
+		}
+}
+
 /* x refuses, and the cleaner has blocks of it in hand: read, and with works also with entries. */
 static struct sim_world *begin_cleaning(bool works)
 {
@@ -223,12 +234,8 @@ static struct sim_world *begin_cleaning(bool works)
 		scenario_run(w, 0);
 	}
 	ck_assert(!status_of(w).is_migrating);
-	for (uint32_t i = 0; works && i < w->nr_actions; i++)
-		if (w->action[i]->action->type == ACTION_WORK) {
-			sim_carry(w, w->action[i], NULL);
-			sim_return(w, w->action[i]);
-			break;
-		}
+	if (works)
+		let_cleaner_work(w);
 	return w;
 }
 
@@ -257,6 +264,31 @@ START_TEST(test_h2_a_copy_never_overtakes_a_write)
 		scenario_mount(w);
 		scenario_end(w);
 	}
+}
+END_TEST
+
+/* H2, D4. Writes have their entries and are not published when the cleaner copies what they
+ * overwrite: a copy in a later entry would be what counts. */
+START_TEST(test_h2_no_copy_of_what_is_being_written)
+{
+	struct sim_world *w = begin_cleaning(false);
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r[4];
+
+	for (uint64_t b = 0; b < array_size(r); b++) {
+		r[b] = sim_start_write(w, x, b * BLOCK, BLOCK, false);
+		scenario_take_to(w, r[b], SIM_COPIED);
+	}
+	let_cleaner_work(w);
+	let_cleaner_work(w);
+	scenario_release(w, ACTION_WORK);
+	for (uint64_t b = 0; b < array_size(r); b++)
+		ck_assert_int_eq(sim_wait(w, r[b]), (int)BLOCK);
+	sim_do_read(w, x);
+	sim_do_sync(w, x);
+	sim_power_cut(w, CUT_DROP_ALL);
+	scenario_mount(w);
+	scenario_end(w);
 }
 END_TEST
 
@@ -309,8 +341,8 @@ START_TEST(test_h2_copies_are_clean_when_their_image_is)
 }
 END_TEST
 
-/* x has blocks 3 and 4 dirty, and 3 is poisoned; nothing of it is in RAM any more. */
-static struct sim_world *begin_poisoned(void)
+/* x has blocks 3 and 4, and the first nr of them are poisoned; nothing of it is in RAM any more. */
+static struct sim_world *begin_rotten(uint32_t nr)
 {
 	struct sim_world *w = begin();
 	struct sim_image *x = &w->image[0];
@@ -318,12 +350,13 @@ static struct sim_world *begin_poisoned(void)
 	write_blocks(w, x, 3, 2);
 	sim_power_cut(w, CUT_KEEP_ALL);
 	scenario_mount(w);
-	sim_rot_block(w, x, 3);
+	for (uint32_t b = 3; b < 3 + nr; b++)
+		sim_rot_block(w, x, b);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 10000 * SIM_MS);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
-	ck_assert_uint_eq(info_of(w, x).poisoned, 1);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 1);
+	ck_assert_uint_eq(info_of(w, x).poisoned, nr);
+	ck_assert_uint_eq(info_of(w, x).dirty_blocks, nr);
 	ck_assert_int_eq((int)info_of(w, x).state, (int)IMAGE_ERROR);
 	ck_assert_int_eq(info_of(w, x).error, EIO);
 	sim_do_sync(w, NULL);
@@ -354,7 +387,7 @@ static void expect_whole(struct sim_world *w, struct sim_image *x)
 START_TEST(test_f4_poison_stays)
 {
 	for (int is_power = 0; is_power < 2; is_power++) {
-		struct sim_world *w = begin_poisoned();
+		struct sim_world *w = begin_rotten(1);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 
 		for (int lap = 0; lap < 3; lap++) {
@@ -373,24 +406,38 @@ START_TEST(test_f4_poison_stays)
 }
 END_TEST
 
+/* F4. Migration has nothing to do with it: neither device nor file is asked for it again. */
+START_TEST(test_f4_poison_is_left_alone)
+{
+	struct sim_world *w = begin_rotten(2);
+	uint64_t before = w->counts[ACTION_DEV_READ] + w->counts[ACTION_BACK_CHECK];
+
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 600 * 1000 * SIM_MS);
+	ck_assert_uint_eq(w->counts[ACTION_DEV_READ] + w->counts[ACTION_BACK_CHECK], before);
+	write_blocks(w, &w->image[0], 3, 2);
+	expect_whole(w, &w->image[0]);
+}
+END_TEST
+
 /* F4. It ends where all that was lost is written, punched or cut off. */
 START_TEST(test_f4_poison_ends)
 {
-	struct sim_world *w = begin_poisoned();
+	struct sim_world *w = begin_rotten(1);
 
 	scenario_write_block(w, &w->image[0], 3);
 	expect_whole(w, &w->image[0]);
 
-	w = begin_poisoned();
+	w = begin_rotten(1);
 	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, &w->image[0], 3 * BLOCK, BLOCK)), 0);
 	expect_whole(w, &w->image[0]);
 
-	w = begin_poisoned();
+	w = begin_rotten(1);
 	ck_assert_int_eq(sim_wait(w, sim_start_truncate(w, &w->image[0], 3 * BLOCK)), 0);
 	expect_whole(w, &w->image[0]);
 
 	/* in the middle of a sector: that one is needed, and nobody has it */
-	w = begin_poisoned();
+	w = begin_rotten(1);
 	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, &w->image[0], 3 * BLOCK + 5, BLOCK)), -EIO);
 	scenario_write_block(w, &w->image[0], 3);
 	expect_whole(w, &w->image[0]);
@@ -534,9 +581,10 @@ SCENARIO_SUITE("cleaning", test_h2_a_conflict_does_not_stop_others,
 	       test_h2_a_refusing_store_does_not_stop_others,
 	       test_h2_a_stalled_image_keeps_to_its_share,
 	       test_h2_the_cleaner_rests_when_everything_is_stalled, test_h2_crashes_while_cleaning,
-	       test_h2_a_copy_never_overtakes_a_write,
+	       test_h2_a_copy_never_overtakes_a_write, test_h2_no_copy_of_what_is_being_written,
 	       test_h2_a_copy_never_brings_back_what_is_gone,
 	       test_h2_copies_are_clean_when_their_image_is, test_f4_poison_stays,
-	       test_f4_poison_ends, test_f4_poison_never_overtakes_a_write,
-	       test_f4_a_write_of_what_was_lost_ends_poison, test_f4_unreadable,
+	       test_f4_poison_is_left_alone, test_f4_poison_ends,
+	       test_f4_poison_never_overtakes_a_write, test_f4_unreadable,
+	       test_f4_a_write_of_what_was_lost_ends_poison,
 	       test_f4_a_moment_of_errors_poisons_nothing, test_f4_the_cleaner_finds_rot)

@@ -105,6 +105,37 @@ START_TEST(test_a5_damage_is_refused)
 }
 END_TEST
 
+/* E6. The last record is of an image that neither table nor log know: damage, and not left out. */
+START_TEST(test_e6_an_unknown_image_is_damage)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct cache_status st;
+	struct record_disk *h;
+	struct superblock sb;
+	le64_t key;
+	char text[512];
+
+	scenario_write_block(w, &w->image[0], 1);
+	sim_do_sync(w, NULL);
+	scenario_write_block(w, &w->image[0], 2);
+	sim_do_sync(w, NULL);
+	cache_status(w->cache, &st);
+	sim_power_cut(w, CUT_DROP_ALL);
+	ck_assert_int_eq(cache_superblock_read(&w->dev->blk, &sb, text, sizeof(text)), 0);
+	h = (void *)find_record(w, st.next_lsn - 1);
+	ck_assert_ptr_nonnull(h);
+	key = h->key[0];
+	h->key[0] = le64_make(entry_key(77, 2));
+	record_finish(h, sb.key);
+	ck_assert_int_eq(sim_open(w, 0), -EUCLEAN);
+	ck_assert_ptr_nonnull(strstr(w->report.error, "names image 77"));
+	h->key[0] = key;
+	record_finish(h, sb.key);
+	scenario_mount(w);
+	scenario_end(w);
+}
+END_TEST
+
 /* A5. The last record is torn and nothing proves that it was durable: it is the ordinary end. */
 START_TEST(test_a5_torn_end_is_accepted)
 {
@@ -194,5 +225,6 @@ START_TEST(test_records_share_a_segment)
 END_TEST
 
 SCENARIO_SUITE("log", test_a3_abandoned_tail_does_not_come_back, test_a5_damage_is_refused,
-	       test_a5_torn_end_is_accepted, test_a6_cut_in_every_superblock_write,
+	       test_e6_an_unknown_image_is_damage, test_a5_torn_end_is_accepted,
+	       test_a6_cut_in_every_superblock_write,
 	       test_log_goes_round, test_records_share_a_segment)

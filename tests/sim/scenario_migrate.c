@@ -502,8 +502,8 @@ START_TEST(test_h1_truncate_with_a_full_log)
 			sim_free_request(w, r);
 	}
 	ck_assert(is_full);
-	scenario_release(w, ACTION_BACK_WRITE);
 	ck_assert_int_eq(sim_wait(w, sim_start_truncate(w, &w->image[1], 100)), 0);
+	scenario_release(w, ACTION_BACK_WRITE);
 	ck_assert_int_eq(sim_wait(w, sim_start_truncate(w, x, 100)), 0);
 	scenario_end(w);
 }
@@ -547,10 +547,10 @@ START_TEST(test_superseded_versions_are_skipped)
 END_TEST
 
 /*
- * Blocks that lie side by side in the image and far apart in the log go together, although a batch
- * has room for half of them only.
+ * Blocks that lie side by side in the image and far apart in the log, or in reverse order there,
+ * go together, although a batch has room for half of them only.
  */
-START_TEST(test_neighbours_go_together_wherever_they_are_in_the_log)
+static void migrate_neighbours(bool is_reverse)
 {
 	struct sim_conf conf = scenario_conf();
 	struct sim_world *w;
@@ -563,12 +563,18 @@ START_TEST(test_neighbours_go_together_wherever_they_are_in_the_log)
 	w = scenario_begin(&conf);
 	x = &w->image[0];
 	for (uint64_t i = 0; i < 64; i++)
-		scenario_write_block(w, x, i * 2 % 64 + i / 32);
+		scenario_write_block(w, x, is_reverse ? 63 - i : i * 2 % 64 + i / 32);
 	sim_do_sync(w, x);
 	sim_do_clean(w, x);
 	ck_assert_uint_ge(w->counts[ACTION_BACK_WRITE], 2);
 	ck_assert_uint_le(w->counts[ACTION_BACK_WRITE], 8);
 	scenario_end(w);
+}
+
+START_TEST(test_neighbours_go_together_wherever_they_are_in_the_log)
+{
+	migrate_neighbours(false);
+	migrate_neighbours(true);
 }
 END_TEST
 

@@ -323,6 +323,21 @@ START_TEST(test_c5_writes_of_a_dead_daemon_land_in_part)
 }
 END_TEST
 
+/* H1. Buffers that all wait for space in the log leave room for what makes it. */
+START_TEST(test_h1_the_pool_is_a_quarter_of_the_log_at_most)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct cache_pool_layout l;
+	struct superblock sb;
+	char text[512];
+
+	ck_assert_int_eq(cache_superblock_read(&w->dev->blk, &sb, text, sizeof(text)), 0);
+	cache_pool_layout(&sb, 64, &l);
+	ck_assert_uint_eq(l.nr_buffers, sb.nr_segments / 4);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
 	       test_c1_pool_of_another_mount_is_not_replayed,
 	       test_c2_death_loses_nothing_that_was_answered,
@@ -333,4 +348,5 @@ SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
 	       test_c2_buffers_of_another_branch_are_refused,
 	       test_c2_buffers_that_make_no_sense_change_nothing, test_c3_lost_pool_is_refused,
 	       test_c3_pool_is_not_needed_after_shutdown,
-	       test_c5_writes_of_a_dead_daemon_land_in_part)
+	       test_c5_writes_of_a_dead_daemon_land_in_part,
+	       test_h1_the_pool_is_a_quarter_of_the_log_at_most)

@@ -31,6 +31,28 @@ START_TEST(test_d1_overwrite_takes_a_fresh_slot)
 }
 END_TEST
 
+/* Promise 1. The device does nothing at all: writes are answered all the same. Each takes as few
+ * copies as there are records that it lies in, whatever its size. */
+START_TEST(test_a_write_is_answered_from_memory)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_request *r;
+	uint32_t copies = 0;
+
+	scenario_hold(w, ACTION_LOG_WRITE);
+	scenario_hold(w, ACTION_FLUSH);
+	r = sim_start_write(w, &w->image[0], 0, 14 * BLOCK, false);
+	r->is_kept = true;
+	while (r->phase != SIM_ENDED && sim_can_advance(r)) {
+		copies += r->phase == SIM_COPY;
+		sim_advance(w, r);
+	}
+	ck_assert_int_eq(sim_wait(w, r), 14 * (int)BLOCK);
+	ck_assert_uint_le(copies, 3); /* the first record begins with the bind */
+	scenario_end(w);
+}
+END_TEST
+
 /* D1. A read has found X = v1 in RAM and not copied it yet; X is overwritten many times: the read
  * shows v1 or newer. */
 START_TEST(test_d1_slot_is_not_handed_out_under_a_reader)
@@ -280,6 +302,41 @@ START_TEST(test_d5_read_finds_the_file_ahead_of_the_log)
 }
 END_TEST
 
+static int fail_punches(struct sim_world *w, const struct action *a)
+{
+	(void)w;
+	return a->type == ACTION_BACK_PUNCH ? -EIO : 0;
+}
+
+/* D5. A write completes its sector from the file while a pending punch of it is carried out there:
+ * what it has read is from before, and nothing says so any more but the file. */
+START_TEST(test_d5_write_completes_a_sector_that_is_punched)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r;
+	uint64_t punches;
+
+	w->fault = fail_punches;
+	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, 2 * BLOCK, BLOCK)), 0);
+	w->fault = NULL;
+	punches = w->counts[ACTION_BACK_PUNCH];
+	w->hold_return[ACTION_BACK_READ] = true;
+	r = sim_start_write(w, x, 2 * BLOCK + 10, 100, false);
+	r->is_kept = true;
+	scenario_run(w, SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_READ));
+	scenario_write_block(w, x, 9);
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 5000 * SIM_MS);
+	ck_assert_uint_gt(w->counts[ACTION_BACK_PUNCH], punches);
+	scenario_release(w, ACTION_BACK_READ);
+	ck_assert_int_eq(sim_wait(w, r), 100);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
 /* D5. The place in the log that a slow read reads is not given to others meanwhile, or the read
  * finds out. */
 START_TEST(test_d5_slot_is_reused_under_a_slow_read)
@@ -342,7 +399,8 @@ START_TEST(test_d6_offset_beyond_the_largest)
 }
 END_TEST
 
-SCENARIO_SUITE("publish", test_d1_overwrite_takes_a_fresh_slot,
+SCENARIO_SUITE("publish", test_a_write_is_answered_from_memory,
+	       test_d1_overwrite_takes_a_fresh_slot,
 	       test_d1_slot_is_not_handed_out_under_a_reader,
 	       test_d2_slots_are_handed_out_behind_the_last_operation,
 	       test_d2_truncate_up_and_data_in_one_record, test_d3_highest_position_wins,
@@ -350,4 +408,5 @@ SCENARIO_SUITE("publish", test_d1_overwrite_takes_a_fresh_slot,
 	       test_d4_read_modify_write_excludes_other_writes, test_d4_two_writes_to_one_sector,
 	       test_d4_slow_read_holds_up_no_sync, test_d5_read_notices_what_changed_meanwhile,
 	       test_d5_read_finds_the_file_ahead_of_the_log,
+	       test_d5_write_completes_a_sector_that_is_punched,
 	       test_d5_slot_is_reused_under_a_slow_read, test_d6_offset_beyond_the_largest)

@@ -94,6 +94,27 @@ START_TEST(test_f4_scrub_drops_rot_in_a_clean_block)
 }
 END_TEST
 
+/* F4. A write of a part of a block reads the rest, which is rotten: of a clean one the file has it,
+ * of a dirty one nobody, and what is merged with it would have a good sum. */
+START_TEST(test_f4_rot_under_a_write_of_a_part)
+{
+	struct sim_world *w = begin_on_device();
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+
+	sim_do_clean(w, x);
+	damage(w, find_copy(w, x, 3));
+	sim_do_write(w, x, 3 * BLOCK + 512, 512);
+	sim_do_read(w, x);
+	damage(w, find_copy(w, y, 5));
+	y->may_fail = true;
+	ck_assert_int_eq(sim_wait(w, sim_start_write(w, y, 5 * BLOCK + 512, 512, false)), -EIO);
+	y->may_fail = false;
+	scenario_write_block(w, y, 5);
+	sim_do_read(w, y);
+	scenario_end(w);
+}
+END_TEST
+
 /* F4. It is said which block is lost; the others of both images are not. */
 START_TEST(test_f4_scrub_reports_rot_in_a_dirty_block)
 {
@@ -261,7 +282,8 @@ START_TEST(test_a_pass_ends_with_the_cache)
 END_TEST
 
 SCENARIO_SUITE("scrub", test_a_pass_over_what_is_sound_finds_nothing,
-	       test_f4_scrub_drops_rot_in_a_clean_block, test_f4_scrub_reports_rot_in_a_dirty_block,
+	       test_f4_scrub_drops_rot_in_a_clean_block, test_f4_rot_under_a_write_of_a_part,
+	       test_f4_scrub_reports_rot_in_a_dirty_block,
 	       test_a5_scrub_gets_the_tail_past_a_damaged_header,
 	       test_a5_scrub_gets_the_tail_past_damaged_operations,
 	       test_f4_scrub_finds_the_block_that_cannot_be_read,

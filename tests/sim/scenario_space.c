@@ -353,10 +353,78 @@ START_TEST(test_h1_unbind_without_room_in_the_log)
 }
 END_TEST
 
+/*
+ * H1. x cannot be migrated, and what it has keeps the tail. A write to a part of it reads the older
+ * version, slowly; meanwhile the log becomes full. Where the writer waits then, with its range, the
+ * cleaner could not move the block, and nobody would get space any more.
+ */
+START_TEST(test_h1_who_waits_for_space_holds_no_range)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+	struct sim_request *part, *r = NULL;
+
+	for (uint64_t b = 0; b < 7; b++)
+		scenario_write_block(w, x, b);
+	for (uint64_t b = 0; b < 40; b++)
+		scenario_write_block(w, y, b);
+	sim_do_sync(w, NULL);
+	x->is_refusing = x->may_fail = true;
+	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
+	scenario_run(w, 10000 * SIM_MS);
+	scenario_hold(w, ACTION_DEV_READ);
+	part = sim_start_write(w, x, 100, 100, false);
+	part->is_kept = true;
+	scenario_run(w, SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_DEV_READ));
+	for (uint64_t b = 0; !r || r->phase == SIM_ENDED; b++) {
+		ck_assert_uint_lt(b, 128);
+		r = sim_start_write(w, y, b * BLOCK, BLOCK, false);
+		r->is_kept = true;
+		scenario_run(w, SIM_MS);
+	}
+	scenario_release(w, ACTION_DEV_READ);
+	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
+	ck_assert_int_eq(sim_wait(w, part), 100);
+	x->is_refusing = x->may_fail = false;
+	scenario_end(w);
+}
+END_TEST
+
+static void say_busy(struct sim_world *w, int percent)
+{
+	struct outbox ob;
+
+	outbox_init(&ob);
+	cache_governor(w->cache, percent, w->now, &ob);
+	sim_take(w, &ob);
+	scenario_run(w, 10000 * SIM_MS);
+}
+
+/* Promise 7. While the store is as busy as the threshold says, nothing is migrated. */
+START_TEST(test_a_busy_store_is_left_alone)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	sim_knob(w, KNOB_UPDATE_INTERVAL, 5);
+	sim_knob(w, KNOB_MIGRATE_THRESHOLD, 70);
+	say_busy(w, 70);
+	sim_knob(w, KNOB_ALLOW_MIGRATE, 1);
+	scenario_write_block(w, &w->image[0], 0);
+	sim_do_sync(w, NULL);
+	say_busy(w, 70);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_WRITE], 0);
+	say_busy(w, 69);
+	ck_assert_uint_eq(w->counts[ACTION_BACK_WRITE], 1);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_drain_ends_the_pause,
 	       test_h1_writers_are_slowed_down_smoothly,
-	       test_a_file_that_is_being_changed_is_left_alone,
+	       test_a_file_that_is_being_changed_is_left_alone, test_a_busy_store_is_left_alone,
 	       test_h2_an_image_in_conflict_does_not_keep_the_core_busy,
 	       test_h1_crashes_do_not_eat_the_way_out, test_h1_mark_in_the_table_survives,
+	       test_h1_who_waits_for_space_holds_no_range,
 	       test_e5_an_edit_is_taken_over_when_there_is_room,
 	       test_h1_unbind_without_room_in_the_log)

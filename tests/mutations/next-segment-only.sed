@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A4: the successor of a record is looked for in the very next segment only.
+#! tests/check_logscan_end
+#@ lcfs/cache/logchain.c
+s/min\(pos->segment \+ c->window, c->read\.last\)/min(pos->segment + 1, c->read.last)/
