@@ -27,9 +27,17 @@ def limit(seconds):
     return seconds * MULTIPLIER
 
 
-def no_core():
-    """In a child: a daemon that dies by SIGSEGV leaves no core."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def set_core(pid, is_kept):
+    """Whether that process leaves a core when it dies by SIGSEGV."""
+    hard = resource.prlimit(pid, resource.RLIMIT_CORE)[1]
+    resource.prlimit(pid, resource.RLIMIT_CORE, (hard if is_kept else 0, hard))
+
+
+def describe_end(status):
+    """Of what waitpid() gives."""
+    if os.WIFSIGNALED(status):
+        return 'by signal %d' % os.WTERMSIG(status)
+    return 'with status %d' % os.WEXITSTATUS(status)
 
 
 def is_gone(pid):
@@ -55,12 +63,15 @@ class Stand:
         self.build, self.work, self.rng, self.trace_file = build, work, rng, trace
         self.mnt, self.back = work + '/mnt', work + '/store/dir'
         self.log_path = work + '/lcfs.log'
+        self.begin = time.time()
         self.loops, self.mounts, self.children = [], [], []
         self.caches, self.all_caches, self.loop_files = [], [], {}
         self.store_device = ''
         self.fixed_options = self.in_group = None  # for mounts that are not drawn
         self.daemon = None  # Popen, or None
         self.pid = 0
+        self.status = {}  # of waitpid(), of those that had detached
+        self.is_ending = True  # there is no daemon, or it is to end
         self.log_at = 0
         self.has_died = False  # this daemon was killed by us
         self.group = None
@@ -85,7 +96,10 @@ class Stand:
                                timeout=limit(seconds), check=False)
         except subprocess.TimeoutExpired:
             raise Failure('%s: no end within %d s' % (' '.join(command), limit(seconds))) from None
+        if r.returncode:
+            self.trace('status %d: %s' % (r.returncode, r.stdout.strip()[-300:]))
         if r.returncode and not may_fail:
+            self.must_live()
             raise Failure('%s: status %d: %s' % (' '.join(command), r.returncode,
                                                  r.stdout.strip()[-2000:]))
         return r.stdout
@@ -185,11 +199,11 @@ class Stand:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      preexec_fn=self.before_start)
         self.children.append(child)
-        self.has_died = False
+        self.has_died, self.is_ending = False, True
         return child
 
     def before_start(self):
-        no_core()
+        set_core(0, True)
         if self.in_group:
             self.put(self.in_group + '/cgroup.procs', os.getpid())
 
@@ -229,8 +243,34 @@ class Stand:
         if len(pids) != 1:
             raise Failure('%d daemons' % len(pids))
         self.pid = pids[0]
+        self.is_ending = False
         self.trace('serves, pid %d' % self.pid)
         return took
+
+    def how_it_ended(self):
+        """How the daemon has ended; None: it has not, or was to end."""
+        if self.is_ending:
+            return None
+        if self.daemon.pid == self.pid:
+            status = self.daemon.poll()
+            if status is None:
+                return None
+            return 'by signal %d' % -status if status < 0 else 'with status %d' % status
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return "and is another's child"
+        return describe_end(status) if pid else None
+
+    def must_live(self):
+        """Whoever is about to end the daemon, or cannot use it, asks first whether it has ended
+        by itself: that is never right."""
+        how = self.how_it_ended()
+        if how is None:
+            return
+        self.is_ending = True
+        raise Failure('the daemon, pid %d, has ended by itself %s: %s' %
+                      (self.pid, how, self.said().strip()[-1000:]))
 
     def end_of(self, pids, seconds=60):
         def all_gone():
@@ -241,15 +281,17 @@ class Stand:
         eventually(seconds, 'the end of lcfs, pid %s' % pids, all_gone)
         for pid in pids:  # those that had detached
             try:
-                os.waitpid(pid, os.WNOHANG)
+                self.status[pid] = os.waitpid(pid, os.WNOHANG)[1]
             except ChildProcessError:
                 pass
 
     def kill(self, pids, how):
         self.trace('signal %d to %s' % (how, pids))
-        self.has_died = True
+        self.must_live()
+        self.has_died = self.is_ending = True
         for pid in pids:
             try:
+                set_core(pid, False)
                 os.kill(pid, how)
             except ProcessLookupError:
                 pass
@@ -271,7 +313,8 @@ class Stand:
         eater = 'import os\nopen(%r, "w").write(str(os.getpid()))\na = []\n' \
                 'while True:\n a.append(bytearray(b"x") * (1 << 20))\n' % (group + '/cgroup.procs')
         self.trace('memory runs out for pid %d' % self.pid)
-        self.has_died = True
+        self.must_live()
+        self.has_died = self.is_ending = True
         p = subprocess.Popen([sys.executable, '-c', eater], stdin=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
         self.children.append(p)
@@ -302,6 +345,8 @@ class Stand:
 
     def begin_umount(self):
         """umount(8), at work; the daemon may still close the caches when it has ended."""
+        self.must_live()
+        self.is_ending = True
         child = subprocess.Popen(['umount', self.mnt], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.children.append(child)
@@ -316,7 +361,7 @@ class Stand:
             return child.returncode == 0
         eventually(20, 'umount', is_done)  # a release may be under way
         self.end_of([self.pid], 120)
-        status = self.daemon.poll()
+        status = self.daemon.poll() or self.status.get(self.pid, 0)
         if status:
             raise Failure('the daemon ended with status %s: %s' % (status, self.said()))
         left = [p for p in self.pools() if os.path.exists(p)]
@@ -340,21 +385,50 @@ class Stand:
 
     # ------------------------------------------------------------ the end
 
+    def core(self):
+        """Of the daemon, which works in the root directory; None: it left none there."""
+        with open('/proc/sys/kernel/core_pattern', encoding='utf-8') as f:
+            name = f.read().strip()
+        for path in ('/' + name, '/%s.%d' % (name, self.pid)):
+            if '|' not in name and '%' not in name and os.path.exists(path) and \
+                    os.stat(path).st_mtime >= self.begin:
+                return path
+        return None
+
+    def tell_end(self, out):
+        """What is known if the daemon is dead and nobody killed it."""
+        with open('/proc/self/mountinfo', encoding='utf-8', errors='replace') as f:
+            here = [line for line in f if line.split()[4] == self.mnt]
+        out.write('--- pid %d: %s; mounted:\n%s' %
+                  (self.pid, 'gone' if is_gone(self.pid) else 'is there', ''.join(here)))
+        r = subprocess.run(['dmesg'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           errors='replace', check=False)
+        out.write('--- dmesg\n%s\n' % '\n'.join(r.stdout.splitlines()[-40:]))
+        core = self.core()
+        if core:
+            shutil.move(core, self.work + '/core')
+            self.gdb(out, self.program('lcfs/lcfs'), self.work + '/core')
+
+    @staticmethod
+    def gdb(out, *what):
+        if shutil.which('gdb'):
+            r = subprocess.run(['timeout', '-k', '1', '60', 'gdb', '-batch', '-ex',
+                                'thread apply all bt', *what], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                               text=True, errors='replace', check=False)
+            out.write('--- threads: %s\n%s\n' % (' '.join(what), r.stdout))
+
     def diagnose(self):
         """What a daemon that hangs does; into the directory."""
         with open(self.work + '/diagnosis', 'w', encoding='utf-8', errors='replace') as out:
+            self.tell_end(out)
             for name in ('status', 'stats.json'):
                 r = subprocess.run(['timeout', '-k', '1', '10', 'cat',
                                     '%s/.lcctl/%s' % (self.mnt, name)], stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, check=False)
                 out.write('--- %s\n%s\n' % (name, r.stdout))
-            for pid in [self.pid]:
-                if shutil.which('gdb') and not is_gone(pid):
-                    r = subprocess.run(['timeout', '-k', '1', '60', 'gdb', '-p', str(pid), '-batch',
-                                        '-ex', 'thread apply all bt'], stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                       text=True, check=False)
-                    out.write('--- threads of %d\n%s\n' % (pid, r.stdout))
+            if not is_gone(self.pid):
+                self.gdb(out, '-p', str(self.pid))
 
     def abort(self):
         """Whoever waits for the daemon waits no more. Before anything looks for its command line:
