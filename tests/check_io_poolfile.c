@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,6 +136,23 @@ START_TEST(what_a_killed_process_wrote_is_there_for_the_next)
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_msg(open_pool() == 0, "%s", text);
 	assert_filled(0x77);
+}
+END_TEST
+
+/* In the middle of it: the signal comes when there is no room. */
+START_TEST(one_that_was_never_finished_is_none)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, 0 });
+		_exit(poolfile_create(&pool, pools, uuid, BYTES, text, sizeof(text)) == 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+	ck_assert_int_eq(open_pool(), -ENOENT);
+	create();
 }
 END_TEST
 
@@ -393,6 +411,7 @@ static Suite *make_suite(void)
 		a_new_one_is_zero_private_and_fully_allocated,
 		what_was_written_is_there_for_the_next,
 		what_a_killed_process_wrote_is_there_for_the_next,
+		one_that_was_never_finished_is_none,
 		without_one_there_is_none,
 		a_peek_sees_it_while_another_holds_it,
 		one_set_aside_makes_room_and_only_the_last_is_kept,
