@@ -69,7 +69,7 @@ struct image {
 	bool is_unlinked;    /* its last name went through us */
 	uint64_t unlink_seq; /* the how manieth such: maintain.c */
 	bool has_intent;     /* and the log knows */
-	unsigned int renames; /* under way: the core's path may be ahead of the file's name */
+	unsigned int renames; /* under way: see name_ahead() */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_weak;	     /* identity */
