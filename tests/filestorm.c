@@ -509,16 +509,8 @@ static bool open_dir(struct worker *w, bool may_make)
 		if (!may_make || mkdirat(w->root, name, 0755) < 0)
 			break;
 	}
+	fprintf(stderr, "filestorm: no directory of thread %d: %s\n", w->index, strerror(errno));
 	return false;
-}
-
-/* Why there is none. Exit status: the daemon may have died before the first operation. */
-static int no_dir(const struct worker *w, bool may_die)
-{
-	int err = errno;
-
-	fprintf(stderr, "filestorm: no directory of thread %d: %s\n", w->index, strerror(err));
-	return !may_die || !is_death(w, err);
 }
 
 static int run_or_check(struct journal *j, const char *dir, struct worker *like,
@@ -539,7 +531,7 @@ static int run_or_check(struct journal *j, const char *dir, struct worker *like,
 		memset(w[i].direct, -1, sizeof(w[i].direct));
 		w[i].buf = aligned_alloc(4096, SIZE_MAX_);
 		if (like->root < 0 || !w[i].buf || !open_dir(&w[i], w[i].m->ops == 0))
-			return no_dir(&w[i], fn == run_files);
+			return fn != run_files || !is_death(&w[i], errno); /* before all */
 	}
 	for (int i = 0; i < (int)j->threads; i++)
 		if (pthread_create(&thread[i], NULL, fn, &w[i]))

@@ -66,7 +66,7 @@ struct image {
 	bool is_writable; /* fd[] are open for writing, and locked */
 	bool is_uncached; /* while open: no cache is to have it, or has room for it */
 	bool is_marked;
-	bool is_unlinked;    /* its last name went through us */
+	_Atomic bool is_unlinked; /* its last name went through us */
 	uint64_t unlink_seq; /* the how manieth such: maintain.c */
 	bool has_intent;     /* and the log knows */
 	unsigned int renames; /* under way: see name_ahead() */
