@@ -66,6 +66,8 @@ class Stand:
         self.begin = time.time()
         self.loops, self.mounts, self.children = [], [], []
         self.caches, self.all_caches, self.loop_files = [], [], {}
+        self.again = {}  # how to make a cache anew
+        self.disk = None  # the name of the cache device that can fail
         self.store_device = ''
         self.fixed_options = self.in_group = None  # for mounts that are not drawn
         self.daemon = None  # Popen, or None
@@ -147,13 +149,34 @@ class Stand:
 
     # ------------------------------------------------------------ the places
 
-    def make_cache(self, name, mib, order, is_device):
+    def start_disk(self, name, mib):
+        """A file that fails when it is told to (tests/stand/blockfile). Its path."""
+        os.mkdir(self.work + '/disk')
+        os.mkdir(self.work + '/stand')
+        child = subprocess.Popen([self.program('tests/stand/blockfile'), '-f', self.work + '/disk',
+                                  self.work + '/stand', '%s=%dM' % (name, mib)],
+                                 stdin=subprocess.DEVNULL)
+        self.children.append(child)
+        eventually(20, 'blockfile', lambda: self.is_mounted(self.work + '/stand'))
+        self.disk = name
+        return '%s/stand/%s' % (self.work, name)
+
+    def disk_fault(self, command):
+        self.trace('disk: ' + command)
+        self.put(self.work + '/stand/control', command)
+
+    def make_cache(self, name, mib, order, is_device, may_fail=False):
         path = '%s/%s' % (self.work, name)
-        with open(path, 'wb') as f:
-            f.truncate(mib << 20)
+        if may_fail:
+            path = self.start_disk(name, mib)
+        else:
+            with open(path, 'wb') as f:
+                f.truncate(mib << 20)
         if is_device:
             path = self.attach(path, '--direct-io=on')
-        self.run(self.program('lcfs/tools/mkfs.lcfs'), '-q', '--segment-order=%d' % order, path)
+        command = [self.program('lcfs/tools/mkfs.lcfs'), '-q', '--segment-order=%d' % order]
+        self.run(*command, path)
+        self.again[path] = command + ['--force', path]
         self.caches.append(path)
         self.all_caches.append(path)
         self.trace('cache %s: %d MiB, segment order %d' % (path, mib, order))
@@ -169,10 +192,10 @@ class Stand:
         self.mount_fs(self.store_device, self.work + '/store')
         os.mkdir(self.back)
 
-    def make(self, store_mib):
+    def make(self, store_mib, disk_may_fail=False):
         self.make_store(store_mib)
         self.make_cache('one', self.rng.choice([24, 48, 96, 128]), self.rng.choice([7, 9, 11]),
-                        True)
+                        True, disk_may_fail)
         self.make_cache('two', self.rng.choice([24, 64, 128]), self.rng.choice([6, 8, 11]), False)
 
     # ------------------------------------------------------------ the daemon
@@ -352,7 +375,7 @@ class Stand:
         self.children.append(child)
         return child
 
-    def umount(self):
+    def umount(self, keeps_pools=False):
         def is_done():
             child = self.begin_umount()
             text = child.communicate(timeout=limit(120))[1]
@@ -365,7 +388,7 @@ class Stand:
         if status:
             raise Failure('the daemon ended with status %s: %s' % (status, self.said()))
         left = [p for p in self.pools() if os.path.exists(p)]
-        if left:
+        if left and not keeps_pools:
             raise Failure('a clean end leaves RAM buffers: %s' % left)
 
     def pools(self):
@@ -473,6 +496,8 @@ class Stand:
                 step(what)
             except (Failure, OSError) as e:
                 print('soak: cleaning up: %s' % e, file=sys.stderr)
+        if self.disk and self.is_mounted(self.work + '/stand'):
+            self.run('umount', '-l', self.work + '/stand', may_fail=True)
         for pool in pools:
             if os.path.exists(pool):
                 os.unlink(pool)
