@@ -62,6 +62,8 @@ class Stand:
     def __init__(self, build, work, rng, trace):
         self.build, self.work, self.rng, self.trace_file = build, work, rng, trace
         self.mnt, self.back = work + '/mnt', work + '/store/dir'
+        self.served = self.back  # what lcfs has for its backing directory
+        self.store_control = None
         self.log_path = work + '/lcfs.log'
         self.begin = time.time()
         self.loops, self.mounts, self.children = [], [], []
@@ -161,6 +163,22 @@ class Stand:
         self.disk = name
         return '%s/stand/%s' % (self.work, name)
 
+    def start_store(self):
+        """The backing directory, behind one that fails when it is told to (tests/stand/faultdir)."""
+        point = self.work + '/shown'
+        os.mkdir(point)
+        child = subprocess.Popen([self.program('tests/stand/faultdir/faultdir'), self.back, point],
+                                 stdin=subprocess.DEVNULL)
+        self.children.append(child)
+        eventually(20, 'faultdir', lambda: self.is_mounted(point))
+        self.mounts.append(point)
+        self.store_control = os.open(point + '/.faultdir', os.O_WRONLY)
+        self.served = point
+
+    def store_fault(self, rule):
+        self.trace('store: ' + rule)
+        os.write(self.store_control, (rule + '\n').encode())
+
     def disk_fault(self, command):
         self.trace('disk: ' + command)
         self.put(self.work + '/stand/control', command)
@@ -192,8 +210,10 @@ class Stand:
         self.mount_fs(self.store_device, self.work + '/store')
         os.mkdir(self.back)
 
-    def make(self, store_mib, disk_may_fail=False):
+    def make(self, store_mib, disk_may_fail=False, store_may_fail=False):
         self.make_store(store_mib)
+        if store_may_fail:
+            self.start_store()
         self.make_cache('one', self.rng.choice([24, 48, 96, 128]), self.rng.choice([7, 9, 11]),
                         True, disk_may_fail)
         self.make_cache('two', self.rng.choice([24, 64, 128]), self.rng.choice([6, 8, 11]), False)
@@ -215,7 +235,7 @@ class Stand:
     def start(self, is_foreground=True):
         """Starts lcfs, and waits for nothing. The process that was started."""
         command = [self.program('lcfs/lcfs')] + (['-f'] if is_foreground else [])
-        command += ['-o', self.options(), self.back, self.mnt]
+        command += ['-o', self.options(), self.served, self.mnt]
         self.trace(' '.join(command))
         with open(self.log_path, 'ab') as log:
             self.log_at = log.tell()
@@ -284,6 +304,12 @@ class Stand:
         except ChildProcessError:
             return "and is another's child"
         return describe_end(status) if pid else None
+
+    def sizes(self):
+        """Of the daemon: resident memory in KiB, and open descriptors."""
+        with open('/proc/%d/status' % self.pid, encoding='ascii', errors='replace') as f:
+            rss = re.search('VmRSS:\\s*([0-9]+)', f.read())
+        return int(rss.group(1)), len(os.listdir('/proc/%d/fd' % self.pid))
 
     def must_live(self):
         """Whoever is about to end the daemon, or cannot use it, asks first whether it has ended
@@ -480,6 +506,8 @@ class Stand:
         self.abort()
         for pid in self.find_daemons():
             os.kill(pid, signal.SIGKILL)
+        if self.store_control is not None:
+            os.close(self.store_control)
         pools = self.pools()
         steps = [(self.umount_fs, point) for point in reversed(self.mounts)
                  if point != self.work + '/store']
