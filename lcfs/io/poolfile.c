@@ -5,8 +5,7 @@
  * The directory is opened once, without following a link, and must be a directory that only its
  * owner, this user, can change; everything else is done by name in it. The file likewise: no
  * link, one name, mode 0600, own. A lock that is got on a file that has been renamed or removed
- * meanwhile is no lock: it is looked up again. A new file gets its name when it is whole: whoever
- * dies while it is made leaves nothing under that name.
+ * meanwhile is no lock: it is looked up again.
  */
 #include "lcfs/io/poolfile.h"
 
@@ -199,37 +198,32 @@ static int allocate(int fd, uint64_t bytes)
 	return 0;
 }
 
-/* Locked and whole, under the name it is given. */
-static int make_file(struct poolfile *p, const char *name)
-{
-	(void)unlinkat(p->dir_fd, name, 0); /* of one who died here */
-	p->fd = openat(p->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (p->fd < 0)
-		return -errno;
-	return flock(p->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : allocate(p->fd, p->bytes);
-}
-
+/* It gets its name when it is whole: the daemon may be killed at any moment. */
 static int create_file(struct poolfile *p, uint64_t bytes, char *text, size_t size)
 {
-	char new[sizeof(p->name) + sizeof(NEW)];
+	char name[sizeof(p->name) + sizeof(NEW)];
 	int err;
 
-	snprintf(new, sizeof(new), "%s%s", p->name, NEW);
-	p->bytes = bytes;
-	err = make_file(p, new);
+	snprintf(name, sizeof(name), "%s%s", p->name, NEW);
+	(void)unlinkat(p->dir_fd, name, 0); /* of one that was killed here */
+	p->fd = openat(p->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (p->fd < 0)
-		return fail(err, text, size, "%s: cannot create: %s", p->path, strerror(-err));
-	if (err)
-		(void)fail(err, text, size,
-			   "%s: cannot allocate %" PRIu64
-			   " KiB for the shared RAM buffers: %s; make room there, or use fewer "
-			   "buffers",
-			   p->path, bytes >> 10, strerror(-err));
-	else if (renameat2(p->dir_fd, new, p->dir_fd, p->name, RENAME_NOREPLACE) < 0)
-		err = fail(-errno, text, size, "%s: cannot create: %s", p->path, strerror(errno));
-	if (err)
-		(void)unlinkat(p->dir_fd, new, 0);
-	return err;
+		return fail(-errno, text, size, "%s: cannot create: %s", p->path, strerror(errno));
+	p->bytes = bytes;
+	err = flock(p->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	if (!err)
+		err = allocate(p->fd, bytes);
+	if (!err && renameat2(p->dir_fd, name, p->dir_fd, p->name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (!err)
+		err = -errno;
+	(void)unlinkat(p->dir_fd, name, 0);
+	if (err == -EEXIST)
+		return fail(err, text, size, "%s: is there already", p->path);
+	return fail(err, text, size,
+		    "%s: cannot allocate %" PRIu64 " KiB for the shared RAM buffers: %s; make room "
+		    "there, or use fewer buffers",
+		    p->path, bytes >> 10, strerror(-err));
 }
 
 /* ------------------------------------------------------------------ memory */
