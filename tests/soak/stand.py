@@ -256,8 +256,7 @@ class Stand:
             return f.read()
 
     def find_own(self):
-        """Processes that we have started, or that have become ours, by their number alone: it may be
-        another's meanwhile."""
+        """Our children. A number alone says nothing: it may be another's meanwhile."""
         found = []
         for name in filter(str.isdigit, os.listdir('/proc')):
             try:
@@ -496,7 +495,10 @@ class Stand:
     def abort(self):
         """Whoever waits for the daemon waits no more. Before anything looks for its command line:
         that may have to wait for it, too."""
-XX, self.mnt, may_fail=True)
+        if self.pid in self.find_own():
+            os.kill(self.pid, signal.SIGKILL)
+        if self.is_mounted(self.mnt):
+            self.run('umount', '-f', self.mnt, may_fail=True)
 
     def freeze(self):
         """After an error: the daemon ends as it is, its RAM buffers are kept with the rest."""
