@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lcfs/image/guard.h"
+#include "tests/check_child.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
@@ -42,6 +44,51 @@ static void expect_served(struct bed *b, const char *name)
 	bed_drain(b, img);
 	bed_close(img);
 }
+
+static bool is_marked(struct bed *b, const char *name)
+{
+	int fd = openat(b->fd, name, O_RDONLY);
+	uint8_t uuid[16];
+	bool r = guard_mark_get(fd, uuid) == 0;
+
+	close(fd);
+	return r;
+}
+
+static void drain_and_die(struct bed *b)
+{
+	struct image *img = bed_open(b, "a");
+
+	must(bed_fill(img, 'n', BYTES / 2, 0) == BYTES / 2);
+	bed_drain(b, img);
+}
+
+/* The file says that the cache has newer data; nobody opens it after that, or to read only. */
+START_TEST(the_mark_of_a_clean_image_whose_daemon_died_goes)
+{
+	for (int reads = 0; reads < 2; reads++) {
+		struct bed *b = bed_new();
+
+		bed_make_file(b, "a", 'o', BYTES);
+		bed_die(b, drain_and_die);
+		ck_assert(is_marked(b, "a"));
+		bed_must_mount(b);
+		if (reads) {
+			struct image *img = bed_get(b, "a");
+
+			must(image_open(img, false) == 0);
+			image_release(img, false);
+			image_put(img);
+		}
+		bed_unmount(b);
+		ck_assert(!is_marked(b, "a"));
+		ck_assert_str_eq(b->said, "");
+		bed_must_mount(b);
+		expect_served(b, "a");
+		bed_free(b);
+	}
+}
+END_TEST
 
 /* It is neither read nor written, and nothing of it is dropped. */
 static void expect_held(struct bed *b, const char *name, enum image_state state)
@@ -456,7 +503,8 @@ static Suite *make_suite(void)
 		   a_dirty_file_deleted_behind_our_back_is_missing_before_it_migrates);
 	CHECK_CASE(s, "clean", a_clean_file_changed_by_somebody_else_is_read_anew,
 		   a_clean_file_changed_while_mounted_and_closed_is_read_anew,
-		   a_clean_file_that_is_deleted_is_forgotten);
+		   a_clean_file_that_is_deleted_is_forgotten,
+		   the_mark_of_a_clean_image_whose_daemon_died_goes);
 	CHECK_CASE(s, "lease", a_file_changed_after_the_lease_of_a_dead_daemon_is_a_conflict,
 		   the_lease_of_a_dead_daemon_covers_its_own_changes,
 		   a_conflict_that_a_dead_daemon_found_stays_one_within_its_lease,

@@ -431,6 +431,50 @@ START_TEST(a_failed_rename_changes_nothing)
 }
 END_TEST
 
+static void check_path(struct bed *b, const char *path)
+{
+	struct image *img = bed_open(b, path);
+	struct cache_image_info info;
+	char there[OP_PATH_MAX + 1];
+
+	ck_assert(image_info(img, &info, there));
+	ck_assert_str_eq(there, path);
+	bed_close(img);
+}
+
+static void fail_to_rename_over(struct bed *b)
+{
+	make_dirty(b, "b", 'b');
+	must(mkdirat(b->fd, "d", 0755) == 0);
+	make_dirty(b, "d/a", 'a');
+	must(imagedir_rename(b->dir, b->fd, "d", b->fd, "b", 0) == -ENOTDIR);
+}
+
+/* All that went to the new name goes back; what was there already stays. */
+START_TEST(a_rename_that_is_taken_back_leaves_its_target_where_it_was)
+{
+	struct bed *b = bed_new();
+
+	bed_must_mount(b);
+	fail_to_rename_over(b);
+	check_path(b, "b");
+	check_path(b, "d/a");
+	expect(b, "b", 'b');
+	expect(b, "d/a", 'a');
+	bed_free(b);
+
+	b = bed_new();
+	bed_die(b, fail_to_rename_over);
+	bed_must_mount(b);
+	check_path(b, "b");
+	check_path(b, "d/a");
+	expect(b, "b", 'b');
+	expect(b, "d/a", 'a');
+	ck_assert_str_eq(b->said, "");
+	bed_free(b);
+}
+END_TEST
+
 /* Who is to be replaced keeps its name, also where the cache has something else of the other's
  * name: an image whose file somebody has removed. */
 START_TEST(a_failed_rename_over_an_image_leaves_it_its_name)
@@ -521,6 +565,7 @@ static Suite *make_suite(void)
 		   renamed_images_are_found_after_a_death,
 		   renamed_images_keep_their_data_and_path, a_rename_over_a_dirty_image_replaces_it,
 		   exchanged_images_are_exchanged_after_a_death, a_failed_rename_changes_nothing,
+		   a_rename_that_is_taken_back_leaves_its_target_where_it_was,
 		   a_failed_rename_over_an_image_leaves_it_its_name);
 	CHECK_CASE(s, "link", an_image_lives_on_under_its_other_name,
 		   a_directory_is_synced_with_what_the_log_has_of_it);

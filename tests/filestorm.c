@@ -531,7 +531,7 @@ static int run_or_check(struct journal *j, const char *dir, struct worker *like,
 		memset(w[i].direct, -1, sizeof(w[i].direct));
 		w[i].buf = aligned_alloc(4096, SIZE_MAX_);
 		if (like->root < 0 || !w[i].buf || !open_dir(&w[i], w[i].m->ops == 0))
-			return 1;
+			return fn != run_files || !is_death(&w[i], errno); /* before all */
 	}
 	for (int i = 0; i < (int)j->threads; i++)
 		if (pthread_create(&thread[i], NULL, fn, &w[i]))

@@ -34,6 +34,23 @@ refused 1 'nothing: no such image' "$LCCTL" list nothing
 refused 1 'is no image' "$LCCTL" drain "$mnt/sub dir"
 refused 1 'is a mount point' "$LCCTL" attach "$mnt"
 
+# One that was removed while it is open is not taken for the next of its name.
+cp "$mnt/one.img" "$mnt/reused.img"
+old=$("$LCCTL" list -H reused.img | cut -f 1)
+exec 7<"$mnt/reused.img"
+rm "$mnt/reused.img"
+echo other >"$mnt/reused.img"
+new=$("$LCCTL" list -H reused.img | cut -f 1)
+[ "$new" != "$old" ] || fail "reused.img is the one that was removed"
+matches "$old$tab.*${tab}reused.img .deleted." "$LCCTL" list -H "$old"
+exec 7<&-
+rm "$mnt/reused.img"
+gone()
+{
+	! "$LCCTL" list -H | grep -q reused.img
+}
+eventually 10 gone || fail "reused.img is listed: $("$LCCTL" list)"
+
 # A mount point as an argument, and a directory in it.
 # timeless FILE: without the ages, which go on.
 timeless()

@@ -58,6 +58,19 @@ refused 1 'nothing to decide' "$LCCTL" resolve --keep-cache a
 refused 1 'nothing to decide' "$LCCTL" resolve --keep-backing b
 refused 1 'is not missing' "$LCCTL" forget --yes a
 
+# Whoever opens it next sees the size that the file has, whatever was asked just before.
+cp "$tmp/old" "$dir/e"
+dd if="$tmp/new" of="$mnt/e" bs=204800 conv=notrunc status=none
+works "$LCCTL" flush -q
+head -c 200000 "$tmp/theirs" >"$dir/e"
+run "$LCCTL" drain -q e
+size=$(stat -c %s "$mnt/e")
+[ "$size" = 409600 ] || fail "in conflict it has $size bytes"
+echo keep-backing >"$(dirname "$(grep -lx e "$mnt"/.lcctl/devices/*/name)")/resolve"
+size=$(wc -c <"$mnt/e") # fstat() of what it opens
+[ "$size" = 200000 ] || fail "opened after keep-backing it has $size bytes"
+same "$mnt/e" "$dir/e"
+
 # What was decided stays so; what was not waits.
 works "$LCCTL" resolve --keep-cache c
 kill_lcfs "$mnt"

@@ -20,11 +20,26 @@ static bool is_for_write(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY;
 }
 
+/*
+ * It was found changed behind lcfs: its size, too, is not what the kernel has cached. Whoever opens
+ * it is not to read by that. Of the pages it takes care itself.
+ */
+static void drop_attributes(struct session *s, const struct ops_use *u)
+{
+	const struct fuse_notify_inval_inode_out attributes = {
+		.ino = atomic_load(&u->node->id),
+		.off = -1,
+	};
+
+	(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &attributes,
+			       sizeof(attributes));
+}
+
 /* Opens what is in use, and says how in fi. */
 static int file_open(struct session *s, struct ops_use *u, struct fuse_file_info *fi)
 {
 	struct image *img = ops_image(u);
-	uint64_t version;
+	uint64_t version, old;
 	int error;
 
 	if (!img)
@@ -40,7 +55,10 @@ static int file_open(struct session *s, struct ops_use *u, struct fuse_file_info
 		priv_look(u);
 	version = image_version(img) + 1;
 	fi->direct_io = (fi->fh & HANDLE_FILE_BYPASS) != 0;
-	fi->keep_cache = atomic_exchange(&u->node->version, version) == version;
+	old = atomic_exchange(&u->node->version, version);
+	fi->keep_cache = old == version;
+	if (old && old != version)
+		drop_attributes(s, u);
 	if (fi->direct_io)
 		meta_add_open_flags(FOPEN_PARALLEL_DIRECT_WRITES);
 	return 0;

@@ -45,9 +45,11 @@ int guard_mark_set(int fd, const uint8_t *cache_uuid)
 
 int guard_mark_get(int fd, uint8_t *cache_uuid)
 {
-	char text[UUID_TEXT_BYTES + 1];
-	ssize_t n = fgetxattr(fd, MARK_NAME, text, sizeof(text) - 1);
+	char text[UUID_TEXT_BYTES + 1], link[PATHNAME_LINK_BYTES];
+	ssize_t n;
 
+	pathname_magic_link(fd, link);
+	n = getxattr(link, MARK_NAME, text, sizeof(text) - 1);
 	if (n < 0)
 		return errno == ERANGE ? -EINVAL : -errno;
 	text[n] = '\0';

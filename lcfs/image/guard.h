@@ -15,7 +15,7 @@
 /* Extended attributes with this prefix are lcfs's own and are hidden in the mount. */
 #define GUARD_XATTR_PREFIX "user.lcfs."
 
-/* The mark: the UUID of the cache, as text. fd is not O_PATH. */
+/* The mark: the UUID of the cache, as text. fd may be O_PATH to get it, but not else. */
 int guard_mark_set(int fd, const uint8_t *cache_uuid) must_check;
 /* 0 with the UUID, -ENODATA no mark, -EINVAL a mark that is no UUID, or what the filesystem says.
  */

@@ -415,6 +415,18 @@ static void plain_info(struct image *img, struct cache_image_info *info, char *p
 		snprintf(path, PATHNAME_BYTES, "inode %llu", (unsigned long long)img->ino);
 }
 
+/* As the kernel says it of such a file: another one may have its name. */
+static void core_path(struct image *img, struct cache_image *ci, char *path)
+{
+	static const char deleted[] = " (deleted)";
+	size_t n;
+
+	cache_image_path(image_host(img)->cache, ci, path);
+	n = strlen(path);
+	if (atomic_load(&img->is_unlinked) && n + sizeof(deleted) <= PATHNAME_BYTES)
+		memcpy(path + n, deleted, sizeof(deleted));
+}
+
 static bool core_info_locked(struct image *img, struct cache_image_info *info, char *path)
 {
 	mutex_assert_held(&img->lock);
@@ -422,7 +434,7 @@ static bool core_info_locked(struct image *img, struct cache_image_info *info, c
 		return false;
 	image_core_info(img, info);
 	if (path)
-		cache_image_path(image_host(img)->cache, img->cached, path);
+		core_path(img, img->cached, path);
 	return true;
 }
 
@@ -440,7 +452,7 @@ static bool info_inside(struct image *img, struct cache_image_info *info, char *
 	if (ci)
 		image_core_info(img, info);
 	if (ci && path)
-		cache_image_path(image_host(img)->cache, ci, path);
+		core_path(img, ci, path);
 	image_leave(img);
 	return ci != NULL;
 }

@@ -260,8 +260,9 @@ uint32_t image_id(const struct image *img); /* 0: neither bound nor open so far 
 /* The cache that it is in; 0: it is uncached. */
 uint32_t image_cache_id(struct image *img);
 /*
- * What is known of it; path: OP_PATH_MAX + 1 bytes, or NULL. False: it is not in a cache; state,
- * size and path are filled in all the same. With a reference. May block.
+ * What is known of it; path: OP_PATH_MAX + 1 bytes, or NULL; with " (deleted)" behind it when its
+ * last name has gone. False: it is not in a cache; state, size and path are filled in all the same.
+ * With a reference. May block.
  */
 bool image_info(struct image *img, struct cache_image_info *info, char *path);
 /* The same, and image_reason() in *why, but never waits for the store: -EAGAIN instead of blocking

@@ -66,10 +66,10 @@ struct image {
 	bool is_writable; /* fd[] are open for writing, and locked */
 	bool is_uncached; /* while open: no cache is to have it, or has room for it */
 	bool is_marked;
-	bool is_unlinked;    /* its last name went through us */
+	_Atomic bool is_unlinked; /* its last name went through us */
 	uint64_t unlink_seq; /* the how manieth such: maintain.c */
 	bool has_intent;     /* and the log knows */
-	unsigned int renames; /* under way: the core's path may be ahead of the file's name */
+	unsigned int renames; /* under way: see name_ahead() */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_cut_off;     /* match.c: a power cut took its file, and the log does not know yet */

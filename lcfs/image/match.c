@@ -175,6 +175,19 @@ static void take_back_intent(struct image *img)
 		msg_debug("cache: an intent is not taken back");
 }
 
+/* A daemon has died between the last migration of the image and this: the mark says of a clean one
+ * that the cache has newer data of it. */
+static void find_old_mark(struct image *img, int fd, const struct cache_image_info *info)
+{
+	uint8_t uuid[FORMAT_UUID_BYTES];
+
+	if (info->state >= IMAGE_DIRTY || atomic_load(&img->bad) || guard_mark_get(fd, uuid) < 0 ||
+	    memcmp(uuid, image_host(img)->uuid, sizeof(uuid)) != 0)
+		return;
+	img->is_marked = true;
+	maintain_add(img);
+}
+
 void match_found(struct match *m, struct image *img, int fd, const struct cache_image_info *info,
 		 const char *path)
 {
@@ -196,6 +209,7 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 	note_path(img, old, path);
 	if (!judge_left(img, fd, info))
 		judge(img, info);
+	find_old_mark(img, fd, info);
 }
 
 /* ---- the recorded path ---- */

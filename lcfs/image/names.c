@@ -154,6 +154,12 @@ void last_name_went(struct image *img, int parent)
 	names_changed(img);
 }
 
+void name_ahead(struct image *img, int n)
+{
+	LOCK_SCOPE(&img->lock);
+	img->renames += (unsigned int)n;
+}
+
 /* ---- unlink ---- */
 
 static int plain_unlink(int dirfd, const char *name)
@@ -171,11 +177,13 @@ static int unlink_last(struct image *img, int dirfd, const char *name)
 	r = last_name_goes(img, OP_INTENT_UNLINK, path);
 	if (r < 0)
 		return r;
+	name_ahead(img, 1);
 	r = plain_unlink(dirfd, name);
+	if (r == 0)
+		last_name_went(img, dirfd);
+	name_ahead(img, -1);
 	if (r < 0)
 		last_name_stays(img);
-	else
-		last_name_went(img, dirfd);
 	return r;
 }
 

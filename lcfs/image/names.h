@@ -12,6 +12,9 @@
 int last_name_goes(struct image *img, enum op_intent how, const char *path) must_check;
 void last_name_stays(struct image *img);
 void last_name_went(struct image *img, int parent);
+/* n 1, and then -1: in between what is known of the image's name may be ahead of the file's, or
+ * behind it; it is not opened by its name. */
+void name_ahead(struct image *img, int n);
 /* One of several names of img went: path, NULL if it cannot be told. Before image_touched(). */
 void one_name_went(struct image *img, const char *path);
 /* O_PATH descriptor of what has this name, and its attributes. */

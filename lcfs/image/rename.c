@@ -165,20 +165,14 @@ static void tell_others(const struct rename *r)
 			cache_rename(r->hosts[i]->cache, r->path, r->newpath, r->is_exchange);
 }
 
-static void count_rename(struct image *img, int n)
-{
-	LOCK_SCOPE(&img->lock);
-	img->renames += (unsigned int)n;
-}
-
 /* Between log and system call the core has names that lead to another file, or to none: whoever
  * would open an image by its name then would take it for replaced or missing. */
 static void names_ahead(struct rename *r, int n)
 {
 	if (r->img)
-		count_rename(r->img, n);
-	if (r->newimg && r->is_exchange)
-		count_rename(r->newimg, n);
+		name_ahead(r->img, n);
+	if (r->newimg)
+		name_ahead(r->newimg, n);
 }
 
 static int log_and_rename(struct rename *r)
@@ -215,11 +209,13 @@ static int rename_over(struct rename *r)
 				r->has_paths ? r->newpath : r->newname);
 	if (result < 0)
 		return result;
+	name_ahead(victim, 1);
 	result = rename_logged(r);
+	if (result == 0)
+		last_name_went(victim, r->newdirfd);
+	name_ahead(victim, -1);
 	if (result < 0)
 		last_name_stays(victim);
-	else
-		last_name_went(victim, r->newdirfd);
 	return result;
 }
 
@@ -230,9 +226,11 @@ static int rename_beside(struct rename *r)
 
 	if (result < 0)
 		return result;
+	name_ahead(r->newimg, 1);
 	result = rename_logged(r);
 	if (result == 0 && !r->is_exchange)
 		one_name_went(r->newimg, r->has_paths ? r->newpath : NULL);
+	name_ahead(r->newimg, -1);
 	image_touched_inside(r->newimg);
 	return result;
 }
@@ -273,6 +271,10 @@ static int look(struct rename *r)
 		return r->newfd;
 	if (r->newfd >= 0 && r->flags & RENAME_NOREPLACE)
 		return -EEXIST;
+	/* not to be taken back: that would take the file along to the directory's name */
+	if (r->newfd >= 0 && S_ISDIR(r->st.st_mode) && !S_ISDIR(r->newst.st_mode) &&
+	    !r->is_exchange)
+		return -ENOTDIR;
 	if (S_ISREG(r->st.st_mode))
 		r->img = image_lookup(r->d, r->fd);
 	if (r->newfd >= 0 && S_ISREG(r->newst.st_mode))

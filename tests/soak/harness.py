@@ -93,6 +93,9 @@ def run(name, args, make):
             stand.trace('FAILURE: %s' % e)
             print('%s: error: %s' % (name, e))
             stand.diagnose()
+            how = stand.how_it_ended()
+            if how:
+                print('%s: the daemon, pid %d, has ended by itself %s' % (name, stand.pid, how))
             stand.freeze()
             print('%s: %s' % (name, job.summary(1)))
             print('%s: everything is kept in %s; the seed is %d' % (name, work, seed), flush=True)

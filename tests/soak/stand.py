@@ -27,9 +27,17 @@ def limit(seconds):
     return seconds * MULTIPLIER
 
 
-def no_core():
-    """In a child: a daemon that dies by SIGSEGV leaves no core."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def set_core(pid, is_kept):
+    """Whether that process leaves a core when it dies by SIGSEGV."""
+    hard = resource.prlimit(pid, resource.RLIMIT_CORE)[1]
+    resource.prlimit(pid, resource.RLIMIT_CORE, (hard if is_kept else 0, hard))
+
+
+def describe_end(status):
+    """Of what waitpid() gives."""
+    if os.WIFSIGNALED(status):
+        return 'by signal %d' % os.WTERMSIG(status)
+    return 'with status %d' % os.WEXITSTATUS(status)
 
 
 def is_gone(pid):
@@ -54,13 +62,20 @@ class Stand:
     def __init__(self, build, work, rng, trace):
         self.build, self.work, self.rng, self.trace_file = build, work, rng, trace
         self.mnt, self.back = work + '/mnt', work + '/store/dir'
+        self.served = self.back  # what lcfs has for its backing directory
+        self.store_control = None
         self.log_path = work + '/lcfs.log'
+        self.begin = time.time()
         self.loops, self.mounts, self.children = [], [], []
         self.caches, self.all_caches, self.loop_files = [], [], {}
+        self.again = {}  # how to make a cache anew
+        self.disk = None  # the name of the cache device that can fail
         self.store_device = ''
         self.fixed_options = self.in_group = None  # for mounts that are not drawn
         self.daemon = None  # Popen, or None
         self.pid = 0
+        self.status = {}  # of waitpid(), of those that had detached
+        self.is_ending = True  # there is no daemon, or it is to end
         self.log_at = 0
         self.has_died = False  # this daemon was killed by us
         self.group = None
@@ -85,7 +100,10 @@ class Stand:
                                timeout=limit(seconds), check=False)
         except subprocess.TimeoutExpired:
             raise Failure('%s: no end within %d s' % (' '.join(command), limit(seconds))) from None
+        if r.returncode:
+            self.trace('status %d: %s' % (r.returncode, r.stdout.strip()[-300:]))
         if r.returncode and not may_fail:
+            self.must_live()
             raise Failure('%s: status %d: %s' % (' '.join(command), r.returncode,
                                                  r.stdout.strip()[-2000:]))
         return r.stdout
@@ -133,13 +151,50 @@ class Stand:
 
     # ------------------------------------------------------------ the places
 
-    def make_cache(self, name, mib, order, is_device):
+    def start_disk(self, name, mib):
+        """A file that fails when it is told to (tests/stand/blockfile). Its path."""
+        os.mkdir(self.work + '/disk')
+        os.mkdir(self.work + '/stand')
+        child = subprocess.Popen([self.program('tests/stand/blockfile'), '-f', self.work + '/disk',
+                                  self.work + '/stand', '%s=%dM' % (name, mib)],
+                                 stdin=subprocess.DEVNULL)
+        self.children.append(child)
+        eventually(20, 'blockfile', lambda: self.is_mounted(self.work + '/stand'))
+        self.disk = name
+        return '%s/stand/%s' % (self.work, name)
+
+    def start_store(self):
+        """The backing directory, behind one that fails when it is told to (tests/stand/faultdir)."""
+        point = self.work + '/shown'
+        os.mkdir(point)
+        child = subprocess.Popen([self.program('tests/stand/faultdir/faultdir'), self.back, point],
+                                 stdin=subprocess.DEVNULL)
+        self.children.append(child)
+        eventually(20, 'faultdir', lambda: self.is_mounted(point))
+        self.mounts.append(point)
+        self.store_control = os.open(point + '/.faultdir', os.O_WRONLY)
+        self.served = point
+
+    def store_fault(self, rule):
+        self.trace('store: ' + rule)
+        os.write(self.store_control, (rule + '\n').encode())
+
+    def disk_fault(self, command):
+        self.trace('disk: ' + command)
+        self.put(self.work + '/stand/control', command)
+
+    def make_cache(self, name, mib, order, is_device, may_fail=False):
         path = '%s/%s' % (self.work, name)
-        with open(path, 'wb') as f:
-            f.truncate(mib << 20)
+        if may_fail:
+            path = self.start_disk(name, mib)
+        else:
+            with open(path, 'wb') as f:
+                f.truncate(mib << 20)
         if is_device:
             path = self.attach(path, '--direct-io=on')
-        self.run(self.program('lcfs/tools/mkfs.lcfs'), '-q', '--segment-order=%d' % order, path)
+        command = [self.program('lcfs/tools/mkfs.lcfs'), '-q', '--segment-order=%d' % order]
+        self.run(*command, path)
+        self.again[path] = command + ['--force', path]
         self.caches.append(path)
         self.all_caches.append(path)
         self.trace('cache %s: %d MiB, segment order %d' % (path, mib, order))
@@ -155,10 +210,12 @@ class Stand:
         self.mount_fs(self.store_device, self.work + '/store')
         os.mkdir(self.back)
 
-    def make(self, store_mib):
+    def make(self, store_mib, disk_may_fail=False, store_may_fail=False):
         self.make_store(store_mib)
+        if store_may_fail:
+            self.start_store()
         self.make_cache('one', self.rng.choice([24, 48, 96, 128]), self.rng.choice([7, 9, 11]),
-                        True)
+                        True, disk_may_fail)
         self.make_cache('two', self.rng.choice([24, 64, 128]), self.rng.choice([6, 8, 11]), False)
 
     # ------------------------------------------------------------ the daemon
@@ -178,18 +235,18 @@ class Stand:
     def start(self, is_foreground=True):
         """Starts lcfs, and waits for nothing. The process that was started."""
         command = [self.program('lcfs/lcfs')] + (['-f'] if is_foreground else [])
-        command += ['-o', self.options(), self.back, self.mnt]
+        command += ['-o', self.options(), self.served, self.mnt]
         self.trace(' '.join(command))
         with open(self.log_path, 'ab') as log:
             self.log_at = log.tell()
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      preexec_fn=self.before_start)
         self.children.append(child)
-        self.has_died = False
+        self.has_died, self.is_ending = False, True
         return child
 
     def before_start(self):
-        no_core()
+        set_core(0, True)
         if self.in_group:
             self.put(self.in_group + '/cgroup.procs', os.getpid())
 
@@ -197,6 +254,19 @@ class Stand:
         with open(self.log_path, encoding='utf-8', errors='replace') as f:
             f.seek(self.log_at)
             return f.read()
+
+    def find_own(self):
+        """Our children. A number alone says nothing: it may be another's meanwhile."""
+        found = []
+        for name in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open('/proc/%s/stat' % name, encoding='ascii', errors='replace') as f:
+                    state, parent = f.read().rpartition(')')[2].split()[:2]
+                if int(parent) == os.getpid() and state != 'Z':
+                    found.append(int(name))
+            except OSError:
+                pass
+        return found
 
     def find_daemons(self):
         exe = os.path.realpath(self.program('lcfs/lcfs'))
@@ -229,8 +299,40 @@ class Stand:
         if len(pids) != 1:
             raise Failure('%d daemons' % len(pids))
         self.pid = pids[0]
+        self.is_ending = False
         self.trace('serves, pid %d' % self.pid)
         return took
+
+    def how_it_ended(self):
+        """How the daemon has ended; None: it has not, or was to end."""
+        if self.is_ending:
+            return None
+        if self.daemon.pid == self.pid:
+            status = self.daemon.poll()
+            if status is None:
+                return None
+            return 'by signal %d' % -status if status < 0 else 'with status %d' % status
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return "and is another's child"
+        return describe_end(status) if pid else None
+
+    def sizes(self):
+        """Of the daemon: resident memory in KiB, and open descriptors."""
+        with open('/proc/%d/status' % self.pid, encoding='ascii', errors='replace') as f:
+            rss = re.search('VmRSS:\\s*([0-9]+)', f.read())
+        return int(rss.group(1)), len(os.listdir('/proc/%d/fd' % self.pid))
+
+    def must_live(self):
+        """Whoever is about to end the daemon, or cannot use it, asks first whether it has ended
+        by itself: that is never right."""
+        how = self.how_it_ended()
+        if how is None:
+            return
+        self.is_ending = True
+        raise Failure('the daemon, pid %d, has ended by itself %s: %s' %
+                      (self.pid, how, self.said().strip()[-1000:]))
 
     def end_of(self, pids, seconds=60):
         def all_gone():
@@ -241,15 +343,17 @@ class Stand:
         eventually(seconds, 'the end of lcfs, pid %s' % pids, all_gone)
         for pid in pids:  # those that had detached
             try:
-                os.waitpid(pid, os.WNOHANG)
+                self.status[pid] = os.waitpid(pid, os.WNOHANG)[1]
             except ChildProcessError:
                 pass
 
     def kill(self, pids, how):
         self.trace('signal %d to %s' % (how, pids))
-        self.has_died = True
+        self.must_live()
+        self.has_died = self.is_ending = True
         for pid in pids:
             try:
+                set_core(pid, False)
                 os.kill(pid, how)
             except ProcessLookupError:
                 pass
@@ -271,7 +375,8 @@ class Stand:
         eater = 'import os\nopen(%r, "w").write(str(os.getpid()))\na = []\n' \
                 'while True:\n a.append(bytearray(b"x") * (1 << 20))\n' % (group + '/cgroup.procs')
         self.trace('memory runs out for pid %d' % self.pid)
-        self.has_died = True
+        self.must_live()
+        self.has_died = self.is_ending = True
         p = subprocess.Popen([sys.executable, '-c', eater], stdin=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
         self.children.append(p)
@@ -302,12 +407,14 @@ class Stand:
 
     def begin_umount(self):
         """umount(8), at work; the daemon may still close the caches when it has ended."""
+        self.must_live()
+        self.is_ending = True
         child = subprocess.Popen(['umount', self.mnt], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.children.append(child)
         return child
 
-    def umount(self):
+    def umount(self, keeps_pools=False):
         def is_done():
             child = self.begin_umount()
             text = child.communicate(timeout=limit(120))[1]
@@ -316,11 +423,11 @@ class Stand:
             return child.returncode == 0
         eventually(20, 'umount', is_done)  # a release may be under way
         self.end_of([self.pid], 120)
-        status = self.daemon.poll()
+        status = self.daemon.poll() or self.status.get(self.pid, 0)
         if status:
             raise Failure('the daemon ended with status %s: %s' % (status, self.said()))
         left = [p for p in self.pools() if os.path.exists(p)]
-        if left:
+        if left and not keeps_pools:
             raise Failure('a clean end leaves RAM buffers: %s' % left)
 
     def pools(self):
@@ -340,26 +447,55 @@ class Stand:
 
     # ------------------------------------------------------------ the end
 
+    def core(self):
+        """Of the daemon, which works in the root directory; None: it left none there."""
+        with open('/proc/sys/kernel/core_pattern', encoding='utf-8') as f:
+            name = f.read().strip()
+        for path in ('/' + name, '/%s.%d' % (name, self.pid)):
+            if '|' not in name and '%' not in name and os.path.exists(path) and \
+                    os.stat(path).st_mtime >= self.begin:
+                return path
+        return None
+
+    def tell_end(self, out):
+        """What is known if the daemon is dead and nobody killed it."""
+        with open('/proc/self/mountinfo', encoding='utf-8', errors='replace') as f:
+            here = [line for line in f if line.split()[4] == self.mnt]
+        out.write('--- pid %d: %s; mounted:\n%s' %
+                  (self.pid, 'gone' if is_gone(self.pid) else 'is there', ''.join(here)))
+        r = subprocess.run(['dmesg'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           errors='replace', check=False)
+        out.write('--- dmesg\n%s\n' % '\n'.join(r.stdout.splitlines()[-40:]))
+        core = self.core()
+        if core:
+            shutil.move(core, self.work + '/core')
+            self.gdb(out, self.program('lcfs/lcfs'), self.work + '/core')
+
+    @staticmethod
+    def gdb(out, *what):
+        if shutil.which('gdb'):
+            r = subprocess.run(['timeout', '-k', '1', '60', 'gdb', '-batch', '-ex',
+                                'thread apply all bt', *what], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                               text=True, errors='replace', check=False)
+            out.write('--- threads: %s\n%s\n' % (' '.join(what), r.stdout))
+
     def diagnose(self):
         """What a daemon that hangs does; into the directory."""
         with open(self.work + '/diagnosis', 'w', encoding='utf-8', errors='replace') as out:
+            self.tell_end(out)
             for name in ('status', 'stats.json'):
                 r = subprocess.run(['timeout', '-k', '1', '10', 'cat',
                                     '%s/.lcctl/%s' % (self.mnt, name)], stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, check=False)
                 out.write('--- %s\n%s\n' % (name, r.stdout))
-            for pid in [self.pid]:
-                if shutil.which('gdb') and not is_gone(pid):
-                    r = subprocess.run(['timeout', '-k', '1', '60', 'gdb', '-p', str(pid), '-batch',
-                                        '-ex', 'thread apply all bt'], stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                       text=True, check=False)
-                    out.write('--- threads of %d\n%s\n' % (pid, r.stdout))
+            if not is_gone(self.pid):
+                self.gdb(out, '-p', str(self.pid))
 
     def abort(self):
         """Whoever waits for the daemon waits no more. Before anything looks for its command line:
         that may have to wait for it, too."""
-        if self.pid and not is_gone(self.pid):
+        if self.pid in self.find_own():
             os.kill(self.pid, signal.SIGKILL)
         if self.is_mounted(self.mnt):
             self.run('umount', '-f', self.mnt, may_fail=True)
@@ -383,6 +519,8 @@ class Stand:
         self.abort()
         for pid in self.find_daemons():
             os.kill(pid, signal.SIGKILL)
+        if self.store_control is not None:
+            os.close(self.store_control)
         pools = self.pools()
         steps = [(self.umount_fs, point) for point in reversed(self.mounts)
                  if point != self.work + '/store']
@@ -399,6 +537,8 @@ class Stand:
                 step(what)
             except (Failure, OSError) as e:
                 print('soak: cleaning up: %s' % e, file=sys.stderr)
+        if self.disk and self.is_mounted(self.work + '/stand'):
+            self.run('umount', '-l', self.work + '/stand', may_fail=True)
         for pool in pools:
             if os.path.exists(pool):
                 os.unlink(pool)
