@@ -16,6 +16,7 @@ void cachehost_free(struct cachehost *h)
 	busy_close(&h->busy);
 	lease_destroy(&h->lease);
 	free(h->device);
+	free(h->void_ino);
 	free(h);
 }
 

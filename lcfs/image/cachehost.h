@@ -33,6 +33,11 @@ struct cachehost {
 	_Atomic bool is_leaving;     /* it takes no more images */
 	_Atomic bool is_room_wanted; /* in the image table */
 	unsigned int holds;	     /* lock: dir->lock */
+
+	/* inodes of files that say that their binding is void (lost_images.c); const once the
+	 * images have been matched */
+	uint64_t *void_ino;
+	size_t nr_void;
 };
 
 /* -ENOMEM, or an error of the engine; *out may be there all the same, since images refer to it. The

@@ -216,8 +216,19 @@ static int empty(struct leaving *l)
 
 static int stays(struct leaving *l, int error, char *text, size_t size)
 {
+	const char *what = strerror(-error);
+
 	atomic_store(&l->h->is_leaving, false);
-	snprintf(text, size, "%s cannot leave the cache: %s", l->path, strerror(-error));
+	if (error == -ETIMEDOUT && engine_is_hanging(l->h->engine)) {
+		snprintf(text, size,
+			 "a request to its device still hangs: say it again when that has come "
+			 "back, or unmount");
+		return -EBUSY;
+	}
+	if (cache_is_lost(l->h->cache) && error == -EIO)
+		what = "data of it that only the lost device has cannot be read: bring the device "
+		       "back and say it again, or give that up with lcctl resolve --keep-backing";
+	snprintf(text, size, "%s cannot leave the cache: %s", l->path, what);
 	return -EBUSY;
 }
 
@@ -237,6 +248,9 @@ static int remove_host(struct cachehost *h, char *text, size_t size)
 
 	atomic_store(&h->is_leaving, true);
 	r = empty(&l);
+	/* with nothing sent to it any more, what hangs can only become less */
+	if (r == 0 && engine_is_hanging(h->engine))
+		r = -ETIMEDOUT;
 	if (r < 0)
 		return stays(&l, r, text, size);
 	withdraw(h);

@@ -280,6 +280,14 @@ static void end_threads(struct engine *e)
 	engine_back_join(e);
 }
 
+bool engine_is_hanging(struct engine *e)
+{
+	struct cache_status st;
+
+	cache_status(e->conf.cache, &st);
+	return st.is_failed && st.hangs_ns && engine_device_oldest(e) != UINT64_MAX;
+}
+
 /*
  * What hangs in the kernel cannot be waited for, nor be taken back: its threads and all that it
  * writes to are left behind, for the process to end with them.
@@ -287,10 +295,8 @@ static void end_threads(struct engine *e)
 static bool leave_hanging(struct engine *e)
 {
 	const struct timespec moment = { .tv_nsec = 10 * (long)NSEC_PER_MSEC };
-	struct cache_status st;
 
-	cache_status(e->conf.cache, &st);
-	if (st.error != ETIMEDOUT || engine_device_oldest(e) == UINT64_MAX)
+	if (!engine_is_hanging(e))
 		return false;
 	msg_warn("the cache device: a request still hangs: the process cannot end before it does");
 	atomic_store(&e->is_abandoned, true);

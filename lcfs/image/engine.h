@@ -69,6 +69,9 @@ void engine_carry(struct engine *e, struct outbox *ob);
 uint64_t engine_now(struct engine *e);
 /* cache_shutdown(), waits for it, ends the threads. Returns what the shutdown returned. */
 int engine_stop(struct engine *e) must_check;
+/* Has the cache device been given up with requests under way that hang? engine_stop() would leave
+ * threads and memory behind for the process to end with. */
+bool engine_is_hanging(struct engine *e);
 /* Ends the threads without a word to the core (tests: as if killed). */
 void engine_abandon(struct engine *e);
 

@@ -353,8 +353,16 @@ int match_log(struct imagedir *d) must_check;
 
 /* image->lock held, descriptors open: marks the file, durably (F3). */
 int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn) must_check;
+/* image->lock held. It goes from a lost cache, and has all in its file, open at fd, or what that has
+ * not is given up: what the log says of it is void, should it come back. Durably, before its
+ * UNBIND. -EROFS: the file takes no mark. */
+int image_leave_for_good(struct image *img, int fd, const struct cachehost *h) must_check;
 /* Does the file at fd (perhaps O_PATH) say that it left this cache, after it was bound there? */
 bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn);
+/* match.c. Does it say that this binding is void? */
+bool image_is_void(int fd, struct cachehost *h, const struct cache_image_info *info);
+/* image->lock held. It is about to be bound in its cache: what the mark says of that is over. */
+void image_binds_anew(struct image *img, int fd);
 /* It says so no more. */
 void image_is_back(int fd, const struct cachehost *h);
 /* image->lock held. Says what of it is lost, if that has changed. */

@@ -394,7 +394,7 @@ static bool reap_image(struct image *img, struct cachehost *h, bool with_cached)
 	if (!is_reapable(img, h, with_cached, &info))
 		return false;
 	/* The file is changed past the log from now on: that it is clean must be durable (E5). */
-	if (corecall_sync(h, img->cached) < 0 || !image_unprepare(img))
+	if (corecall_sync(h, img->cached) < 0 || cache_is_lost(h->cache) || !image_unprepare(img))
 		return false;
 	if (unbind(img))
 		return true;

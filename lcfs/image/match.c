@@ -178,6 +178,10 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 {
 	char old[PATHNAME_BYTES];
 
+	if (image_is_void(fd, image_host(img), info)) {
+		match_forget(img);
+		return;
+	}
 	cache_image_path(image_host(img)->cache, img->cached, old);
 	img->is_weak = info->identity.strength == IDENTITY_WEAK;
 	if (!image_adopt_inode(img, fd)) {

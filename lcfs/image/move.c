@@ -237,7 +237,10 @@ static int take_out(struct move *m)
 		return r;
 	if (!image_unprepare(img) || !is_settled(m))
 		return -EAGAIN;
-	if (image_is_bound(img))
+	/* the log of a lost cache does not say so: the file does, for should it come back (F3) */
+	if (cache_is_lost(m->from->cache))
+		r = image_leave_for_good(img, atomic_load(&img->fd[GUARD_BUFFERED]), m->from);
+	if (r == 0 && image_is_bound(img))
 		r = unbind(img, m->from);
 	if (r < 0)
 		return r;

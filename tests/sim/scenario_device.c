@@ -355,19 +355,27 @@ START_TEST(test_f3_without_a_mark_an_image_is_read_only)
 }
 END_TEST
 
-/* A lost block is EIO, until it is overwritten whole, punched or cut off. */
-START_TEST(test_lost_blocks_become_readable_by_what_covers_them)
+/* 14 blocks of x on the device alone. */
+static struct sim_world *begin_on_device(void)
 {
 	struct sim_world *w = begin();
-	struct sim_image *x = &w->image[0];
-	struct cache_image_info info;
 
 	for (uint64_t b = 0; b < 14; b++)
-		scenario_write_block(w, x, b);
-	sim_do_sync(w, x);
+		scenario_write_block(w, &w->image[0], b);
+	sim_do_sync(w, &w->image[0]);
 	for (uint64_t i = 0; i < 35; i++) /* pushes them out of the RAM buffers */
 		scenario_write_block(w, &w->image[1], i % 16);
 	sim_do_sync(w, NULL);
+	return w;
+}
+
+/* A lost block is EIO, until it is overwritten whole, punched or cut off. */
+START_TEST(test_lost_blocks_become_readable_by_what_covers_them)
+{
+	struct sim_world *w = begin_on_device();
+	struct sim_image *x = &w->image[0];
+	struct cache_image_info info;
+
 	break_device(w, true);
 	scenario_write_block(w, x, 15);
 	ck_assert_int_eq(sim_wait(w, sim_start_sync(w, x)), 0);
@@ -386,6 +394,66 @@ START_TEST(test_lost_blocks_become_readable_by_what_covers_them)
 	cache_image_info(w->cache, x->cached, &info);
 	ck_assert_uint_eq(info.lost_blocks, 4);
 	ck_assert_int_eq(sim_wait(w, sim_start_clean(w, x)), -EIO);
+	check_files(w);
+	sim_free(w);
+}
+END_TEST
+
+static uint64_t lost_of(struct sim_world *w, const struct sim_image *img)
+{
+	struct cache_image_info info;
+
+	cache_image_info(w->cache, img->cached, &info);
+	return info.lost_blocks;
+}
+
+static uint64_t reads_to_fail;
+
+static int fail_writes_and_some_reads(struct sim_world *w, const struct action *a)
+{
+	if (a->type == ACTION_DEV_READ)
+		return reads_to_fail && reads_to_fail-- ? -EIO : 0;
+	return fail_some(w, a);
+}
+
+/* P12. What cannot be read at once may be there a moment later. */
+START_TEST(test_reads_that_fail_for_a_moment_lose_nothing)
+{
+	struct sim_world *w = begin_on_device();
+	struct sim_image *x = &w->image[0];
+
+	break_device(w, false);
+	w->fault = fail_writes_and_some_reads;
+	reads_to_fail = 5;
+	scenario_write_block(w, x, 15);
+	ck_assert_int_eq(sim_wait(w, sim_start_sync(w, x)), 0);
+	ck_assert_uint_eq(reads_to_fail, 0);
+	ck_assert_uint_eq(lost_of(w, x), 0);
+	check_files(w);
+	sim_free(w);
+}
+END_TEST
+
+/* P12. A device that was lost and is back has what only it had: a drain gets it. What was written
+ * over since stays as it is. */
+START_TEST(test_drain_gets_what_can_be_read_again)
+{
+	struct sim_world *w = begin_on_device();
+	struct sim_image *x = &w->image[0];
+
+	break_device(w, true);
+	scenario_write_block(w, x, 15);
+	ck_assert_int_eq(sim_wait(w, sim_start_sync(w, x)), 0);
+	ck_assert_uint_eq(lost_of(w, x), 14);
+	ck_assert_int_eq(sim_wait(w, sim_start_clean(w, x)), -EIO);
+	ck_assert_uint_eq(lost_of(w, x), 14);
+	scenario_write_block(w, x, 2);
+	ck_assert_int_eq(sim_wait(w, sim_start_write(w, x, 4 * BLOCK, 512, false)), 512);
+	faults.with_reads = false;
+	ck_assert_int_eq(sim_wait(w, sim_start_clean(w, x)), 0);
+	ck_assert_uint_eq(lost_of(w, x), 0);
+	for (uint64_t b = 0; b < 14; b++)
+		ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, b, 1)), (int)BLOCK);
 	check_files(w);
 	sim_free(w);
 }
@@ -502,6 +570,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, test_f3_file_is_marked_before_the_first_straight_write);
 	tcase_add_test(tc, test_f3_without_a_mark_an_image_is_read_only);
 	tcase_add_test(tc, test_lost_blocks_become_readable_by_what_covers_them);
+	tcase_add_test(tc, test_reads_that_fail_for_a_moment_lose_nothing);
+	tcase_add_test(tc, test_drain_gets_what_can_be_read_again);
 	tcase_add_test(tc, test_request_that_hangs_does_not_wedge);
 	tcase_add_test(tc, test_each_request_of_recovery_may_fail);
 	tcase_add_test(tc, test_a6_one_superblock_copy_cannot_be_read);
