@@ -15,8 +15,7 @@
  *
  * -e: the backing store may refuse what it is asked for (ENOSPC, EDQUOT, EROFS, EIO): what was
  * refused has happened or not. -l: a line in LOG for each operation. -p: no write through mappings.
- *
- * Prints the number of operations so far. Exit status 1: something is wrong; 2: wrong usage.
+ * Prints the number of operations so far. Exit status 1: something is wrong; 2: usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -148,7 +147,7 @@ static void pick_range(struct worker *w, uint32_t align, uint32_t *off, uint32_t
 	*len = min_t(uint32_t, align_up(*len + 1u, align), SIZE_MAX_ - *off);
 }
 
-/* From w->buf. A write that is short has met what the next will say. */
+/* From w->buf. What is short has met what the next request will say. */
 static int write_whole(struct worker *w, int fd, uint32_t off, uint32_t len, int flags)
 {
 	struct iovec iov = { w->buf, len };

@@ -42,7 +42,7 @@ enum action_type {
 	ACTION_BACK_WRITE, /* write iov at byte `off` of `image`'s backing file */
 
 	ACTION_WORK, /* call cache_work(c, action), then complete with what it returned: checksums
-		      * of what was read. Any order, any thread but a worker */
+		      * and copies of what was read. Any order, any thread but a worker */
 
 	/* For threads that may block: blocking calls on `image`'s backing file. */
 	ACTION_BACK_CHECK, /* is it still the file we know (identity, links, size, times)?
@@ -82,6 +82,8 @@ struct action {
 		uint64_t size;
 		int64_t mtime_ns, ctime_ns;
 	} stamp;
+	/* core only: what cache_work() does, off the lock */
+	void (*work)(struct cache *c);
 	/* core only: called under the lock by cache_complete() */
 	void (*complete)(struct cache *c, struct action *a, int result, uint64_t now,
 			 struct outbox *ob);
@@ -99,6 +101,16 @@ static inline void outbox_init(struct outbox *ob)
 static inline void outbox_add(struct outbox *ob, struct action *a)
 {
 	list_add_tail(&ob->actions, &a->node);
+}
+
+/* Core only. work() runs off the lock, then complete() under it. */
+static inline void action_start_work(struct action *a, void (*work)(struct cache *c),
+				     void (*complete)(struct cache *c, struct action *a, int result,
+						      uint64_t now, struct outbox *ob),
+				     struct outbox *ob)
+{
+	*a = (struct action){ .type = ACTION_WORK, .work = work, .complete = complete };
+	outbox_add(ob, a);
 }
 
 /* NULL when empty. */

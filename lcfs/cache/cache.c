@@ -205,32 +205,22 @@ static void stop_super(struct cache *c, struct cache_sync *s, uint64_t now, stru
 	super_wait(c, s, now, ob);
 }
 
-/* Waits for the batch under way, takes exact stamps of what we changed (G1), commits, writes the
+/* Waits for what is under way, takes exact stamps of what we changed (G1), commits, writes the
  * clean super block. */
 static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
-	if (migrate_is_busy(c)) {
-		c->migrate_end = s;
+	c->is_stop_waiting = migrate_is_busy(c) || cleaner_is_busy(c) || scrub_is_busy(c);
+	if (c->is_stop_waiting)
 		return;
-	}
-	if (cleaner_is_busy(c)) {
-		c->cleaner_end = s;
-		return;
-	}
-	if (scrub_is_busy(c)) {
-		c->scrub_end = s;
-		return;
-	}
 	if (c->failed) {
 		lost_end(c, s, now, ob);
 		return;
 	}
 	if (!c->is_stamped) {
 		c->is_stamped = true;
-		c->migrate_end = s;
-		if (migrate_stamp(c, now, ob))
+		c->is_stop_waiting = migrate_stamp(c, now, ob);
+		if (c->is_stop_waiting)
 			return;
-		c->migrate_end = NULL;
 	}
 	log_close(c, now, ob);
 	s->image = NULL;
@@ -239,6 +229,15 @@ static void stop_step(struct cache *c, struct cache_sync *s, uint64_t now, struc
 	s->is_of_log = true;
 	if (commit_wait(c, s, now, ob))
 		stop_super(c, s, now, ob);
+}
+
+bool cache_stop_goes_on(struct cache *c, uint64_t now, struct outbox *ob)
+{
+	if (!c->is_stop_waiting)
+		return false;
+	c->is_stop_waiting = false;
+	c->stop_sync.fn(c, &c->stop_sync, now, ob);
+	return true;
 }
 
 void cache_shutdown(struct cache *c, struct action *act, uint64_t now, struct outbox *ob)
@@ -272,6 +271,14 @@ void cache_free(struct cache *c)
 	index_free(&c->index);
 	mutex_destroy(&c->lock);
 	free(c);
+}
+
+/* ---------------------------------------------------------------- work off the lock */
+
+int cache_work(struct cache *c, struct action *a)
+{
+	a->work(c);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- begin */

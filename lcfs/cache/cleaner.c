@@ -40,6 +40,7 @@
 #include "common/nsec.h"
 #include "lcfs/cache/poison.h"
 #include "lcfs/cache/scrub.h"
+#include "lcfs/cache/sectors.h"
 
 #define ITEMS_MAX 256u
 #define RUN_BLOCKS 64u
@@ -237,7 +238,6 @@ bool cleaner_is_at_rest(const struct cache *c, uint64_t now)
 static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct cleaner *k = c->cleaner;
-	struct cache_sync *s = c->cleaner_end;
 
 	k->phase = CLEANER_IDLE;
 	k->moved += k->round_moved;
@@ -246,14 +246,36 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		k->not_before_ns = now + PAUSE_NS;
 		deadline_lower(c, k->not_before_ns);
 	}
-	c->cleaner_end = NULL;
-	if (s)
-		s->fn(c, s, now, ob);
-	else if (k->round_moved)
+	if (!cache_stop_goes_on(c, now, ob) && k->round_moved)
 		migrate_kick(c, now, ob);
 }
 
-/* ---------------------------------------------------------------- place, copy, publish */
+/* ---------------------------------------------------------------- off the lock */
+
+static void verify(struct cache *c)
+{
+	for (uint32_t i = 0; i < c->cleaner->nr_items; i++) {
+		struct cleaner_item *it = &c->cleaner->item[i];
+
+		if (!it->is_poison && !it->is_bad && checksum_block(it->page) != it->sum)
+			it->is_rotten = true;
+	}
+}
+
+static void copy(struct cache *c)
+{
+	for (uint32_t i = 0; i < c->cleaner->nr_items; i++) {
+		const struct cleaner_item *it = &c->cleaner->item[i];
+
+		if (!it->rec)
+			continue;
+		if (it->mask != 0xff)
+			memset(it->dst, 0, BLOCK_BYTES);
+		sectors_copy(it->dst, it->page, it->mask);
+	}
+}
+
+/* ---------------------------------------------------------------- place, publish */
 
 /* Does the index still point at it? */
 static bool is_current(const struct cache *c, const struct cleaner_item *it)
@@ -315,21 +337,6 @@ static bool place(struct cache *c, struct cleaner_item *it, uint64_t now, struct
 	return true;
 }
 
-static void start_work(struct cache *c, enum cleaner_phase phase,
-		       void (*complete)(struct cache *c, struct action *a, int result, uint64_t now,
-					struct outbox *ob),
-		       struct outbox *ob)
-{
-	struct action *a = &c->cleaner->work;
-
-	c->cleaner->phase = phase;
-	memset(a, 0, sizeof(*a));
-	list_init(&a->node);
-	a->type = ACTION_WORK;
-	a->complete = complete;
-	outbox_add(ob, a);
-}
-
 /* Crashes have eaten up what is kept for the cleaner: is all that keeps the tail's segment ready to
  * be moved? */
 static bool is_way_out(struct cache *c)
@@ -367,10 +374,12 @@ static void place_all(struct cache *c, uint64_t now, struct outbox *ob)
 			break;
 		nr_placed += it->rec != NULL;
 	}
-	if (nr_placed)
-		start_work(c, CLEANER_COPY, copied, ob);
-	else
+	if (!nr_placed) {
 		finish(c, now, ob);
+		return;
+	}
+	k->phase = CLEANER_COPY;
+	action_start_work(&k->work, copy, copied, ob);
 }
 
 /* ---------------------------------------------------------------- read, verify */
@@ -397,39 +406,6 @@ static void verified(struct cache *c, struct action *a, int result, uint64_t now
 	place_all(c, now, ob);
 }
 
-static void verify(struct cleaner *k)
-{
-	for (uint32_t i = 0; i < k->nr_items; i++) {
-		struct cleaner_item *it = &k->item[i];
-
-		if (!it->is_poison && !it->is_bad && checksum_block(it->page) != it->sum)
-			it->is_rotten = true;
-	}
-}
-
-static void copy(struct cleaner *k)
-{
-	for (uint32_t i = 0; i < k->nr_items; i++) {
-		const struct cleaner_item *it = &k->item[i];
-
-		if (!it->rec)
-			continue;
-		memcpy(it->dst, it->page, BLOCK_BYTES);
-		for (uint32_t s = 0; s < SECTORS_PER_BLOCK; s++)
-			if (!(it->mask & (1u << s)))
-				memset(it->dst + s * SECTOR_BYTES, 0, SECTOR_BYTES);
-	}
-}
-
-int cleaner_work(struct cache *c)
-{
-	if (c->cleaner->phase == CLEANER_VERIFY)
-		verify(c->cleaner);
-	else
-		copy(c->cleaner);
-	return 0;
-}
-
 /* Which of several blocks it was is not known: in the next rounds they are read one by one. */
 static void read_failed(struct cache *c, const struct cleaner_run *r, int error, uint64_t now,
 			struct outbox *ob)
@@ -451,8 +427,10 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 	log_read_done(c, c->cleaner->item[r->first].cbn, ob);
 	if (result < 0)
 		read_failed(c, r, result, now, ob);
-	if (--c->cleaner->pending == 0)
-		start_work(c, CLEANER_VERIFY, verified, ob);
+	if (--c->cleaner->pending)
+		return;
+	c->cleaner->phase = CLEANER_VERIFY;
+	action_start_work(&c->cleaner->work, verify, verified, ob);
 }
 
 static void issue_run(struct cache *c, struct cleaner_run *r, struct outbox *ob)

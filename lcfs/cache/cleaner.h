@@ -11,8 +11,6 @@ uint64_t cleaner_ram(const struct cache *c);
 /* Begins a round if the log is short and what stands at its tail cannot be migrated. */
 void cleaner_kick(struct cache *c, uint64_t now, struct outbox *ob);
 bool cleaner_is_busy(const struct cache *c);
-/* Off the lock: the checksums or copies of a round. */
-int cleaner_work(struct cache *c);
 /* A block was written, migrated or dropped, a state has changed: what was in vain may not be so
  * now. */
 void cleaner_progress(struct cache *c);

@@ -328,16 +328,19 @@ struct cache {
 	struct cache_sync interval_sync;
 	bool interval_busy;
 	uint64_t count[16];
-	struct cache_sync *migrate_end; /* shutdown waits for the batch */
-	struct cache_sync *cleaner_end; /* or for the cleaner */
-	struct cache_sync *scrub_end;	/* or for the scrub */
-	bool is_stamped;		/* shutdown: stamps of touching images were taken */
+	bool is_stop_waiting; /* shutdown: for what migration, cleaner or scrub have begun */
+	bool is_stamped;      /* shutdown: stamps of touching images were taken */
 	uint64_t nr_flushes, nr_records_written, nr_super_writes, nr_migrated, nr_migrate_writes;
 	uint64_t nr_log_blocks, nr_migrate_errors, nr_device_errors;
 	uint64_t nr_relocated;			   /* blocks that the cleaner has moved */
 	uint64_t nr_flushed;			   /* flushes of the device that have returned 0 */
 	struct histogram flush_time, migrate_time; /* atomic */
 };
+
+/* ---------------------------------------------------------------- cache.c */
+
+/* What was under way has ended: shutdown goes on. False: it does not wait for it. */
+bool cache_stop_goes_on(struct cache *c, uint64_t now, struct outbox *ob);
 
 /* ---------------------------------------------------------------- seglog.c */
 

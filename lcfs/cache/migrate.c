@@ -404,12 +404,8 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 		op_drain_done(c, img, now, ob);
 	}
 	deadline_lower(c, migrate_deadline(c));
-	if (c->migrate_end) {
-		struct cache_sync *s = c->migrate_end;
-		c->migrate_end = NULL;
-		s->fn(c, s, now, ob);
+	if (cache_stop_goes_on(c, now, ob))
 		return;
-	}
 	if (!c->failed && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	migrate_kick(c, now, ob);

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 
 #include "common/checksum.h"
-#include "lcfs/cache/cleaner.h"
 #include "lcfs/cache/poison.h"
-#include "lcfs/cache/scrub.h"
+#include "lcfs/cache/sectors.h"
 
 /* ---------------------------------------------------------------- read and verify */
 
@@ -185,12 +184,10 @@ static void verify_done(struct cache *c, struct action *a, int result, uint64_t 
 }
 
 /* Off the lock: the sums are those of when the batch was collected. */
-int cache_work(struct cache *c, struct action *a)
+static void verify(struct cache *c)
 {
 	struct migrate *m = c->migrate;
 
-	if (a != &m->work)
-		return scrub_owns(c, a) ? scrub_work(c) : cleaner_work(c);
 	for (uint32_t i = 0; i < m->nr_items; i++) {
 		struct migrate_item *it = &m->item[i];
 
@@ -200,12 +197,9 @@ int cache_work(struct cache *c, struct action *a)
 			memcpy(it->page, it->ram, BLOCK_BYTES);
 		else if (checksum_block(it->page) != it->sum)
 			it->is_rotten = true;
-		for (uint32_t s = 0; it->backing && s < SECTORS_PER_BLOCK; s++)
-			if (!(it->mask & (1u << s)))
-				memcpy(it->page + s * SECTOR_BYTES, it->backing + s * SECTOR_BYTES,
-				       SECTOR_BYTES);
+		if (it->backing)
+			sectors_copy(it->page, it->backing, (uint8_t)~it->mask);
 	}
-	return 0;
 }
 
 bool migrate_start_verify(struct cache *c, struct outbox *ob)
@@ -214,11 +208,8 @@ bool migrate_start_verify(struct cache *c, struct outbox *ob)
 
 	if (!m->nr_items)
 		return false;
-	m->work.type = ACTION_WORK;
-	m->work.complete = verify_done;
-	list_init(&m->work.node);
 	m->pending++;
-	outbox_add(ob, &m->work);
+	action_start_work(&m->work, verify, verify_done, ob);
 	return true;
 }
 

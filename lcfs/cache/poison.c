@@ -51,17 +51,11 @@ static void drop_stale(struct cache *c, uint64_t now)
 			drop_suspect(c, &c->suspect[i]);
 }
 
-bool poison_is_suspect(const struct cache *c, uint32_t cbn, uint64_t now)
+bool poison_is_suspect(struct cache *c, uint32_t cbn, uint64_t now)
 {
-	uint64_t position;
+	const struct suspect *s = c->nr_suspects ? find_suspect(c, log_position(c, cbn)) : NULL;
 
-	if (!c->nr_suspects)
-		return false;
-	position = log_position(c, cbn);
-	for (uint32_t i = 0; i < c->nr_suspects; i++)
-		if (c->suspect[i].position == position)
-			return now < c->suspect[i].next_ns;
-	return false;
+	return s && now < s->next_ns;
 }
 
 uint64_t poison_deadline(const struct cache *c)
@@ -202,6 +196,6 @@ void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint
 	deadline_lower(c, s->next_ns);
 	s->is_sure |= now >= s->since_ns + SURE_NS &&
 		      (error == -EUCLEAN || c->nr_flushed > s->flushes);
-	if (!c->failed && s->is_sure)
+	if (s->is_sure)
 		poison_sure(c, now, ob);
 }

@@ -17,7 +17,7 @@
 void poison_found(struct cache *c, struct cache_image *img, uint64_t block, uint64_t position,
 		  int error, uint64_t now, struct outbox *ob);
 /* The block was found damaged a moment ago: it is to be left alone until the next look is due. */
-bool poison_is_suspect(const struct cache *c, uint32_t cbn, uint64_t now);
+bool poison_is_suspect(struct cache *c, uint32_t cbn, uint64_t now);
 /* When the next look is due, UINT64_MAX: never. */
 uint64_t poison_deadline(const struct cache *c);
 /* A poisoned block is logged again at the head. -EAGAIN: not now. */

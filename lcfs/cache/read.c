@@ -11,10 +11,10 @@
  * plan that the index has overtaken is made again a few times; after that it is answered as it is,
  * since each of its sectors was current at some moment of the read.
  */
+#include "common/checksum.h"
 #include "lcfs/cache/lost.h"
 #include "lcfs/cache/poison.h"
-
-#include "common/checksum.h"
+#include "lcfs/cache/sectors.h"
 
 #define READ_RETRIES_MAX 8
 
@@ -328,15 +328,13 @@ static void verify_whole(struct cache *c, struct cache_read_part *p)
 static void overlay(struct cache *c, struct cache_read_part *p)
 {
 	const uint8_t *src = p->bounce;
-	uint8_t *dst = part_dst(p);
 
 	if (p->source == SOURCE_MIXED_RAM)
 		src = p->buf->mem + (uint64_t)(p->cbn % c->segment_blocks) * BLOCK_BYTES;
 	else if (!p->nr_rotten && checksum_block(src) != c->index.sum[p->cbn])
 		set_rotten(p, 0, 1, -EUCLEAN);
-	for (uint32_t i = 0; i < SECTORS_PER_BLOCK && !p->nr_rotten; i++)
-		if (p->mask & (1u << i))
-			memcpy(dst + i * SECTOR_BYTES, src + i * SECTOR_BYTES, SECTOR_BYTES);
+	if (!p->nr_rotten)
+		sectors_copy(part_dst(p), src, p->mask);
 }
 
 void cache_read_copy(struct cache *c, struct cache_read *r)

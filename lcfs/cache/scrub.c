@@ -106,11 +106,6 @@ void scrub_restart(struct cache *c)
 	c->scrub->not_before_ns = 0;
 }
 
-bool scrub_owns(const struct cache *c, const struct action *a)
-{
-	return a == &c->scrub->work;
-}
-
 bool scrub_wants_tail(const struct cache *c)
 {
 	return c->tail <= c->scrub->st.bad_segment;
@@ -241,16 +236,11 @@ static void judge(struct cache *c, uint64_t now, struct outbox *ob)
 
 static void verified(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob)
 {
-	struct cache_sync *end = c->scrub_end;
-
 	(void)a;
 	(void)result;
 	log_read_done(c, first_cbn(c), ob);
 	judge(c, now, ob);
-	c->scrub_end = NULL;
-	if (end)
-		end->fn(c, end, now, ob);
-	else
+	if (!cache_stop_goes_on(c, now, ob))
 		scrub_kick(c, now, ob);
 }
 
@@ -301,7 +291,8 @@ static bool are_headers_sound(struct cache *c)
 	return lsn >= seg->last_lsn;
 }
 
-int scrub_work(struct cache *c)
+/* Off the lock: checksums and headers of the segment. */
+static void verify(struct cache *c)
 {
 	struct scrub *s = c->scrub;
 
@@ -310,19 +301,12 @@ int scrub_work(struct cache *c)
 		    checksum_block(block_at(s, i)) != c->index.sum[first_cbn(c) + i])
 			s->verdict[i] = SCRUB_ROTTEN;
 	s->is_header_bad = s->has_headers && !are_headers_sound(c);
-	return 0;
 }
 
 static void start_verify(struct cache *c, struct outbox *ob)
 {
-	struct action *a = &c->scrub->work;
-
 	c->scrub->phase = SCRUB_VERIFY;
-	memset(a, 0, sizeof(*a));
-	list_init(&a->node);
-	a->type = ACTION_WORK;
-	a->complete = verified;
-	outbox_add(ob, a);
+	action_start_work(&c->scrub->work, verify, verified, ob);
 }
 
 /* ---------------------------------------------------------------- read */

@@ -21,9 +21,6 @@ bool scrub_is_busy(const struct cache *c);
 uint64_t scrub_deadline(const struct cache *c);
 /* A new pass from the start, whatever is under way. */
 void scrub_restart(struct cache *c);
-/* Off the lock: checksums and headers of a segment. */
-int scrub_work(struct cache *c);
-bool scrub_owns(const struct cache *c, const struct action *a);
 /* A header that a recovery would need is damaged: the tail is to pass it, whatever the load is. */
 bool scrub_wants_tail(const struct cache *c);
 

@@ -42,8 +42,7 @@ static bool choose_cache(const struct tree *t, uint64_t *cache)
 	if (*cache) {
 		if (tree_has(t, "caches/%" PRIu64, *cache))
 			return true;
-		msg_err("%s: has no cache %" PRIu64 ": 'lcctl status' shows them", t->where,
-			*cache);
+		tree_has_no_cache(t, *cache);
 		return false;
 	}
 	if (!tree_ids(t, "caches", &ids, &nr))

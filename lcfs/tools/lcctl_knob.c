@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,7 +91,7 @@ static bool add_caches(struct places *p, uint64_t one)
 	}
 	if (!one || p->nr)
 		return true;
-	msg_err("%s: has no cache %" PRIu64 ": 'lcctl status' shows them", p->tree.where, one);
+	tree_has_no_cache(&p->tree, one);
 	return false;
 }
 

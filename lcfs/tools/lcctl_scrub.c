@@ -138,7 +138,7 @@ int lcctl_scrub(const struct lcctl *c)
 		if (!only || ids[i] == only)
 			list[n++].id = ids[i];
 	if (!n) {
-		msg_err("%s: has no cache %" PRIu64 ": 'lcctl status' shows them", t.where, only);
+		tree_has_no_cache(&t, only);
 		return EXIT_FAILED;
 	}
 	job_catch_signals();

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -346,6 +347,11 @@ static int read_ids(DIR *d, uint32_t **ids, size_t *nr)
 		}
 		(*ids)[(*nr)++] = (uint32_t)id;
 	}
+}
+
+void tree_has_no_cache(const struct tree *t, uint64_t id)
+{
+	msg_err("%s: has no cache %" PRIu64 ": 'lcctl status' shows them", t->where, id);
 }
 
 bool tree_ids(const struct tree *t, const char *dir, uint32_t **ids, size_t *nr)

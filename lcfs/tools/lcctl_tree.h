@@ -77,6 +77,8 @@ bool tree_has(const struct tree *t, const char *path, ...) printf_like(2, 3);
 /* The numbers that are directories in `caches` or `devices`, ascending; *ids is the caller's to
  * free(). False, said. */
 bool tree_ids(const struct tree *t, const char *dir, uint32_t **ids, size_t *nr) must_check;
+/* One line that says that the mount has no cache of this number. */
+void tree_has_no_cache(const struct tree *t, uint64_t id);
 
 /* Why a control file refused a value, in a few words. */
 const char *tree_why(int err);
