@@ -33,7 +33,7 @@
 
 #define READ_ERRORS_MAX 64u
 #define AGAIN_NS (30 * NSEC_PER_MSEC)
-#define LOOKS_MAX 2u		     /* further ones at what could not be read, */
+#define LOOKS_MAX 2u		      /* further ones at what could not be read, */
 #define LOOK_NS (100 * NSEC_PER_MSEC) /* after so much, and twice that */
 
 /* ---------------------------------------------------------------- what can be read */

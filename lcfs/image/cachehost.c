@@ -24,6 +24,7 @@ static int start_engine(struct cachehost *h, int log_fd)
 {
 	struct engine_conf conf = {
 		.cache = h->cache,
+		.name = h->device,
 		.log_fd = log_fd,
 		.ops = &image_engine_ops,
 		.ctx = h,

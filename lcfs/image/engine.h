@@ -50,6 +50,7 @@ struct engine_ops {
 
 struct engine_conf {
 	struct cache *cache;
+	const char *name; /* of the cache device, for messages; NULL: just "cache" */
 	int log_fd; /* cache device: its lock sits on this very open file description (C5) */
 	const struct engine_ops *ops;
 	void *ctx;
