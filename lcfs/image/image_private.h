@@ -72,6 +72,7 @@ struct image {
 	unsigned int renames; /* under way: the core's path may be ahead of the file's name */
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
+	bool is_void;	     /* match.c: it has left the cache that it is in */
 	bool is_weak;	     /* identity */
 	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_stamp_known; /* `stamp` is what the file must look like now */
@@ -324,6 +325,9 @@ void maintain_add_gone(struct image *img);
 /* image->lock held. The image's last name went, from the directory open at dirfd: once that is
  * durable and nobody has the image open any more, it is unbound. */
 void maintain_add_unlinked(struct image *img, int dirfd);
+/* image->lock held. The core forgets the image; nothing is out on it. May wait for space in the log.
+ * False: not now. */
+bool maintain_unbind(struct image *img);
 /* The core has little room for more images? Then those that are clean and unused are to be unbound
  * soon. */
 bool maintain_is_room_short(struct cachehost *h);

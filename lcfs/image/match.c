@@ -179,6 +179,7 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 	char old[PATHNAME_BYTES];
 
 	if (image_is_void(fd, image_host(img), info)) {
+		img->is_void = true;
 		match_forget(img);
 		return;
 	}
@@ -467,10 +468,24 @@ static bool is_found_new(struct image *img)
 	return is_new;
 }
 
+/* At once, so that nobody sees it; else maintenance does it. */
+static bool unbind_void(struct image *img)
+{
+	LOCK_SCOPE(&img->lock);
+	bool is_void = img->is_void;
+
+	img->is_void = false;
+	if (is_void && img->cached && !maintain_unbind(img))
+		msg_debug("cache: an image that has left it is not unbound yet");
+	return is_void;
+}
+
 /* What was found, for the log: it may wait until migration has made space. */
 static int log_found(struct image *img, void *arg)
 {
 	(void)arg;
+	if (unbind_void(img))
+		return 0;
 	if (!is_found_new(img))
 		return 0;
 	note_looked(img->dir);
