@@ -116,6 +116,20 @@ goes_on()
 	same "$dir/c" "$tmp/data"
 }
 
+# processor_ticks: that the daemon has used.
+processor_ticks()
+{
+	sed 's/.*) //' "/proc/$logged/stat" | awk '{ print $12 + $13 }'
+}
+
+# is_at_rest: with nothing to do it does nothing.
+is_at_rest()
+{
+	ticks=$(processor_ticks)
+	sleep 0.5 # is what is measured
+	[ $(($(processor_ticks) - ticks)) -le 5 ]
+}
+
 # try CASE
 try()
 {
@@ -145,6 +159,7 @@ try()
 	fi
 	end_process "$writer"
 	wait "$writer" || fail "$1: the writer fails: $(cat "$tmp/written")"
+	! is_dead "$1" || eventually 10 is_at_rest || fail "$1: the daemon is never at rest"
 	[ -n "$reason" ] || state_is ok || fail "$1: the state is $(state)"
 	said=$(($(lines) - before))
 	[ $said -le 15 ] || fail "$1: it says $said lines"

@@ -471,13 +471,21 @@ static bool is_found_new(struct image *img)
 /* At once, so that nobody sees it; else maintenance does it. */
 static bool unbind_void(struct image *img)
 {
-	LOCK_SCOPE(&img->lock);
-	bool is_void = img->is_void;
+	char path[PATHNAME_BYTES];
 
+	LOCK_SCOPE(&img->lock);
+	if (!img->is_void)
+		return false;
 	img->is_void = false;
-	if (is_void && img->cached && !maintain_unbind(img))
-		msg_debug("cache: an image that has left it is not unbound yet");
-	return is_void;
+	if (!img->cached) /* maintenance was faster */
+		return true;
+	image_describe(img, path);
+	msg_info_ratelimited("%s: left this cache when its device was lost: what the log has of "
+			     "it is dropped",
+			     path);
+	if (!maintain_unbind(img))
+		msg_debug("%s: is not unbound yet", path);
+	return true;
 }
 
 /* What was found, for the log: it may wait until migration has made space. */
