@@ -62,7 +62,10 @@ END_TEST
 
 static struct left left_of(uint8_t cache, uint64_t lsn, bool is_void)
 {
-	return (struct left){ .uuid = { cache, 7 }, .lsn = lsn, .is_void = is_void };
+	return (struct left){ .uuid = { cache, 7 },
+			      .lsn = lsn,
+			      .epoch = is_void ? UINT64_MAX : 0,
+			      .is_void = is_void };
 }
 
 /* -ENODATA, or what the mark says of that cache. */
@@ -92,7 +95,7 @@ START_TEST(a_file_says_of_each_cache_that_it_left_it)
 	ck_assert_int_eq(says(1, &l), 0);
 	ck_assert(!l.is_void && l.lsn == 4711);
 	ck_assert_int_eq(says(2, &l), 0);
-	ck_assert(l.is_void && l.lsn == UINT64_MAX);
+	ck_assert(l.is_void && l.lsn == UINT64_MAX && l.epoch == UINT64_MAX);
 	ck_assert_int_eq(says(3, &l), -ENODATA);
 	l = left_of(1, 5, true);
 	ck_assert_int_eq(left_put(fd, &l), 0);
@@ -126,6 +129,9 @@ START_TEST(a_mark_that_others_wrote_is_ignored)
 		"nonsense",
 		"00000000-0000-0000 1",
 		"01070000-0000-0000-0000-000000000000 void",
+		"01070000-0000-0000-0000-000000000000 void 12",
+		"01070000-0000-0000-0000-000000000000 void 12 ",
+		"01070000-0000-0000-0000-000000000000 void x 3",
 		"01070000-0000-0000-0000-000000000000 -1",
 		"01070000-0000-0000-0000-000000000000 99999999999999999999",
 		"01070000-0000-0000-0000-000000000000 1 2"

@@ -16,7 +16,6 @@ void cachehost_free(struct cachehost *h)
 	busy_close(&h->busy);
 	lease_destroy(&h->lease);
 	free(h->device);
-	free(h->void_ino);
 	free(h);
 }
 
@@ -47,6 +46,8 @@ int cachehost_start(struct cachehost **out, struct imagedir *d, const struct ima
 	h->id = id;
 	h->cache = spec->cache;
 	h->old_lease_ns = (int64_t)spec->sb->lease_ns;
+	h->old_epoch = spec->sb->epoch;
+	atomic_store(&h->is_joining, true);
 	memcpy(h->uuid, spec->sb->cache_uuid, sizeof(h->uuid));
 	lease_init(&h->lease);
 	busy_open(&h->busy, d->root_fd, &d->flight);

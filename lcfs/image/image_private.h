@@ -363,10 +363,8 @@ int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn
 int image_leave_for_good(struct image *img, int fd, const struct cachehost *h) must_check;
 /* Does the file at fd (perhaps O_PATH) say that it left this cache, after it was bound there? */
 bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn);
-/* match.c. Does it say that this binding is void? */
-bool image_is_void(int fd, struct cachehost *h, const struct cache_image_info *info);
-/* image->lock held. It is about to be bound in its cache: what the mark says of that is over. */
-void image_binds_anew(struct image *img, int fd);
+/* Does it say so for good, and this is the first mount since? */
+bool image_is_void(int fd, const struct cachehost *h, const struct cache_image_info *info);
 /* It says so no more. */
 void image_is_back(int fd, const struct cachehost *h);
 /* image->lock held. Says what of it is lost, if that has changed. */

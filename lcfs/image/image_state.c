@@ -340,8 +340,8 @@ static void set_mark(struct image *img)
 	image_look_for_mark(img);
 	if (cache_is_lost(image_host(img)->cache))
 		return;
-	if (!image_is_bound(img))
-		image_binds_anew(img, fd);
+	if (!image_is_bound(img)) /* what it says of a binding is not of this one */
+		image_is_back(fd, image_host(img));
 	if (img->is_marked)
 		return;
 	r = guard_mark_set(fd, image_host(img)->uuid);

@@ -15,7 +15,7 @@
 #define LEFT_NAME GUARD_XATTR_PREFIX "left"
 #define LEFT_VOID "void "
 #define CACHES_MAX 8u
-#define ENTRY_BYTES (UUID_TEXT_BYTES + 28u)
+#define ENTRY_BYTES (UUID_TEXT_BYTES + 48u)
 #define TEXT_BYTES (CACHES_MAX * ENTRY_BYTES)
 
 struct mark {
@@ -23,21 +23,36 @@ struct mark {
 	unsigned int nr;
 };
 
-static bool parse(char *text, struct left *l)
+/* Takes a number and the character behind it. */
+static bool parse_number(char **text, char behind, uint64_t *value)
 {
-	char *number = strchr(text, ' '), *end;
+	char *end;
 
-	if (!number)
-		return false;
-	*number++ = '\0';
-	l->is_void = strncmp(number, LEFT_VOID, strlen(LEFT_VOID)) == 0;
-	if (l->is_void)
-		number += strlen(LEFT_VOID);
-	if (*number < '0' || *number > '9')
+	if (**text < '0' || **text > '9')
 		return false;
 	errno = 0;
-	l->lsn = strtoull(number, &end, 10);
-	return !errno && !*end && uuid_parse(text, l->uuid) == 0;
+	*value = strtoull(*text, &end, 10);
+	if (errno || *end != behind)
+		return false;
+	*text = end + (behind != '\0');
+	return true;
+}
+
+static bool parse(char *text, struct left *l)
+{
+	char *rest = strchr(text, ' ');
+
+	if (!rest)
+		return false;
+	*rest++ = '\0';
+	l->epoch = 0;
+	l->is_void = strncmp(rest, LEFT_VOID, strlen(LEFT_VOID)) == 0;
+	if (l->is_void) {
+		rest += strlen(LEFT_VOID);
+		if (!parse_number(&rest, ' ', &l->epoch))
+			return false;
+	}
+	return parse_number(&rest, '\0', &l->lsn) && uuid_parse(text, l->uuid) == 0;
 }
 
 /* One that is not there, or is too long to be ours, is empty. */
@@ -64,10 +79,14 @@ static int write_mark(const char *link, const struct mark *m)
 	if (m->nr == 0)
 		return removexattr(link, LEFT_NAME) == 0 || errno == ENODATA ? 0 : -errno;
 	for (unsigned int i = 0; i < m->nr; i++) {
-		uuid_text(m->entry[i].uuid, uuid);
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %s%" PRIu64,
-				       i ? ";" : "", uuid, m->entry[i].is_void ? LEFT_VOID : "",
-				       m->entry[i].lsn);
+		const struct left *l = &m->entry[i];
+
+		uuid_text(l->uuid, uuid);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s ", i ? ";" : "", uuid);
+		if (l->is_void)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+					       LEFT_VOID "%" PRIu64 " ", l->epoch);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%" PRIu64, l->lsn);
 	}
 	return setxattr(link, LEFT_NAME, text, at, 0) < 0 ? -errno : 0;
 }

@@ -4,12 +4,11 @@
  * user.lcfs.left. For each such cache it says one of two things:
  *
  *	UUID LSN	the file was changed past the log, which had it up to that LSN
- *	UUID void LSN	the binding that was logged there means nothing any more: the file has all
- *			that the log holds for it, or that was given up; as an UNBIND would say that
- *			the log could not take
+ *	UUID void EPOCH LSN	bindings up to there mean nothing any more, to a log that ends in
+ *			that epoch: the file has all that it holds for them, or that was given up;
+ *			as an UNBIND would say that the log could not take
  *
- * with a semicolon between two. No LSN comes twice in a log, unless what it named was lost: a new
- * binding takes away what the mark says of its cache (image_state.c).
+ * with a semicolon between two.
  */
 #ifndef LCFS_IMAGE_LEFT_H
 #define LCFS_IMAGE_LEFT_H
@@ -22,7 +21,7 @@
 
 struct left {
 	uint8_t uuid[UUID_BYTES];
-	uint64_t lsn;
+	uint64_t lsn, epoch; /* epoch: if is_void */
 	bool is_void;
 };
 

@@ -4,10 +4,11 @@
  * that only the device had.
  *
  * One that goes from a lost cache, to another or to none, cannot be unbound in its log. The mark
- * says it instead: all bindings up to that LSN are void. A mount that gets the device back leaves
- * their data alone and has maintenance unbind them. The mark stays for as long as that may not be
- * durable. It must be gone when the image is bound in that cache again in a later mount: the log
- * may have lost its end, and have given out its LSNs once more.
+ * says it instead: all bindings up to that LSN are void. The mount that gets the device back leaves
+ * their data alone and unbinds them, durably, before the cache takes any image. To a later mount
+ * the mark says no more than that the image had left: should the log have lost its end, its LSNs
+ * are given out once more, and a new binding, which takes the mark away, must not be taken for one
+ * of those even if the mark is still there after a power cut.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,24 +27,24 @@
 
 /* ---- the mark ---- */
 
-static int put_mark(int fd, const struct cachehost *h, uint64_t lsn, bool is_void)
+static int put_mark(int fd, const struct cachehost *h, struct left *l)
 {
-	struct left l = { .lsn = lsn, .is_void = is_void };
 	int r;
 
-	memcpy(l.uuid, h->uuid, sizeof(l.uuid));
-	r = left_put(fd, &l);
+	memcpy(l->uuid, h->uuid, sizeof(l->uuid));
+	r = left_put(fd, l);
 	return r == 0 && fsync(fd) < 0 ? -errno : r;
 }
 
 int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn)
 {
+	struct left l = { .lsn = lsn };
 	char path[PATHNAME_BYTES];
 	int r;
 
 	mutex_assert_held(&img->lock);
 	atomic_store(&img->is_changed, true);
-	r = put_mark(atomic_load(&img->fd[GUARD_BUFFERED]), h, lsn, false);
+	r = put_mark(atomic_load(&img->fd[GUARD_BUFFERED]), h, &l);
 	if (r < 0) {
 		image_describe(img, path);
 		msg_err("%s: read-only from now on: its cache device is lost, and its file cannot "
@@ -55,6 +56,7 @@ int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn
 
 int image_leave_for_good(struct image *img, int fd, const struct cachehost *h)
 {
+	struct left l = { .is_void = true };
 	struct cache_image_info info;
 	int r;
 
@@ -62,8 +64,10 @@ int image_leave_for_good(struct image *img, int fd, const struct cachehost *h)
 	image_core_info(img, &info);
 	if (!info.bind_lsn || img->is_unlinked)
 		return 0;
+	l.lsn = info.bind_lsn;
+	l.epoch = cache_epoch(h->cache);
 	atomic_store(&img->is_changed, true);
-	r = put_mark(fd, h, info.bind_lsn, true);
+	r = put_mark(fd, h, &l);
 	return r == -EOPNOTSUPP ? -EROFS : r;
 }
 
@@ -71,7 +75,7 @@ bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn)
 {
 	struct left l;
 
-	return left_get(fd, h->uuid, &l) == 0 && !l.is_void && bind_lsn <= l.lsn;
+	return left_get(fd, h->uuid, &l) == 0 && bind_lsn <= l.lsn;
 }
 
 void image_is_back(int fd, const struct cachehost *h)
@@ -82,40 +86,12 @@ void image_is_back(int fd, const struct cachehost *h)
 		msg_debug("backing file: the mark that it left the cache cannot be removed");
 }
 
-/* ---- void bindings ---- */
-
-/* Those that the log still has until maintenance has unbound them. False: not enough memory. */
-static bool note_void(struct cachehost *h, uint64_t ino)
-{
-	uint64_t *list = reallocarray(h->void_ino, h->nr_void + 1, sizeof(*list));
-
-	if (!list)
-		return false;
-	h->void_ino = list;
-	list[h->nr_void++] = ino;
-	return true;
-}
-
-bool image_is_void(int fd, struct cachehost *h, const struct cache_image_info *info)
+bool image_is_void(int fd, const struct cachehost *h, const struct cache_image_info *info)
 {
 	struct left l;
 
 	return left_get(fd, h->uuid, &l) == 0 && l.is_void && info->bind_lsn <= l.lsn &&
-	       note_void(h, info->identity.ino);
-}
-
-void image_binds_anew(struct image *img, int fd)
-{
-	struct cachehost *h = image_host(img);
-	struct op_identity id;
-	struct left l;
-
-	if (left_get(fd, h->uuid, &l) < 0 || identity_read(fd, &id) < 0)
-		return;
-	for (size_t i = 0; i < h->nr_void; i++)
-		if (h->void_ino[i] == id.ino)
-			return;
-	image_is_back(fd, h);
+	       l.epoch == h->old_epoch;
 }
 
 /* ---- what is lost ---- */

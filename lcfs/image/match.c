@@ -180,6 +180,7 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 
 	if (image_is_void(fd, image_host(img), info)) {
 		img->is_void = true;
+		atomic_store(&image_host(img)->has_void, true);
 		match_forget(img);
 		return;
 	}

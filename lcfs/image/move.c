@@ -400,7 +400,8 @@ int image_attach(struct image *img, uint32_t cache_id)
 	to = cachehost_hold(img->dir, cache_id);
 	if (!to)
 		return -ENOENT;
-	r = atomic_load(&to->is_leaving) ? -ENOENT : attach(img, to);
+	r = atomic_load(&to->is_leaving) || atomic_load(&to->is_joining) ? -ENOENT :
+									   attach(img, to);
 	cachehost_release(to);
 	return r;
 }

@@ -97,7 +97,7 @@ static bool has_left(const struct applying *a, const struct settle_image *img, i
 
 	if (left_get(fd, a->s.sb.cache_uuid, &l) < 0 || img->info.bind_lsn > l.lsn)
 		return false;
-	*is_void = l.is_void;
+	*is_void = l.is_void && l.epoch == a->s.sb.epoch;
 	return true;
 }
 
