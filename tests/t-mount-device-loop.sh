@@ -74,12 +74,17 @@ put_until ''
 same "$mnt/image" "$tmp/image"
 works "$LCCTL" remove 1
 refused 1 'cannot be used' "$LCCTL" add "$loop"
-grep -q 'has 3145728 bytes, but was formatted with 67108864' "$tmp/log" || fail "it is not said that it is smaller"
+grep -q 'has 3145728 bytes, but was formatted with 67108864' "$tmp/log" ||
+	fail "it is not said that it is smaller"
+umount_lcfs "$mnt"
+refused 1 'was formatted with' "$LCFS" -o "cache=$loop" "$dir" "$mnt"
 fault clear
 works losetup -c "$loop"
-works "$LCCTL" add "$loop"
-put 200 40
+mount_with_log "$loop" "$dir" "$mnt" allow_migrate=0
 same "$mnt/image" "$tmp/image"
+[ "$(knob "$mnt" nr_dirty_caches)" = 0 ] || fail "something old is dirty"
+put 200 40
+[ "$(knob "$mnt" nr_dirty_caches)" = 16 ] || fail "it is not cached after a mount"
 
 kill -9 "$stand_pid"
 put_until ''

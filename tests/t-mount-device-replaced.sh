@@ -86,26 +86,39 @@ works "$LCCTL" attach busy
 put busy 21 6 fsync
 [ "$(knob "$mnt" nr_dirty_caches)" = 8 ] || fail "$(knob "$mnt" nr_dirty_caches) are dirty, not 8"
 all_same "$mnt"
+cp "$tmp/idle" "$dir/given-up"
+cp "$tmp/idle" "$tmp/given-up"
+dd if="$tmp/piece" of="$mnt/given-up" bs=4096 conv=notrunc,fsync 2>"$tmp/dd"
 exec 3<&-
 kill_lcfs "$mnt"
 mount_with_log "$stand/cache" "$dir" "$mnt" allow_migrate=0
 exec 3<>"$mnt/busy"
 all_same "$mnt"
 state_is ok || fail "the cache is not ok"
-[ "$(knob "$mnt" nr_dirty_caches)" -ge 8 ] || fail "what was dirty is not there"
+[ "$(knob "$mnt" nr_dirty_caches)" -ge 12 ] || fail "what was dirty is not there"
 
 # It vanishes with data that nothing else has: it stays until that could be read after all.
 fails failed vanish cache
 refused 1 'cannot be read' "$LCCTL" remove 1
 refused 1 'Input/output error' "$LCCTL" drain idle
+! cat "$mnt/given-up" >/dev/null 2>&1 || fail "old bytes are shown"
+works "$LCCTL" resolve --keep-backing given-up
+same "$mnt/given-up" "$tmp/given-up"
 fault clear
 works "$LCCTL" drain idle
 works "$LCCTL" remove 1
 all_same "$dir"
 put clean 30 7
 
+# As it is once more: what was given up stays that.
+works "$LCCTL" add "$stand/cache"
+all_same "$mnt"
+same "$mnt/given-up" "$tmp/given-up"
+[ "$(knob "$mnt" nr_dirty_caches)" = 0 ] || fail "something old is dirty"
+works "$LCCTL" remove 1
+
 # Made anew.
-works "$MKFS" -q --force "$stand/cache"
+works "$MKFS" -q "$stand/cache"
 works "$LCCTL" add "$stand/cache"
 works "$LCCTL" attach busy
 for name in busy idle clean; do

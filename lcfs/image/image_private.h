@@ -325,8 +325,8 @@ void maintain_add_gone(struct image *img);
 /* image->lock held. The image's last name went, from the directory open at dirfd: once that is
  * durable and nobody has the image open any more, it is unbound. */
 void maintain_add_unlinked(struct image *img, int dirfd);
-/* image->lock held. The core forgets the image; nothing is out on it. May wait for space in the log.
- * False: not now. */
+/* image->lock held. The core forgets the image; nothing is out on it. May wait for space in the
+ * log. False: not now. */
 bool maintain_unbind(struct image *img);
 /* The core has little room for more images? Then those that are clean and unused are to be unbound
  * soon. */
@@ -357,8 +357,8 @@ int match_log(struct imagedir *d) must_check;
 
 /* image->lock held, descriptors open: marks the file, durably (F3). */
 int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn) must_check;
-/* image->lock held. It goes from a lost cache, and has all in its file, open at fd, or what that has
- * not is given up: what the log says of it is void, should it come back. Durably, before its
+/* image->lock held. It goes from a lost cache, and has all in its file, open at fd, or what that
+ * has not is given up: what the log says of it is void, should it come back. Durably, before its
  * UNBIND. -EROFS: the file takes no mark. */
 int image_leave_for_good(struct image *img, int fd, const struct cachehost *h) must_check;
 /* Does the file at fd (perhaps O_PATH) say that it left this cache, after it was bound there? */
