@@ -402,8 +402,11 @@ void cache_device_hangs(struct cache *c, uint64_t for_ns, uint64_t now, struct o
 	uint64_t limit = c->knob[KNOB_DEVICE_TIMEOUT] * NSEC_PER_SEC;
 
 	c->hangs_ns = for_ns;
-	if (!for_ns)
+	if (!for_ns && c->lost.is_hung) { /* what only it had can be saved after all */
 		c->lost.is_hung = false;
+		lost_try_again(c);
+		migrate_kick(c, now, ob);
+	}
 	if (!limit || for_ns < limit)
 		return;
 	if (!c->failed) {

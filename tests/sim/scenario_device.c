@@ -495,6 +495,35 @@ START_TEST(test_request_that_hangs_does_not_wedge)
 }
 END_TEST
 
+/* P12. It comes back after it was given up: what only it had is saved after all. */
+START_TEST(test_device_that_hung_gives_what_it_has)
+{
+	struct sim_world *w = begin_on_device();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *r;
+	struct outbox ob;
+
+	scenario_hold(w, ACTION_LOG_WRITE);
+	r = sim_start_write(w, x, 15 * BLOCK, BLOCK, true);
+	r->is_kept = true;
+	scenario_run(w, 1000 * SIM_MS);
+	outbox_init(&ob);
+	cache_device_hangs(w->cache, 30000 * SIM_MS, w->now, &ob);
+	sim_take(w, &ob);
+	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
+	ck_assert_uint_eq(lost_of(w, x), 14);
+	scenario_release(w, ACTION_LOG_WRITE);
+	scenario_run(w, 1000 * SIM_MS);
+	cache_device_hangs(w->cache, 0, w->now, &ob);
+	sim_take(w, &ob);
+	scenario_run(w, 1000 * SIM_MS);
+	ck_assert_uint_eq(lost_of(w, x), 0);
+	sim_do_read(w, x);
+	check_files(w);
+	sim_free(w);
+}
+END_TEST
+
 static void leave_something(struct sim_world *w)
 {
 	for (uint64_t b = 0; b < 14; b++)
@@ -573,6 +602,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, test_reads_that_fail_for_a_moment_lose_nothing);
 	tcase_add_test(tc, test_drain_gets_what_can_be_read_again);
 	tcase_add_test(tc, test_request_that_hangs_does_not_wedge);
+	tcase_add_test(tc, test_device_that_hung_gives_what_it_has);
 	tcase_add_test(tc, test_each_request_of_recovery_may_fail);
 	tcase_add_test(tc, test_a6_one_superblock_copy_cannot_be_read);
 	suite_add_tcase(suite, tc);
