@@ -459,6 +459,27 @@ START_TEST(test_drain_gets_what_can_be_read_again)
 }
 END_TEST
 
+/* The device's oldest request has been under way for so long. */
+static void hangs_for(struct sim_world *w, uint64_t ns)
+{
+	struct outbox ob;
+
+	outbox_init(&ob);
+	cache_device_hangs(w->cache, ns, w->now, &ob);
+	sim_take(w, &ob);
+}
+
+static struct sim_request *hang_in_write(struct sim_world *w, uint64_t off)
+{
+	struct sim_request *r;
+
+	scenario_hold(w, ACTION_LOG_WRITE);
+	r = sim_start_write(w, &w->image[0], off, BLOCK, true);
+	r->is_kept = true;
+	scenario_run(w, 1000 * SIM_MS);
+	return r;
+}
+
 /* One that hangs is given up without it: nobody waits for what may never come back. */
 START_TEST(test_request_that_hangs_does_not_wedge)
 {
@@ -466,22 +487,15 @@ START_TEST(test_request_that_hangs_does_not_wedge)
 	struct sim_image *x = &w->image[0];
 	struct cache_status st;
 	struct sim_request *r;
-	struct outbox ob;
 
 	scenario_write_block(w, x, 0);
 	sim_do_sync(w, x);
-	scenario_hold(w, ACTION_LOG_WRITE);
-	r = sim_start_write(w, x, BLOCK, BLOCK, true);
-	r->is_kept = true;
-	scenario_run(w, 1000 * SIM_MS);
-	outbox_init(&ob);
-	cache_device_hangs(w->cache, 3000 * SIM_MS, w->now, &ob);
-	sim_take(w, &ob);
+	r = hang_in_write(w, BLOCK);
+	hangs_for(w, 3000 * SIM_MS);
 	cache_status(w->cache, &st);
 	ck_assert_int_eq(st.state, CACHE_DEGRADED);
 	ck_assert(!cache_is_lost(w->cache));
-	cache_device_hangs(w->cache, 30000 * SIM_MS, w->now, &ob);
-	sim_take(w, &ob);
+	hangs_for(w, 30000 * SIM_MS);
 	ck_assert(cache_is_lost(w->cache));
 	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
 	sim_do_read(w, x);
@@ -501,85 +515,19 @@ START_TEST(test_device_that_hung_gives_what_it_has)
 	struct sim_world *w = begin_on_device();
 	struct sim_image *x = &w->image[0];
 	struct sim_request *r;
-	struct outbox ob;
 
-	scenario_hold(w, ACTION_LOG_WRITE);
-	r = sim_start_write(w, x, 15 * BLOCK, BLOCK, true);
-	r->is_kept = true;
-	scenario_run(w, 1000 * SIM_MS);
-	outbox_init(&ob);
-	cache_device_hangs(w->cache, 30000 * SIM_MS, w->now, &ob);
-	sim_take(w, &ob);
+	r = hang_in_write(w, 15 * BLOCK);
+	hangs_for(w, 30000 * SIM_MS);
 	ck_assert_int_eq(sim_wait(w, r), (int)BLOCK);
 	ck_assert_uint_eq(lost_of(w, x), 14);
 	scenario_release(w, ACTION_LOG_WRITE);
 	scenario_run(w, 1000 * SIM_MS);
-	cache_device_hangs(w->cache, 0, w->now, &ob);
-	sim_take(w, &ob);
+	hangs_for(w, 0);
 	scenario_run(w, 1000 * SIM_MS);
 	ck_assert_uint_eq(lost_of(w, x), 0);
 	sim_do_read(w, x);
 	check_files(w);
 	sim_free(w);
-}
-END_TEST
-
-static void leave_something(struct sim_world *w)
-{
-	for (uint64_t b = 0; b < 14; b++)
-		scenario_write_block(w, &w->image[b % 2], b);
-	sim_do_sync(w, NULL);
-	sim_knob(w, KNOB_COMMIT_SUPER_BLOCK, 1);
-	scenario_run(w, 100 * SIM_MS);
-	for (uint64_t b = 0; b < 5; b++)
-		scenario_write_block(w, &w->image[b % 2], b);
-	sim_daemon_death(w, true);
-}
-
-/* Each read, write and flush of a mount fails once: it goes on or is refused with a reason, and the
- * next one finds all that there was. */
-START_TEST(test_each_request_of_recovery_may_fail)
-{
-	bool has_failed = true;
-
-	for (uint64_t n = 1; has_failed; n++) {
-		struct sim_world *w = begin();
-		int err;
-
-		leave_something(w);
-		w->dev->ops = 0;
-		w->dev->fail_at = n;
-		err = sim_open(w, 0);
-		has_failed = w->dev->ops >= n;
-		w->dev->fail_at = 0;
-		if (err) {
-			ck_assert_int_eq(err, -EIO);
-			scenario_mount(w);
-		} else {
-			sim_attach(w);
-			sim_judge(w, true);
-			scenario_quiet(w);
-		}
-		scenario_end(w);
-	}
-}
-END_TEST
-
-/* A6. Of the two super block copies either will do, and both are there again after a mount. */
-START_TEST(test_a6_one_superblock_copy_cannot_be_read)
-{
-	for (uint64_t copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
-		struct sim_world *w = begin();
-
-		leave_something(w);
-		w->dev->ops = 0;
-		w->dev->fail_at = SUPERBLOCK_COPIES + 1 + copy; /* the pool's size is asked first */
-		scenario_mount(w);
-		w->dev->fail_at = 0;
-		sim_daemon_death(w, true);
-		scenario_mount(w);
-		scenario_end(w);
-	}
 }
 END_TEST
 
@@ -603,8 +551,6 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, test_drain_gets_what_can_be_read_again);
 	tcase_add_test(tc, test_request_that_hangs_does_not_wedge);
 	tcase_add_test(tc, test_device_that_hung_gives_what_it_has);
-	tcase_add_test(tc, test_each_request_of_recovery_may_fail);
-	tcase_add_test(tc, test_a6_one_superblock_copy_cannot_be_read);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
