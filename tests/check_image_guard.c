@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lcfs/image/guard.h"
+#include "lcfs/image/left.h"
 #include "lcfs/image/taskpool.h"
 #include "tests/check_main.h"
 
@@ -55,6 +57,95 @@ START_TEST(a_mark_is_read_back_and_removed)
 	ck_assert_int_eq(guard_mark_clear(fd), 0);
 	ck_assert_int_eq(guard_mark_get(fd, back), -ENODATA);
 	ck_assert_int_eq(guard_mark_clear(fd), 0);
+}
+END_TEST
+
+static struct left left_of(uint8_t cache, uint64_t lsn, bool is_void)
+{
+	return (struct left){ .uuid = { cache, 7 },
+			      .lsn = lsn,
+			      .epoch = is_void ? UINT64_MAX : 0,
+			      .is_void = is_void };
+}
+
+/* -ENODATA, or what the mark says of that cache. */
+static int says(uint8_t cache, struct left *l)
+{
+	const uint8_t uuid[UUID_BYTES] = { cache, 7 };
+
+	return left_get(fd, uuid, l);
+}
+
+START_TEST(a_file_says_of_each_cache_that_it_left_it)
+{
+	const uint8_t second[UUID_BYTES] = { 2, 7 };
+	struct left l = left_of(1, 4711, false);
+	int path_fd = open(path, O_PATH | O_CLOEXEC);
+	int r = left_put(fd, &l);
+
+	if (r == -EOPNOTSUPP) {
+		printf("not tested: no extended attributes here\n");
+		close(path_fd);
+		return;
+	}
+	ck_assert_int_eq(r, 0);
+	l = left_of(2, UINT64_MAX, true);
+	ck_assert_int_eq(left_put(path_fd, &l), 0);
+	close(path_fd);
+	ck_assert_int_eq(says(1, &l), 0);
+	ck_assert(!l.is_void && l.lsn == 4711);
+	ck_assert_int_eq(says(2, &l), 0);
+	ck_assert(l.is_void && l.lsn == UINT64_MAX && l.epoch == UINT64_MAX);
+	ck_assert_int_eq(says(3, &l), -ENODATA);
+	l = left_of(1, 5, true);
+	ck_assert_int_eq(left_put(fd, &l), 0);
+	ck_assert_int_eq(left_remove(fd, second), 0);
+	ck_assert_int_eq(says(2, &l), -ENODATA);
+	ck_assert_int_eq(says(1, &l), 0);
+	ck_assert(l.is_void && l.lsn == 5);
+	for (uint8_t cache = 2; cache <= 9; cache++) { /* one more than it holds */
+		l = left_of(cache, UINT64_MAX - cache, true);
+		ck_assert_int_eq(left_put(fd, &l), 0);
+	}
+	ck_assert_int_eq(says(1, &l), -ENODATA);
+	for (uint8_t cache = 2; cache <= 9; cache++) {
+		const uint8_t uuid[UUID_BYTES] = { cache, 7 };
+
+		ck_assert_int_eq(says(cache, &l), 0);
+		ck_assert_uint_eq(l.lsn, UINT64_MAX - cache);
+		ck_assert_int_eq(left_remove(fd, uuid), 0);
+	}
+	ck_assert_int_lt(fgetxattr(fd, "user.lcfs.left", NULL, 0), 0);
+}
+END_TEST
+
+/* What cannot be understood says nothing, and is no hindrance. */
+START_TEST(a_mark_that_others_wrote_is_ignored)
+{
+	static const char *const text[] = {
+		"",
+		";",
+		"1 2",
+		"nonsense",
+		"00000000-0000-0000 1",
+		"01070000-0000-0000-0000-000000000000 void",
+		"01070000-0000-0000-0000-000000000000 void 12",
+		"01070000-0000-0000-0000-000000000000 void 12 ",
+		"01070000-0000-0000-0000-000000000000 void x 3",
+		"01070000-0000-0000-0000-000000000000 -1",
+		"01070000-0000-0000-0000-000000000000 99999999999999999999",
+		"01070000-0000-0000-0000-000000000000 1 2"
+	};
+	struct left l;
+
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+		if (fsetxattr(fd, "user.lcfs.left", text[i], strlen(text[i]), 0) < 0)
+			return;
+		ck_assert_int_eq(says(1, &l), -ENODATA);
+		l = left_of(1, 3, false);
+		ck_assert_int_eq(left_put(fd, &l), 0);
+		ck_assert_int_eq(says(1, &l), 0);
+	}
 }
 END_TEST
 
@@ -158,6 +249,8 @@ static Suite *make_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_mark_is_read_back_and_removed);
+	tcase_add_test(tc, a_file_says_of_each_cache_that_it_left_it);
+	tcase_add_test(tc, a_mark_that_others_wrote_is_ignored);
 	tcase_add_test(tc, two_descriptors_of_one_lcfs_do_not_exclude_each_other);
 	tcase_add_test(tc, another_lcfs_is_told_to_wait);
 	tcase_add_test(tc, a_lock_goes_with_its_process);

@@ -25,11 +25,13 @@
 static struct {
 	int at, nr;
 	int outcome[64]; /* bytes to cut the call to, or -errno */
+	bool is_halving; /* each call is cut to its half */
+	int calls;
 } faults;
 
 static void faults_set(int nr, const int *outcome)
 {
-	faults.at = 0;
+	memset(&faults, 0, sizeof(faults));
 	faults.nr = nr;
 	memcpy(faults.outcome, outcome, (size_t)nr * sizeof(*outcome));
 }
@@ -41,19 +43,29 @@ ssize_t __real_pwritev(int fd, const struct iovec *iov, int nr, off_t off);
 ssize_t __wrap_preadv(int fd, const struct iovec *iov, int nr, off_t off);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int nr, off_t off);
 
+static size_t total(const struct iovec *iov, int nr)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < nr; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
 /* The vector cut to the next outcome; or -1 with errno. */
 static int cut(const struct iovec *iov, int nr, struct iovec *to)
 {
 	size_t left;
 
 	memcpy(to, iov, (size_t)nr * sizeof(*iov));
-	if (faults.at >= faults.nr)
+	faults.calls++;
+	if (faults.at >= faults.nr && !faults.is_halving)
 		return nr;
-	if (faults.outcome[faults.at] < 0) {
+	if (!faults.is_halving && faults.outcome[faults.at] < 0) {
 		errno = -faults.outcome[faults.at++];
 		return -1;
 	}
-	left = (size_t)faults.outcome[faults.at++];
+	left = faults.is_halving ? total(iov, nr) / 2 : (size_t)faults.outcome[faults.at++];
 	for (int i = 0; i < nr; i++) {
 		to[i].iov_len = min(to[i].iov_len, left);
 		left -= to[i].iov_len;
@@ -92,7 +104,7 @@ static void setup_file(void)
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * 7 + i / 251 + 1);
 	memset(back, 0x55, sizeof(back));
-	faults.nr = 0;
+	memset(&faults, 0, sizeof(faults));
 }
 
 static void open_loop(bool no_uring)
@@ -326,6 +338,18 @@ START_TEST(a_short_read_is_continued)
 }
 END_TEST
 
+/* Never whole, never nothing, not always the same: it would go on for ever. */
+START_TEST(a_write_that_gets_nowhere_is_given_up)
+{
+	struct op o;
+
+	faults.is_halving = true;
+	op_init(&o, true, data, sizeof(data), 0, 1);
+	ck_assert_int_eq(loop_op_now(&o.op), -EIO);
+	ck_assert_uint_le(faults.calls, 10000);
+}
+END_TEST
+
 START_TEST(interrupted_and_refused_calls_are_tried_again)
 {
 	struct op o;
@@ -515,6 +539,7 @@ static Suite *make_suite(void)
 	add_loop_tests(threads);
 	tcase_add_test(now, a_short_write_is_continued);
 	tcase_add_test(now, a_short_read_is_continued);
+	tcase_add_test(now, a_write_that_gets_nowhere_is_given_up);
 	tcase_add_test(now, interrupted_and_refused_calls_are_tried_again);
 	tcase_add_test(now, an_error_after_a_part_is_an_error);
 	tcase_add_test(now, a_write_that_gets_nowhere_fails);

@@ -432,6 +432,11 @@ void cache_status(struct cache *c, struct cache_status *st)
 	st->busy_percent = c->busy_percent;
 }
 
+uint64_t cache_epoch(const struct cache *c)
+{
+	return c->sb.epoch;
+}
+
 bool cache_is_lost(const struct cache *c)
 {
 	return __atomic_load_n(&c->failed, __ATOMIC_RELAXED);

@@ -582,6 +582,8 @@ void cache_status(struct cache *c, struct cache_status *st);
 void cache_device_hangs(struct cache *c, uint64_t for_ns, uint64_t now, struct outbox *ob);
 /* Is the cache device given up? Takes no lock. */
 bool cache_is_lost(const struct cache *c);
+/* Const after cache_open(): each has its own. */
+uint64_t cache_epoch(const struct cache *c);
 /* Stores up to `room` numbers of blocks of the image that are lost, in no order; how many. Walks
  * through all of the cache. */
 uint64_t cache_lost_blocks(struct cache *c, const struct cache_image *img, uint64_t *block,

@@ -6,7 +6,8 @@
  *
  * What is dirty is saved by migration, which now takes what is not durable as well (there will be
  * no replay that could miss what came before): from the RAM buffers, which are never let go from
- * here on, and from the device, as far as that can be read. What can be read nowhere stays dirty in
+ * here on, and from the device, as far as that can be read. What could not is tried again a moment
+ * later, and once more, and whenever the image is drained. What can be read nowhere stays dirty in
  * the index, *lost*: reads of it are EIO, and a write that covers it makes it readable again.
  *
  * New writes go straight to the backing file (straight.c); a sync is an fsync of that. Nothing
@@ -32,6 +33,8 @@
 
 #define READ_ERRORS_MAX 64u
 #define AGAIN_NS (30 * NSEC_PER_MSEC)
+#define LOOKS_MAX 2u		      /* further ones at what could not be read, */
+#define LOOK_NS (100 * NSEC_PER_MSEC) /* after so much, and twice that */
 
 /* ---------------------------------------------------------------- what can be read */
 
@@ -72,15 +75,42 @@ static bool has_writers(const struct cache *c)
 	return false;
 }
 
-void lost_begin_look(struct cache *c)
+static void forget_bad(struct cache *c)
+{
+	if (c->lost.is_hung || !c->lost.bad)
+		return;
+	memset(c->lost.bad, 0, div_round_up((uint64_t)c->index.blocks, 8));
+	c->lost.is_unreadable = false;
+	c->lost.read_errors = 0;
+}
+
+void lost_begin_look(struct cache *c, uint64_t now)
 {
 	struct cache_image *img;
 
+	if (c->lost.look_ns && now >= c->lost.look_ns) {
+		c->lost.look_ns = 0;
+		forget_bad(c);
+	}
 	list_for_each_entry(img, &c->images, node)
 		img->lost.is_seen = false;
 }
 
-void lost_end_look(struct cache *c)
+/* Is it too early to call lost what could not be read? */
+static bool look_later(struct cache *c, uint64_t now)
+{
+	if (c->lost.is_hung || !c->lost.bad)
+		return false;
+	if (c->lost.look_ns)
+		return true;
+	if (c->lost.looks == LOOKS_MAX)
+		return false;
+	c->lost.look_ns = now + (LOOK_NS << c->lost.looks++);
+	deadline_lower(c, c->lost.look_ns);
+	return true;
+}
+
+void lost_end_look(struct cache *c, uint64_t now)
 {
 	struct cache_image *img;
 
@@ -89,11 +119,25 @@ void lost_end_look(struct cache *c)
 	list_for_each_entry(img, &c->images, node) {
 		/* holes and sizes that the log owes the file count, too */
 		if (img->lost.is_seen || img->lost.is_saved ||
-		    (img->is_bound && lost_wants_batch(img)))
+		    (img->is_bound && lost_wants_batch(img)) ||
+		    (img->dirty && look_later(c, now)))
 			continue;
 		img->lost.is_saved = true;
 		c->lost.has_news = true;
 	}
+}
+
+void lost_try_again(struct cache *c)
+{
+	struct cache_image *img;
+
+	if (c->lost.is_hung || !c->lost.bad)
+		return;
+	forget_bad(c);
+	c->lost.looks = 0;
+	list_for_each_entry(img, &c->images, node)
+		if (img->dirty)
+			img->lost.is_saved = false;
 }
 
 void lost_tell_saved(struct cache *c, uint64_t now, struct outbox *ob)
@@ -293,7 +337,7 @@ static void image_synced(struct cache *c, struct action *a, int result, uint64_t
 uint64_t lost_due(const struct cache *c)
 {
 	const struct cache_image *img;
-	uint64_t at = UINT64_MAX;
+	uint64_t at = c->failed && c->lost.look_ns ? c->lost.look_ns : UINT64_MAX;
 
 	if (!c->failed || list_is_empty(&c->lost.syncs))
 		return at;
@@ -340,9 +384,8 @@ void cache_fail(struct cache *c, int error, uint64_t now, struct outbox *ob)
 	__atomic_store_n(&c->failed, -error, __ATOMIC_RELAXED);
 	c->trouble.until = 0;
 	c->lost.bad = calloc(div_round_up((uint64_t)c->index.blocks, 8), 1);
-	c->lost.is_unreadable = !c->lost.bad || (retry_is_final(error) && error != -EROFS);
 	c->lost.is_hung = error == -ETIMEDOUT;
-	c->lost.is_unreadable |= c->lost.is_hung;
+	c->lost.is_unreadable = !c->lost.bad || c->lost.is_hung;
 	forget_failures(c, ob);
 	commit_lost(c, now, ob);
 	super_lost(c, now, ob);
@@ -359,8 +402,19 @@ void cache_device_hangs(struct cache *c, uint64_t for_ns, uint64_t now, struct o
 	uint64_t limit = c->knob[KNOB_DEVICE_TIMEOUT] * NSEC_PER_SEC;
 
 	c->hangs_ns = for_ns;
-	if (limit && for_ns >= limit)
+	if (!for_ns && c->lost.is_hung) { /* what only it had can be saved after all */
+		c->lost.is_hung = false;
+		lost_try_again(c);
+		migrate_kick(c, now, ob);
+	}
+	if (!limit || for_ns < limit)
+		return;
+	if (!c->failed) {
 		cache_fail(c, -ETIMEDOUT, now, ob);
+	} else if (!c->lost.is_hung) { /* it had failed in another way before */
+		c->lost.is_hung = c->lost.is_unreadable = true;
+		lost_try_end(c, ob);
+	}
 }
 
 /* ---------------------------------------------------------------- numbers */

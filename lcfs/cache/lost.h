@@ -39,8 +39,10 @@ bool lost_is(struct cache *c, uint32_t cbn);
 void lost_mark(struct cache *c, uint32_t cbn);
 void lost_was_read(struct cache *c);
 /* Around one whole look for what can be saved: what is left of images not seen in it is lost. */
-void lost_begin_look(struct cache *c);
-void lost_end_look(struct cache *c);
+void lost_begin_look(struct cache *c, uint64_t now);
+void lost_end_look(struct cache *c, uint64_t now);
+/* What could not be read may be there again: the admin asks. */
+void lost_try_again(struct cache *c);
 /* Drains that this ends. Not from within a batch's end. */
 void lost_tell_saved(struct cache *c, uint64_t now, struct outbox *ob);
 /* Has the image no blocks to be saved, and needs a batch all the same? */

@@ -37,6 +37,8 @@ struct lost {
 	bool is_unreadable, is_hung, is_ending;
 	bool has_news;	      /* images that are saved since the last lost_tell_saved() */
 	uint32_t read_errors; /* in a row */
+	uint32_t looks;	      /* further ones at what could not be read */
+	uint64_t look_ns;     /* when the next one begins; 0: none is waited for */
 	uint64_t seq;	      /* syncs and straight writes so far */
 	struct list syncs;    /* cache_sync.wait */
 };

@@ -225,10 +225,10 @@ void migrate_collect(struct cache *c, uint64_t now)
 	list_init(&m->images);
 	m->cost = 0;
 	if (c->failed)
-		lost_begin_look(c);
+		lost_begin_look(c, now);
 	is_whole = collect_segments(c, now);
 	collect_images(c, now);
 	qsort(m->item, m->nr_items, sizeof(*m->item), compare_key);
 	if (c->failed && is_whole)
-		lost_end_look(c);
+		lost_end_look(c, now);
 }

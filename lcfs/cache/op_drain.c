@@ -2,8 +2,10 @@
 /*
  * Draining one image: migration does it, whatever the load; the operation ends when the log says
  * durably that the image is clean, or when the backing store has refused it twice in a row, or all
- * that is left is poisoned: that goes to no backing file.
+ * that is left is poisoned: that goes to no backing file. Without the cache device it ends when all
+ * that can be read is saved and synced; what could not be read before is tried once more.
  */
+#include "lcfs/cache/lost.h"
 #include "lcfs/cache/op.h"
 #include "lcfs/cache/poison.h"
 
@@ -38,6 +40,8 @@ void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct o
 		op_done(c, op, -EIO, ob);
 		return;
 	}
+	if (c->failed && op->image->dirty && op->image->lost.is_saved)
+		lost_try_again(c);
 	op->s.phase = PHASE_DROP; /* anything but DRAIN: not ending yet */
 	if (is_over(c, op->image)) {
 		end_drain(c, op, now, ob);

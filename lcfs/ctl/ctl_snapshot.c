@@ -81,9 +81,12 @@ static void cache_reason(const struct cache_status *st, char *text, size_t size)
 			 (unsigned long long)(st->hangs_ns / NSEC_PER_SEC));
 	else if (st->is_failed)
 		snprintf(text, size, "the cache device is given up (%s): %s", strerror(st->error),
-			 st->is_saving		      ? "what can be read of it is being saved" :
-			 st->state == CACHE_READ_ONLY ? "an image cannot be written to without it" :
-							"writes go straight to the image files");
+			 st->is_saving ?
+				 "what can be read of it is being saved" :
+			 st->state == CACHE_READ_ONLY ?
+				 "an image cannot be written to without it" :
+				 "writes go straight to the image files until lcctl remove and add "
+				 "replace it");
 	if (lost)
 		snprintf(text + strlen(text), size - strlen(text),
 			 "; %llu bytes that only it had are lost", lost);

@@ -23,6 +23,7 @@ static int start_engine(struct cachehost *h, int log_fd)
 {
 	struct engine_conf conf = {
 		.cache = h->cache,
+		.name = h->device,
 		.log_fd = log_fd,
 		.ops = &image_engine_ops,
 		.ctx = h,
@@ -45,6 +46,8 @@ int cachehost_start(struct cachehost **out, struct imagedir *d, const struct ima
 	h->id = id;
 	h->cache = spec->cache;
 	h->old_lease_ns = (int64_t)spec->sb->lease_ns;
+	h->old_epoch = spec->sb->epoch;
+	atomic_store(&h->is_joining, true);
 	memcpy(h->uuid, spec->sb->cache_uuid, sizeof(h->uuid));
 	lease_init(&h->lease);
 	busy_open(&h->busy, d->root_fd, &d->flight);

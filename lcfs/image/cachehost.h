@@ -26,13 +26,16 @@ struct cachehost {
 	struct cache *cache; /* the caller's */
 	struct engine *engine;
 	char *device;	      /* its path, or NULL */
-	int64_t old_lease_ns; /* of the mount before */
+	int64_t old_lease_ns; /* of the mount before, */
+	uint64_t old_epoch;   /* and its epoch */
 
 	struct lease lease;
 	struct busy busy;	     /* owner: I/O thread */
 	_Atomic bool is_leaving;     /* it takes no more images */
+	_Atomic bool is_joining;     /* it takes none yet */
 	_Atomic bool is_room_wanted; /* in the image table */
 	unsigned int holds;	     /* lock: dir->lock */
+	_Atomic bool has_void;	     /* bindings, which are unbound before it takes images */
 };
 
 /* -ENOMEM, or an error of the engine; *out may be there all the same, since images refer to it. The

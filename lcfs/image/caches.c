@@ -54,6 +54,20 @@ static int add_all(struct imagedir *d, const struct imagedir_cache *c, unsigned 
 	return r == 0 ? match_log(d) : r;
 }
 
+/* That an image has left them is durable before it may be bound there again. */
+static void join_all(struct imagedir *d)
+{
+	struct cachehost *list[IMAGEDIR_CACHES_MAX];
+	unsigned int nr = cachehost_hold_all(d, list);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (atomic_exchange(&list[i]->has_void, false) && corecall_sync(list[i], NULL) < 0)
+			msg_debug("cache %u: it has failed again", (unsigned int)list[i]->id);
+		atomic_store(&list[i]->is_joining, false);
+	}
+	cachehost_release_all(list, nr);
+}
+
 /* ---- they go ---- */
 
 /* A size or a hole that the file has not got yet is dirty, too. */
@@ -159,6 +173,8 @@ int imagedir_add_caches(struct imagedir *d, const struct imagedir_cache *c, unsi
 	r = admit_renumber(d, c, nr);
 	if (r == 0)
 		r = add_all(d, c, nr, text, size);
+	if (r == 0)
+		join_all(d);
 	if (r < 0 && !is_first)
 		send_back_new(d, c, nr);
 	if (r == -EBUSY && !*text)
@@ -216,8 +232,19 @@ static int empty(struct leaving *l)
 
 static int stays(struct leaving *l, int error, char *text, size_t size)
 {
+	const char *what = strerror(-error);
+
 	atomic_store(&l->h->is_leaving, false);
-	snprintf(text, size, "%s cannot leave the cache: %s", l->path, strerror(-error));
+	if (error == -ETIMEDOUT && engine_is_hanging(l->h->engine)) {
+		snprintf(text, size,
+			 "a request to its device still hangs: say it again when that has come "
+			 "back, or unmount");
+		return -EBUSY;
+	}
+	if (cache_is_lost(l->h->cache) && error == -EIO)
+		what = "data of it that only the lost device has cannot be read: bring the device "
+		       "back and say it again, or give that up with lcctl resolve --keep-backing";
+	snprintf(text, size, "%s cannot leave the cache: %s", l->path, what);
 	return -EBUSY;
 }
 
@@ -237,6 +264,9 @@ static int remove_host(struct cachehost *h, char *text, size_t size)
 
 	atomic_store(&h->is_leaving, true);
 	r = empty(&l);
+	/* with nothing sent to it any more, what hangs can only become less */
+	if (r == 0 && engine_is_hanging(h->engine))
+		r = -ETIMEDOUT;
 	if (r < 0)
 		return stays(&l, r, text, size);
 	withdraw(h);

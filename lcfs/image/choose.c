@@ -140,7 +140,7 @@ static bool takes_images(const struct cachehost *h)
 {
 	struct cache_status st;
 
-	if (atomic_load(&h->is_leaving))
+	if (atomic_load(&h->is_leaving) || atomic_load(&h->is_joining))
 		return false;
 	cache_status(h->cache, &st);
 	return !st.is_failed;

@@ -189,9 +189,10 @@ void engine_tell_lost(struct engine *e)
 	if (!cache_is_lost(e->conf.cache) || atomic_exchange(&e->has_failed, true))
 		return;
 	cache_status(e->conf.cache, &st);
-	msg_err("the cache device failed (%s) and is given up: what can be read of its data goes "
-		"to the image files, and so does from now on all that is written; see lcctl status",
-		strerror(st.error));
+	msg_err("%s: the cache device failed (%s) and is given up: what can be read of its data "
+		"goes to the image files, and so does from now on all that is written; see lcctl "
+		"status",
+		e->conf.name, strerror(st.error));
 }
 
 static void tell_failure(struct engine *e, const struct action *a, int error)
@@ -199,12 +200,12 @@ static void tell_failure(struct engine *e, const struct action *a, int error)
 	const char *what = device_call(a);
 
 	if (what && !atomic_load(&e->has_failed))
-		msg_warn_ratelimited("the cache device: %s failed: %s", what, strerror(error));
+		msg_warn_ratelimited("%s: %s failed: %s", e->conf.name, what, strerror(error));
 	else if (a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE ||
 		 a->type == ACTION_BACK_GROW)
 		tell_file_failure(e, a, error);
-	else if (a->type == ACTION_DEV_READ)
-		msg_warn_ratelimited("the cache device cannot be read at byte %llu: %s",
+	else if (a->type == ACTION_DEV_READ && !atomic_load(&e->has_failed))
+		msg_warn_ratelimited("%s: the cache cannot be read at byte %llu: %s", e->conf.name,
 				     (unsigned long long)a->off, strerror(error));
 }
 
@@ -280,6 +281,14 @@ static void end_threads(struct engine *e)
 	engine_back_join(e);
 }
 
+bool engine_is_hanging(struct engine *e)
+{
+	struct cache_status st;
+
+	cache_status(e->conf.cache, &st);
+	return st.is_failed && st.hangs_ns && engine_device_oldest(e) != UINT64_MAX;
+}
+
 /*
  * What hangs in the kernel cannot be waited for, nor be taken back: its threads and all that it
  * writes to are left behind, for the process to end with them.
@@ -287,12 +296,10 @@ static void end_threads(struct engine *e)
 static bool leave_hanging(struct engine *e)
 {
 	const struct timespec moment = { .tv_nsec = 10 * (long)NSEC_PER_MSEC };
-	struct cache_status st;
 
-	cache_status(e->conf.cache, &st);
-	if (st.error != ETIMEDOUT || engine_device_oldest(e) == UINT64_MAX)
+	if (!engine_is_hanging(e))
 		return false;
-	msg_warn("the cache device: a request still hangs: the process cannot end before it does");
+	msg_warn("%s: a request still hangs: the process cannot end before it does", e->conf.name);
 	atomic_store(&e->is_abandoned, true);
 	atomic_store(&e->is_ending, true);
 	while (!atomic_load(&e->io.has_ended)) {
@@ -340,6 +347,8 @@ int engine_start(struct engine **out, const struct engine_conf *conf)
 	e->conf = *conf;
 	if (!e->conf.backing_threads)
 		e->conf.backing_threads = 2;
+	if (!e->conf.name)
+		e->conf.name = "cache";
 	mutex_init(&e->lock, ENGINE_RANK, "engine");
 	cond_init(&e->changed);
 	engine_log_init(e);

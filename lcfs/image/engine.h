@@ -50,6 +50,7 @@ struct engine_ops {
 
 struct engine_conf {
 	struct cache *cache;
+	const char *name; /* of the cache device, for messages; NULL: just "cache" */
 	int log_fd; /* cache device: its lock sits on this very open file description (C5) */
 	const struct engine_ops *ops;
 	void *ctx;
@@ -69,6 +70,9 @@ void engine_carry(struct engine *e, struct outbox *ob);
 uint64_t engine_now(struct engine *e);
 /* cache_shutdown(), waits for it, ends the threads. Returns what the shutdown returned. */
 int engine_stop(struct engine *e) must_check;
+/* Has the cache device been given up with requests under way that hang? engine_stop() would leave
+ * threads and memory behind for the process to end with. */
+bool engine_is_hanging(struct engine *e);
 /* Ends the threads without a word to the core (tests: as if killed). */
 void engine_abandon(struct engine *e);
 

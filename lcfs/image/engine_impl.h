@@ -26,7 +26,9 @@ struct engine_slot {
 	struct engine *engine;
 	struct action *action;
 	struct engine_lane *lane;
-	struct list node;	   /* in lane->free */
+	struct list node;	   /* in lane->free or lane->again */
+	unsigned int tries;	   /* reads of the cache device: those that failed */
+	uint64_t again_ns;	   /* in lane->again: when it is started once more */
 	_Atomic uint64_t since_ns; /* when it was started; 0: it is free */
 };
 
@@ -35,6 +37,7 @@ struct engine_lane {
 	struct loop *loop;
 	struct list pending; /* actions that wait for a slot */
 	struct list free;
+	struct list again; /* reads of the cache device that failed, a moment ago */
 	struct engine_slot *slots;
 	unsigned int nr_slots, nr_used;
 };
@@ -128,6 +131,8 @@ void engine_lane_free(struct engine_lane *lane);
 /* Queues the action; engine_lane_start() starts as many as there are slots. */
 void engine_lane_add(struct engine_lane *lane, struct action *a);
 void engine_lane_start(struct engine_lane *lane);
+/* Starts what is due to be tried again; returns when the next one is, UINT64_MAX: there is none. */
+uint64_t engine_lane_again(struct engine_lane *lane, uint64_t now);
 /* When the oldest of those that are under way was started, UINT64_MAX: none is. Any thread. */
 uint64_t engine_lane_oldest(struct engine_lane *lane);
 /* The same of all requests to the cache device. */

@@ -82,7 +82,7 @@ static void watch_device(struct engine *e, uint64_t now)
 	if (for_ns < CACHE_HANG_TOLD_NS && !e->io.is_hang_told)
 		return;
 	if (for_ns >= CACHE_HANG_TOLD_NS && !e->io.is_hang_told)
-		msg_warn("the cache device: a request hangs since %llu s",
+		msg_warn("%s: a request to the cache device hangs since %llu s", e->conf.name,
 			 (unsigned long long)(for_ns / NSEC_PER_SEC));
 	e->io.is_hang_told = for_ns >= CACHE_HANG_TOLD_NS;
 	outbox_init(&ob);
@@ -121,6 +121,7 @@ static uint64_t run_clocks(struct engine *e)
 	if (deadline <= now)
 		tick(e, now);
 	until = govern(e, now);
+	until = min(until, engine_lane_again(&e->io.dev, now));
 	until = min(until, cache_deadline(e->conf.cache));
 	if (!list_is_empty(&e->io.todo))
 		return 0;
@@ -150,6 +151,7 @@ static void io_run(struct engine *e)
 		loop_run(io->loop, run_clocks(e));
 	}
 	atomic_store(&io->has_ended, true);
+	(void)engine_lane_again(&io->dev, UINT64_MAX);
 	while (loop_in_flight(io->loop))
 		loop_run(io->loop, UINT64_MAX);
 }

@@ -2,17 +2,29 @@
 /*
  * Reads and writes of the core on a loop: so many at a time as there are slots, the others in
  * order behind.
+ *
+ * A read of the cache device that fails is tried again twice, with growing pauses, before the core
+ * hears of it: what it holds may be the only copy, and who waits for it would see an error. Writes
+ * and flushes are the core's to repeat (retry.c).
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/align.h"
+#include "common/clock.h"
+#include "common/messages.h"
 #include "lcfs/image/engine_impl.h"
+
+#define READ_TRIES 3u
+#define AGAIN_NS (10 * NSEC_PER_MSEC)
+#define AGAIN_GROWTH 10u
 
 int engine_lane_init(struct engine_lane *lane, struct engine *e, unsigned int nr_slots)
 {
 	list_init(&lane->pending);
 	list_init(&lane->free);
+	list_init(&lane->again);
 	lane->slots = calloc(nr_slots, sizeof(*lane->slots));
 	if (!lane->slots)
 		return -ENOMEM;
@@ -38,12 +50,46 @@ void engine_lane_add(struct engine_lane *lane, struct action *a)
 	list_add_tail(&lane->pending, &a->node);
 }
 
+/* Not once the device is given up: the core tries again by itself what it has to. */
+static bool try_again(struct engine_slot *s, const struct action *a, int result)
+{
+	struct engine *e = s->engine;
+
+	if (result >= 0 || a->type != ACTION_DEV_READ || ++s->tries == READ_TRIES ||
+	    cache_is_lost(e->conf.cache) || atomic_load(&e->is_ending))
+		return false;
+	if (s->tries == 1)
+		msg_warn_ratelimited("%s: a read at byte %llu failed, and is tried again: %s",
+				     e->conf.name, (unsigned long long)a->off, strerror(-result));
+	s->again_ns = engine_now(e) + (s->tries == 1 ? AGAIN_NS : AGAIN_NS * AGAIN_GROWTH);
+	list_add_tail(&s->lane->again, &s->node);
+	return true;
+}
+
+uint64_t engine_lane_again(struct engine_lane *lane, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+	struct engine_slot *s, *tmp;
+
+	list_for_each_entry_safe(s, tmp, &lane->again, node) {
+		if (s->again_ns > now) {
+			next = min(next, s->again_ns);
+			continue;
+		}
+		list_del(&s->node);
+		loop_start(lane->loop, &s->op);
+	}
+	return next;
+}
+
 static void slot_done(struct loop_op *op, int result)
 {
 	struct engine_slot *s = container_of(op, struct engine_slot, op);
 	struct engine_lane *lane = s->lane;
 	struct action *a = s->action;
 
+	if (try_again(s, a, result))
+		return;
 	/* The last one used is in the processor's cache: it is the next. */
 	list_add_head(&lane->free, &s->node);
 	lane->nr_used--;
@@ -68,6 +114,7 @@ static int find_fd(const struct engine *e, const struct action *a)
 static void start(struct engine_lane *lane, struct engine_slot *s, struct action *a, int fd)
 {
 	s->action = a;
+	s->tries = 0;
 	s->op = (struct loop_op){
 		.fd = fd,
 		.is_write = a->type != ACTION_DEV_READ && a->type != ACTION_BACK_READ,

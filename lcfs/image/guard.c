@@ -11,19 +11,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
 #include "common/align.h"
 #include "common/messages.h"
-#include "lcfs/image/pathname.h"
 
 #define MARK_NAME GUARD_XATTR_PREFIX "dirty"
-#define LEFT_NAME GUARD_XATTR_PREFIX "left"
-#define LEFT_BYTES (UUID_TEXT_BYTES + 24)
 
 #define QEMU_USES(perm) (100 + (perm))
 #define QEMU_DENIES(perm) (200 + (perm))
@@ -59,44 +53,6 @@ int guard_mark_get(int fd, uint8_t *cache_uuid)
 int guard_mark_clear(int fd)
 {
 	if (fremovexattr(fd, MARK_NAME) == 0 || errno == ENODATA)
-		return 0;
-	return -errno;
-}
-
-int guard_left_set(int fd, const uint8_t *cache_uuid, uint64_t lsn)
-{
-	char uuid[UUID_TEXT_BYTES], text[LEFT_BYTES];
-
-	uuid_text(cache_uuid, uuid);
-	snprintf(text, sizeof(text), "%s %" PRIu64, uuid, lsn);
-	return fsetxattr(fd, LEFT_NAME, text, strlen(text), 0) < 0 ? -errno : 0;
-}
-
-int guard_left_get(int fd, uint8_t *cache_uuid, uint64_t *lsn)
-{
-	char text[LEFT_BYTES + 1], link[PATHNAME_LINK_BYTES], *space, *end;
-	ssize_t n;
-
-	pathname_magic_link(fd, link);
-	n = getxattr(link, LEFT_NAME, text, sizeof(text) - 1);
-	if (n < 0)
-		return errno == ERANGE ? -EINVAL : -errno;
-	text[n] = '\0';
-	space = strchr(text, ' ');
-	if (!space || space[1] < '0' || space[1] > '9')
-		return -EINVAL;
-	*space = '\0';
-	errno = 0;
-	*lsn = strtoull(space + 1, &end, 10);
-	return errno || *end ? -EINVAL : uuid_parse(text, cache_uuid);
-}
-
-int guard_left_clear(int fd)
-{
-	char link[PATHNAME_LINK_BYTES];
-
-	pathname_magic_link(fd, link);
-	if (removexattr(link, LEFT_NAME) == 0 || errno == ENODATA)
 		return 0;
 	return -errno;
 }

@@ -22,14 +22,6 @@ int guard_mark_set(int fd, const uint8_t *cache_uuid) must_check;
 int guard_mark_get(int fd, uint8_t *cache_uuid) must_check;
 int guard_mark_clear(int fd) must_check;
 
-/*
- * Another mark: the image was changed past the log of this cache, whose device was lost, and which
- * had it up to that LSN (F3). fd may be O_PATH, but not for set. As above; -EINVAL: not understood.
- */
-int guard_left_set(int fd, const uint8_t *cache_uuid, uint64_t lsn) must_check;
-int guard_left_get(int fd, uint8_t *cache_uuid, uint64_t *lsn) must_check;
-int guard_left_clear(int fd) must_check;
-
 /* Each open file description that lcfs writes an image through has a byte of its own. */
 enum guard_descriptor {
 	GUARD_BUFFERED,

@@ -73,6 +73,7 @@ struct image {
 	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
 	bool is_cut_off;     /* match.c: a power cut took its file, and the log does not know yet */
+	bool is_void;	     /* match.c: it has left the cache that it is in */
 	bool is_weak;	     /* identity */
 	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_new;	     /* created through us: naming.c */
@@ -353,6 +354,9 @@ void maintain_add_gone(struct image *img);
 /* image->lock held. The image's last name went, from the directory open at dirfd: once that is
  * durable and nobody has the image open any more, it is unbound. */
 void maintain_add_unlinked(struct image *img, int dirfd);
+/* image->lock held. The core forgets the image; nothing is out on it. May wait for space in the
+ * log. False: not now. */
+bool maintain_unbind(struct image *img);
 /* The core has little room for more images? Then those that are clean and unused are to be unbound
  * soon. */
 bool maintain_is_room_short(struct cachehost *h);
@@ -382,8 +386,14 @@ int match_log(struct imagedir *d) must_check;
 
 /* image->lock held, descriptors open: marks the file, durably (F3). */
 int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn) must_check;
+/* image->lock held. It goes from a lost cache, and has all in its file, open at fd, or what that
+ * has not is given up: what the log says of it is void, should it come back. Durably, before its
+ * UNBIND. -EROFS: the file takes no mark. */
+int image_leave_for_good(struct image *img, int fd, const struct cachehost *h) must_check;
 /* Does the file at fd (perhaps O_PATH) say that it left this cache, after it was bound there? */
 bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn);
+/* Does it say so for good, and this is the first mount since? */
+bool image_is_void(int fd, const struct cachehost *h, const struct cache_image_info *info);
 /* It says so no more. */
 void image_is_back(int fd, const struct cachehost *h);
 /* image->lock held. Says what of it is lost, if that has changed. */

@@ -6,6 +6,8 @@
  *			  before; all that the log holds goes over it (cache_image_accept)
  *	keep the backing  UNBIND: the log forgets it, the plain file is the image
  *
+ * The latter also for an image of which only a lost cache device had data: that is given up.
+ *
  * In both cases nothing is changed, told or served before the decision is durable; killed before
  * that, the image is held as it was. Whoever has the image open goes on with keep the cache, if the
  * file is the same one; else it must be closed first, since there would be two files behind one
@@ -27,6 +29,16 @@
 static bool is_held(struct image *img)
 {
 	return img->cached && atomic_load(&img->bad) && !img->is_unlinked;
+}
+
+/* Data of it was only on a cache device that is lost. */
+static bool has_lost(struct image *img)
+{
+	struct cache_image_info info = { .lost_blocks = 0 };
+
+	if (img->cached && !img->is_unlinked)
+		image_core_info(img, &info);
+	return info.lost_blocks;
 }
 
 static void serve_again(struct image *img)
@@ -166,14 +178,13 @@ static int keep_cache(struct image *img)
 /* ---- keep the backing file ---- */
 
 /* The mark says that the cache has newer data, which it has not any more. */
-static void remove_mark(struct image *img, const struct cachehost *h, const char *path)
+static void remove_mark(int fd, const struct cachehost *h, const char *path)
 {
-	CLEANUP_FD int fd = pathname_open_file(img->dir->root_fd, path, O_RDWR);
 	uint8_t uuid[FORMAT_UUID_BYTES];
 
-	if (fd >= 0)
+	if (!cache_is_lost(h->cache))
 		image_is_back(fd, h);
-	if (fd < 0 || guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
+	if (guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
 		return;
 	if (guard_mark_clear(fd) < 0)
 		msg_debug("%s: the mark cannot be removed", path);
@@ -182,13 +193,31 @@ static void remove_mark(struct image *img, const struct cachehost *h, const char
 static int unbind(struct image *img)
 {
 	struct op_call call;
-	int r;
 
 	op_call_init(&call);
 	call.op.type = CACHE_OP_UNBIND;
 	call.op.image = img->cached;
-	r = corecall_op(image_host(img), &call);
-	return r < 0 ? r : corecall_sync(image_host(img), NULL);
+	return corecall_op(image_host(img), &call);
+}
+
+/* The log of a lost cache, which would say so, cannot: the file does, if it is there. */
+static int leave_lost(struct image *img, int fd)
+{
+	return fd >= 0 ? image_leave_for_good(img, fd, image_host(img)) : 0;
+}
+
+static int unbind_durably(struct image *img, int fd)
+{
+	struct cache *c = image_host(img)->cache;
+	int r = cache_is_lost(c) ? leave_lost(img, fd) : 0;
+
+	if (r == 0)
+		r = unbind(img);
+	if (r < 0)
+		return r;
+	r = corecall_sync(image_host(img), NULL);
+	/* perhaps only now */
+	return cache_is_lost(c) ? leave_lost(img, fd) : r;
 }
 
 /* With nobody inside. */
@@ -196,10 +225,12 @@ static int forget(struct image *img)
 {
 	const struct cachehost *h = image_host(img);
 	char path[PATHNAME_BYTES];
+	CLEANUP_FD int fd = -1;
 	int r;
 
 	cache_image_path(h->cache, img->cached, path);
-	r = unbind(img);
+	fd = pathname_open_file(img->dir->root_fd, path, O_RDWR);
+	r = unbind_durably(img, fd);
 	if (r < 0)
 		return r;
 	atomic_store(&img->is_in_use, false);
@@ -209,7 +240,8 @@ static int forget(struct image *img)
 	img->has_intent = false;
 	image_fds_close(img);
 	image_drop_cached(img);
-	remove_mark(img, h, path);
+	if (fd >= 0)
+		remove_mark(fd, h, path);
 	serve_again(img);
 	return 0;
 }
@@ -235,7 +267,7 @@ static int try_resolve(struct image *img, enum image_resolution how)
 
 	if (img->dir->read_only)
 		return -EROFS;
-	if (!is_held(img))
+	if (!is_held(img) && !(how == IMAGE_KEEP_BACKING && has_lost(img)))
 		return -EINVAL;
 	return how == IMAGE_KEEP_CACHE ? keep_cache(img) : keep_backing(img);
 }

@@ -335,12 +335,16 @@ void image_look_for_mark(struct image *img)
 
 static void set_mark(struct image *img)
 {
-	int r;
+	int r, fd = atomic_load(&img->fd[GUARD_BUFFERED]);
 
 	image_look_for_mark(img);
-	if (img->is_marked || cache_is_lost(image_host(img)->cache))
+	if (cache_is_lost(image_host(img)->cache))
 		return;
-	r = guard_mark_set(atomic_load(&img->fd[GUARD_BUFFERED]), image_host(img)->uuid);
+	if (!image_is_bound(img)) /* what it says of a binding is not of this one */
+		image_is_back(fd, image_host(img));
+	if (img->is_marked)
+		return;
+	r = guard_mark_set(fd, image_host(img)->uuid);
 	img->is_marked = r == 0;
 	if (r < 0 && r != -EOPNOTSUPP)
 		msg_debug("backing file: it cannot be marked as dirty: %s", strerror(-r));

@@ -51,7 +51,7 @@ static int renew(struct cachehost *h)
 	if (r == 0) {
 		atomic_store(&h->lease.there_ns, there + (int64_t)LEASE_NS);
 		atomic_store(&h->lease.until_ns, now + LEASE_NS);
-	} else {
+	} else if (!cache_is_lost(h->cache)) {
 		msg_warn_ratelimited(
 			"cache: the super block cannot be written, so no backing file is changed: %s",
 			strerror(-r));

@@ -2,6 +2,13 @@
 /*
  * Images of a cache whose device is lost: the mark that says so (F3), and what is told of blocks
  * that only the device had.
+ *
+ * One that goes from a lost cache, to another or to none, cannot be unbound in its log. The mark
+ * says it instead: all bindings up to that LSN are void. The mount that gets the device back leaves
+ * their data alone and unbinds them, durably, before the cache takes any image. To a later mount
+ * the mark says no more than that the image had left: should the log have lost its end, its LSNs
+ * are given out once more, and a new binding, which takes the mark away, must not be taken for one
+ * of those even if the mark is still there after a power cut.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,21 +21,30 @@
 #include "common/cleanup.h"
 #include "common/messages.h"
 #include "lcfs/image/image_private.h"
+#include "lcfs/image/left.h"
 
 #define RANGES_TOLD 4
 
 /* ---- the mark ---- */
 
+static int put_mark(int fd, const struct cachehost *h, struct left *l)
+{
+	int r;
+
+	memcpy(l->uuid, h->uuid, sizeof(l->uuid));
+	r = left_put(fd, l);
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
+}
+
 int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn)
 {
-	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+	struct left l = { .lsn = lsn };
 	char path[PATHNAME_BYTES];
-	int r = guard_left_set(fd, h->uuid, lsn);
+	int r;
 
 	mutex_assert_held(&img->lock);
 	atomic_store(&img->is_changed, true);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
+	r = put_mark(atomic_load(&img->fd[GUARD_BUFFERED]), h, &l);
 	if (r < 0) {
 		image_describe(img, path);
 		msg_err("%s: read-only from now on: its cache device is lost, and its file cannot "
@@ -38,24 +54,44 @@ int image_leave_cache(struct image *img, const struct cachehost *h, uint64_t lsn
 	return r;
 }
 
+int image_leave_for_good(struct image *img, int fd, const struct cachehost *h)
+{
+	struct left l = { .is_void = true };
+	struct cache_image_info info;
+	int r;
+
+	mutex_assert_held(&img->lock);
+	image_core_info(img, &info);
+	if (!info.bind_lsn || img->is_unlinked)
+		return 0;
+	l.lsn = info.bind_lsn;
+	l.epoch = cache_epoch(h->cache);
+	atomic_store(&img->is_changed, true);
+	r = put_mark(fd, h, &l);
+	return r == -EOPNOTSUPP ? -EROFS : r;
+}
+
 bool image_has_left(int fd, const struct cachehost *h, uint64_t bind_lsn)
 {
-	uint8_t uuid[FORMAT_UUID_BYTES];
-	uint64_t lsn;
+	struct left l;
 
-	return guard_left_get(fd, uuid, &lsn) == 0 && memcmp(uuid, h->uuid, sizeof(uuid)) == 0 &&
-	       bind_lsn <= lsn;
+	return left_get(fd, h->uuid, &l) == 0 && bind_lsn <= l.lsn;
 }
 
 void image_is_back(int fd, const struct cachehost *h)
 {
-	uint8_t uuid[FORMAT_UUID_BYTES];
-	uint64_t lsn;
+	int r = left_remove(fd, h->uuid);
 
-	if (guard_left_get(fd, uuid, &lsn) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
-		return;
-	if (guard_left_clear(fd) < 0)
+	if (r < 0 && r != -EOPNOTSUPP)
 		msg_debug("backing file: the mark that it left the cache cannot be removed");
+}
+
+bool image_is_void(int fd, const struct cachehost *h, const struct cache_image_info *info)
+{
+	struct left l;
+
+	return left_get(fd, h->uuid, &l) == 0 && l.is_void && info->bind_lsn <= l.lsn &&
+	       l.epoch == h->old_epoch;
 }
 
 /* ---- what is lost ---- */
@@ -96,11 +132,10 @@ void image_tell_lost(struct image *img)
 	if (!img->cached || !cache_is_lost(image_host(img)->cache))
 		return;
 	image_core_info(img, &info);
-	if (info.lost_blocks == img->lost_told)
+	/* it is none while it is tried once more */
+	if (info.lost_blocks <= img->lost_told)
 		return;
 	img->lost_told = info.lost_blocks;
-	if (!info.lost_blocks)
-		return;
 	block = calloc(info.lost_blocks, sizeof(*block));
 	nr = block ? cache_lost_blocks(image_host(img)->cache, img->cached, block,
 				       info.lost_blocks) :

@@ -194,8 +194,7 @@ void maintain_want_room(struct cachehost *h)
 	maintain_hurry(h->dir);
 }
 
-/* image->lock held. The core forgets the image; nothing is out on it. False: not now. */
-static bool unbind(struct image *img)
+bool maintain_unbind(struct image *img)
 {
 	struct op_call call;
 	int r;
@@ -280,7 +279,7 @@ static bool maintain_image(struct maintain *m, struct image *img)
 	tell_damage(img, &info);
 	image_tell_lost(img);
 	if (img->is_unlinked && img->openers == 0)
-		return is_unreachable(img) && img->unlink_seq <= m->synced && unbind(img);
+		return is_unreachable(img) && img->unlink_seq <= m->synced && maintain_unbind(img);
 	if (info.state >= IMAGE_DIRTY || info.dirty_blocks) {
 		if (img->openers == 0 && !atomic_load(&img->is_in_use) &&
 		    atomic_load(&m->d->nr_open) > m->d->fd_budget)
@@ -398,9 +397,9 @@ static bool reap_image(struct image *img, struct cachehost *h, bool with_cached)
 	if (!is_reapable(img, h, with_cached, &info))
 		return false;
 	/* The file is changed past the log from now on: that it is clean must be durable (E5). */
-	if (corecall_sync(h, img->cached) < 0 || !image_unprepare(img))
+	if (corecall_sync(h, img->cached) < 0 || cache_is_lost(h->cache) || !image_unprepare(img))
 		return false;
-	if (unbind(img))
+	if (maintain_unbind(img))
 		return true;
 	msg_debug("cache: an unused image cannot be unbound");
 	return false;

@@ -52,12 +52,6 @@ int match_prepare(struct cachehost *h)
 	return 0;
 }
 
-static void note_looked(const struct imagedir *d)
-{
-	if (d->looked)
-		d->looked();
-}
-
 /* ---- an image and the file that was found for it ---- */
 
 /* In memory only: the log may have no space before something is migrated, for which the images must
@@ -69,25 +63,6 @@ static void note_path(struct image *img, const char *old, const char *path)
 	cache_image_moved(image_host(img)->cache, img->cached, path);
 	img->is_path_new = true;
 	msg_info("%s: found as %s", old, path);
-}
-
-static void log_path(struct image *img)
-{
-	char path[PATHNAME_BYTES];
-	struct op op = { .type = OP_RENAME, .path2 = path };
-	char old[PATHNAME_BYTES];
-
-	if (!img->is_path_new)
-		return;
-	img->is_path_new = false;
-	cache_image_path(image_host(img)->cache, img->cached, path);
-	if (!cache_image_old_path(image_host(img)->cache, img->cached, old))
-		return;
-	op.path = old;
-	op.path_bytes = (uint16_t)strlen(old);
-	op.path2_bytes = (uint16_t)strlen(path);
-	if (corecall_log(image_host(img), img->cached, &op, false) < 0)
-		msg_debug("%s: the new name is not logged", path);
 }
 
 static void set_state(struct image *img, enum image_state state)
@@ -162,19 +137,6 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		set_state(img, IMAGE_CLEAN);
 }
 
-/* It was about to go, but has not gone. */
-static void take_back_intent(struct image *img)
-{
-	struct cache_image_info info;
-	struct op op = { .type = OP_DONE, .arg0 = 0 };
-
-	image_core_info(img, &info);
-	op.image = info.id;
-	if (info.has_intent && !img->is_unlinked &&
-	    corecall_log(image_host(img), img->cached, &op, false) < 0)
-		msg_debug("cache: an intent is not taken back");
-}
-
 /* A daemon has died between the last migration of the image and this: the mark says of a clean one
  * that the cache has newer data of it. */
 static void find_old_mark(struct image *img, int fd, const struct cache_image_info *info)
@@ -193,6 +155,12 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 {
 	char old[PATHNAME_BYTES];
 
+	if (image_is_void(fd, image_host(img), info)) {
+		img->is_void = true;
+		atomic_store(&image_host(img)->has_void, true);
+		match_forget(img);
+		return;
+	}
 	cache_image_path(image_host(img)->cache, img->cached, old);
 	img->is_weak = info->identity.strength == IDENTITY_WEAK;
 	if (!image_adopt_inode(img, fd)) {
@@ -299,7 +267,7 @@ static int match_image(struct image *img, void *arg)
 	if (!atomic_load(&img->is_unmatched))
 		return 0;
 	LOCK_SCOPE(&img->lock);
-	note_looked(m->d);
+	match_note_looked(m->d);
 	image_core_info(img, &info);
 	cache_image_path(image_host(img)->cache, img->cached, path);
 	if (info.identity.strength == IDENTITY_WEAK)
@@ -380,7 +348,7 @@ static void search_entry(struct match *m, int dirfd, const struct dirent *e, uns
 	size_t at = strlen(m->path), n = strlen(e->d_name);
 	CLEANUP_FD int fd = -1;
 
-	note_looked(m->d);
+	match_note_looked(m->d);
 	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 	    imagedir_is_private(m->d, dirfd, e->d_name))
 		return;
@@ -522,47 +490,6 @@ static int match_done(struct image *img, void *arg)
 	return 0;
 }
 
-static bool is_found_new(struct image *img)
-{
-	LOCK_SCOPE(&img->lock);
-	bool is_new = img->is_found_new && !atomic_load(&img->bad);
-
-	img->is_found_new = false;
-	return is_new;
-}
-
-/* Until it is unbound the next mount must find it gone, too, though that sees no power cut. */
-static void log_cut_off(struct image *img)
-{
-	char path[PATHNAME_BYTES];
-	struct op op = { .type = OP_INTENT, .arg0 = OP_INTENT_UNLINK, .path = path };
-
-	if (!img->is_cut_off)
-		return;
-	img->is_cut_off = false;
-	cache_image_path(image_host(img)->cache, img->cached, path);
-	op.path_bytes = (uint16_t)strlen(path);
-	if (corecall_log(image_host(img), img->cached, &op, false) < 0)
-		msg_debug("%s: that it is gone is not logged", path);
-}
-
-/* What was found, for the log: it may wait until migration has made space. */
-static int log_found(struct image *img, void *arg)
-{
-	(void)arg;
-	if (!is_found_new(img))
-		return 0;
-	note_looked(img->dir);
-	/* held, but not locked: what makes space may be this very image's migration */
-	if (image_hold(img)) {
-		take_back_intent(img);
-		log_path(img);
-		log_cut_off(img);
-	}
-	image_unhold(img);
-	return 0;
-}
-
 static void tell_cut_off(size_t n)
 {
 	const char *them = n == 1 ? "it" : "them";
@@ -591,9 +518,4 @@ int match_images(struct imagedir *d)
 		tell_cut_off(m.nr_cut_off);
 	r = match_settle_twice(&m, r);
 	return r == 0 ? imagedir_for_each(d, match_done, NULL) : r;
-}
-
-int match_log(struct imagedir *d)
-{
-	return imagedir_for_each(d, log_found, NULL);
 }

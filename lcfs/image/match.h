@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the two files of mount time share: match.c, match_twice.c. */
+/* What the files of mount time share: match.c, match_twice.c, match_log.c. */
 #ifndef LCFS_IMAGE_MATCH_H
 #define LCFS_IMAGE_MATCH_H
 
@@ -8,10 +8,17 @@
 
 #include "common/compiler.h"
 #include "common/list.h"
-#include "lcfs/image/image.h"
+#include "lcfs/image/image_private.h"
 #include "lcfs/image/pathname.h"
 
 struct lost;
+
+/* One more image, or piece of the tree, was looked at: for who waits for the mount. */
+static inline void match_note_looked(const struct imagedir *d)
+{
+	if (d->looked)
+		d->looked();
+}
 
 struct match {
 	struct imagedir *d;

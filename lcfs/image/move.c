@@ -237,7 +237,10 @@ static int take_out(struct move *m)
 		return r;
 	if (!image_unprepare(img) || !is_settled(m))
 		return -EAGAIN;
-	if (image_is_bound(img))
+	/* the log of a lost cache does not say so: the file does, for should it come back (F3) */
+	if (cache_is_lost(m->from->cache))
+		r = image_leave_for_good(img, atomic_load(&img->fd[GUARD_BUFFERED]), m->from);
+	if (r == 0 && image_is_bound(img))
 		r = unbind(img, m->from);
 	if (r < 0)
 		return r;
@@ -397,7 +400,8 @@ int image_attach(struct image *img, uint32_t cache_id)
 	to = cachehost_hold(img->dir, cache_id);
 	if (!to)
 		return -ENOENT;
-	r = atomic_load(&to->is_leaving) ? -ENOENT : attach(img, to);
+	r = atomic_load(&to->is_leaving) || atomic_load(&to->is_joining) ? -ENOENT :
+									   attach(img, to);
 	cachehost_release(to);
 	return r;
 }

@@ -6,7 +6,8 @@
  * short at a multiple of 4096 it goes on there, one element of the vector at a time (no memory is
  * needed for a shortened vector). Short at an odd place, which is the end of a file, the whole
  * vector is tried again, since direct I/O could not go on there. An attempt that moves nothing,
- * or that ends at the same odd place as the one before it, has met the end of the file.
+ * or that ends at the same odd place as the one before it, has met the end of the file. So has one
+ * that does not get further than it was, however often it is tried.
  *
  * Waking: who posts writes the eventfd only when the owner sleeps and nobody has woken it yet,
  * both known under the inbox's lock. The owner says that it is about to sleep under the same
@@ -28,7 +29,7 @@
 #define RETRY_DELAY_NS (NSEC_PER_MSEC)
 #define RETRIES_AT_ONCE 4
 #define RETRIES_MAX 2000
-#define RESTARTS_MAX 100000
+#define RESTARTS_MAX 2048 /* more than a vector has elements */
 
 /* ------------------------------------------------------------------ one operation */
 
@@ -48,6 +49,7 @@ static void op_begin(struct loop_op *op)
 	op->have = 0;
 	op->pos = 0;
 	op->attempts = 0;
+	op->best = 0;
 	op->restarts = 0;
 }
 
@@ -88,7 +90,9 @@ static bool op_advance(struct loop_op *op, int result)
 	if (result < 0)
 		return true;
 	end = op->pos + (uint32_t)result;
-	if (end < op->len && (result == 0 || end == op->have || ++op->restarts > RESTARTS_MAX)) {
+	op->restarts = end > op->best ? 0 : op->restarts + 1;
+	op->best = max(op->best, end);
+	if (end < op->len && (result == 0 || end == op->have || op->restarts > RESTARTS_MAX)) {
 		op->result = -EIO;
 		if (op->is_write || !op->zero_beyond_end || op->restarts > RESTARTS_MAX)
 			return true;

@@ -43,7 +43,8 @@ struct loop_op {
 	uint32_t have;	   /* bytes transferred from the start on, without a gap */
 	uint32_t pos;	   /* where the present attempt began: 0 (iov) or have (rest) */
 	uint32_t attempts; /* EAGAIN, EINTR in a row */
-	uint32_t restarts; /* short attempts */
+	uint32_t best;	   /* where the one that got furthest ended */
+	uint32_t restarts; /* attempts in a row that got no further */
 	int16_t buf_index; /* registered buffer, -1: none */
 	int result;
 };

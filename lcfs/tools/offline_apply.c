@@ -23,6 +23,7 @@
 #include "common/messages.h"
 #include "lcfs/image/guard.h"
 #include "lcfs/image/identity.h"
+#include "lcfs/image/left.h"
 #include "lcfs/image/pathname.h"
 #include "lcfs/image/privdir.h"
 #include "lcfs/image/zeros.h"
@@ -89,13 +90,15 @@ static must_check int open_regular(const struct applying *a, const char *path)
 }
 
 /* F3: lcfs went on with the file alone when the cache device had failed. */
-static bool has_left(const struct applying *a, const struct settle_image *img, int fd)
+static bool has_left(const struct applying *a, const struct settle_image *img, int fd,
+		     bool *is_void)
 {
-	uint8_t uuid[UUID_BYTES];
-	uint64_t lsn;
+	struct left l;
 
-	return guard_left_get(fd, uuid, &lsn) == 0 &&
-	       memcmp(uuid, a->s.sb.cache_uuid, sizeof(uuid)) == 0 && img->info.bind_lsn <= lsn;
+	if (left_get(fd, a->s.sb.cache_uuid, &l) < 0 || img->info.bind_lsn > l.lsn)
+		return false;
+	*is_void = l.is_void && l.epoch == a->s.sb.epoch;
+	return true;
 }
 
 /* Is it the file that the cache knows? NULL, or what is wrong. */
@@ -110,13 +113,15 @@ static const char *find_difference(const struct applying *a, const struct settle
 	};
 	struct op_identity id;
 	const char *what;
+	bool is_void;
 
 	if (identity_read(fd, &id) < 0 || identity_stamp(fd, &f.present) < 0)
 		return "its times cannot be read";
 	if (identity_compare(&id, &img->info.identity) == IDENTITY_OTHER)
 		return "it is another file";
-	if (has_left(a, img, fd))
-		return "it was written to while this cache was lost";
+	if (has_left(a, img, fd, &is_void))
+		return is_void ? "it has left this cache, whose data of it is not needed any more" :
+				 "it was written to while this cache was lost";
 	return identity_judge(&f, &what) == IDENTITY_CONFLICT ? what : NULL;
 }
 

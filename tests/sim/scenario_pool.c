@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Named scenarios of RULES C: the shared RAM buffers are a second log. */
+/* Named scenarios of RULES C, the RAM buffers as a second log; and a device that fails in a mount. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,6 +338,69 @@ START_TEST(test_h1_the_pool_is_a_quarter_of_the_log_at_most)
 }
 END_TEST
 
+/* ---- the device fails in recovery ---- */
+
+static void leave_something(struct sim_world *w)
+{
+	for (uint64_t b = 0; b < 14; b++)
+		scenario_write_block(w, &w->image[b % 2], b);
+	sim_do_sync(w, NULL);
+	sim_knob(w, KNOB_COMMIT_SUPER_BLOCK, 1);
+	scenario_run(w, 100 * SIM_MS);
+	for (uint64_t b = 0; b < 5; b++)
+		scenario_write_block(w, &w->image[b % 2], b);
+	sim_daemon_death(w, true);
+}
+
+/* Each read, write and flush of a mount fails once: it goes on or is refused with a reason, and the
+ * next one finds all that there was. */
+START_TEST(test_each_request_of_recovery_may_fail)
+{
+	bool has_failed = true;
+
+	for (uint64_t n = 1; has_failed; n++) {
+		struct sim_world *w = scenario_begin(NULL);
+		int err;
+
+		w->pool_fate = SIM_POOL_ANY;
+		leave_something(w);
+		w->dev->ops = 0;
+		w->dev->fail_at = n;
+		err = sim_open(w, 0);
+		has_failed = w->dev->ops >= n;
+		w->dev->fail_at = 0;
+		if (err) {
+			ck_assert_int_eq(err, -EIO);
+			scenario_mount(w);
+		} else {
+			sim_attach(w);
+			sim_judge(w, true);
+			scenario_quiet(w);
+		}
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* A6. Of the two super block copies either will do, and both are there again after a mount. */
+START_TEST(test_a6_one_superblock_copy_cannot_be_read)
+{
+	for (uint64_t copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
+		struct sim_world *w = scenario_begin(NULL);
+
+		w->pool_fate = SIM_POOL_ANY;
+		leave_something(w);
+		w->dev->ops = 0;
+		w->dev->fail_at = SUPERBLOCK_COPIES + 1 + copy; /* the pool's size is asked first */
+		scenario_mount(w);
+		w->dev->fail_at = 0;
+		sim_daemon_death(w, true);
+		scenario_mount(w);
+		scenario_end(w);
+	}
+}
+END_TEST
+
 SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
 	       test_c1_pool_of_another_mount_is_not_replayed,
 	       test_c2_death_loses_nothing_that_was_answered,
@@ -349,4 +412,5 @@ SCENARIO_SUITE("pool", test_c1_pool_of_another_boot_is_not_replayed,
 	       test_c2_buffers_that_make_no_sense_change_nothing, test_c3_lost_pool_is_refused,
 	       test_c3_pool_is_not_needed_after_shutdown,
 	       test_c5_writes_of_a_dead_daemon_land_in_part,
-	       test_h1_the_pool_is_a_quarter_of_the_log_at_most)
+	       test_h1_the_pool_is_a_quarter_of_the_log_at_most,
+	       test_each_request_of_recovery_may_fail, test_a6_one_superblock_copy_cannot_be_read)

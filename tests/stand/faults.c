@@ -31,12 +31,12 @@ static const struct {
 	const char *name;
 	int error;
 } error_names[] = {
-	{ "EIO", EIO },		{ "ENOSPC", ENOSPC },	    { "ENODEV", ENODEV },
-	{ "EROFS", EROFS },	{ "ENXIO", ENXIO },	    { "EREMOTEIO", EREMOTEIO },
-	{ "ENOMEM", ENOMEM },	{ "EAGAIN", EAGAIN },	    { "ESTALE", ESTALE },
-	{ "EDQUOT", EDQUOT },	{ "ENOTCONN", ENOTCONN },   { "EACCES", EACCES },
-	{ "EPERM", EPERM },	{ "ETIMEDOUT", ETIMEDOUT }, { "EILSEQ", EILSEQ },
-	{ "EBADMSG", EBADMSG },
+	{ "EIO", EIO },	      { "ENOSPC", ENOSPC },   { "ENODEV", ENODEV },
+	{ "EROFS", EROFS },   { "ENXIO", ENXIO },     { "EREMOTEIO", EREMOTEIO },
+	{ "EBADF", EBADF },   { "ENOMEM", ENOMEM },   { "EAGAIN", EAGAIN },
+	{ "ESTALE", ESTALE }, { "EDQUOT", EDQUOT },   { "ENOTCONN", ENOTCONN },
+	{ "EACCES", EACCES }, { "EPERM", EPERM },     { "ETIMEDOUT", ETIMEDOUT },
+	{ "EILSEQ", EILSEQ }, { "EBADMSG", EBADMSG },
 };
 
 void faults_init(struct faults *f)
