@@ -9,6 +9,7 @@
 #include "common/nsec.h"
 #include "common/prefault.h"
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/pool.h"
 #include "lcfs/cache/scrub.h"
 
@@ -277,7 +278,7 @@ void cache_free(struct cache *c)
 
 int cache_work(struct cache *c, struct action *a)
 {
-	a->work(c);
+	a->work(c, a);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
  * and the answer is 0 all the same (E3). The index follows last, so that a crash in between finds
  * the operation in the log.
  */
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"
 
 #define DROP_BUDGET 4096
@@ -436,7 +437,7 @@ static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, stru
 		op_step(c, op, now, ob);
 	} else if (imgtab_error(c, op->image)) {
 		op_done(c, op, imgtab_error(c, op->image), ob);
-	} else if (op->image->in_batch || (c->failed && !op->image->lost.is_open)) {
+	} else if (op->image->batch || (c->failed && !op->image->lost.is_open)) {
 		op->image->lost.is_wanted = true;
 		migrate_kick(c, now, ob);
 		op_wait_in(op, &op->image->range_waiters);
@@ -451,7 +452,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 {
 	if (!drop(c, op))
 		op_resume(op, ob);
-	else if (op->type == CACHE_OP_UNBIND && op->image->in_batch)
+	else if (op->type == CACHE_OP_UNBIND && op->image->batch)
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
 	else {
