@@ -309,6 +309,12 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 
 static void tell_end(const struct stack *s, int err)
 {
+	if (err == IMAGEDIR_HANGS) {
+		msg_err("%s: image files do not answer: what they have not got stays in the cache, "
+			"for the next mount; this process ends when they answer",
+			s->places->dir);
+		return;
+	}
 	for (unsigned int i = 0; i < s->nr_caches; i++)
 		if (s->cache[i].cache && cache_is_lost(s->cache[i].cache)) {
 			msg_err("%s: the cache device is lost, and what is owed to the images is "
@@ -338,11 +344,11 @@ int stack_close(struct stack *s)
 	if (err)
 		tell_end(s, err);
 	for (unsigned int i = 0; i < s->nr_caches; i++) {
-		int close_err = cachestack_close(&s->cache[i], had_engine[i] && !err);
+		int close_err = cachestack_close(&s->cache[i], had_engine[i] && err >= 0);
 
 		err = err ? err : close_err;
 	}
 	mutex_destroy(&s->lock);
 	*s = (struct stack){ 0 };
-	return err;
+	return err == IMAGEDIR_HANGS ? -EBUSY : err;
 }

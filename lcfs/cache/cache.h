@@ -186,7 +186,7 @@ void *cache_image_owner(const struct cache_image *img);
 
 struct cache_image_info {
 	uint32_t id;
-	bool is_bound, is_touching, has_intent;
+	bool is_bound, is_touching, has_intent, hangs; /* its file does not answer */
 	enum image_state state;
 	int error;	  /* errno behind IMAGE_ERROR */
 	uint64_t size;	  /* bytes, as lcfs shows it */

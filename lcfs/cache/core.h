@@ -328,7 +328,7 @@ struct cache {
 	struct trouble trouble;
 	struct lost lost;
 	uint64_t hangs_ns; /* how long the oldest request to the device has been under way */
-	bool is_stopping;
+	bool is_stopping, is_left;
 	struct action *stop_act;
 	struct cache_sync stop_sync;
 	struct cache_sync interval_sync;

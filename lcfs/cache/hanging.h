@@ -10,5 +10,8 @@
  * path, and since when (as `now`). False: there is none.
  */
 bool cache_tell_hanging(struct cache *c, char path[OP_PATH_MAX + 1], uint64_t *since_ns);
+/* After its shutdown: cache_free() does nothing, since what hangs still uses its memory, until the
+ * process ends. */
+void cache_leave(struct cache *c);
 
 #endif

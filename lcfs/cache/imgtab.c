@@ -419,6 +419,7 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->is_touching = img->is_touching && !c->failed;
 	info->has_intent = img->has_intent;
 	info->state = imgtab_state(img);
+	info->hangs = img->is_hung;
 	info->error = img->error			? img->error :
 		      img->lost.is_read_only		? EROFS :
 		      lost_blocks(img) || img->poisoned ? EIO :

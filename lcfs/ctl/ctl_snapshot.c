@@ -156,6 +156,8 @@ static void say_error(const struct cache_image_info *info, char *text, size_t si
 			 " blocks of 4 KiB the only copy is damaged, one is at byte %" PRIu64
 			 ": reading them fails until they are written again",
 			 info->poisoned, info->damaged_block * BLOCK_BYTES);
+	else if (info->hangs)
+		snprintf(text, size, "its backing file does not answer");
 	else
 		snprintf(text, size, "it cannot be migrated, and is tried again: %s",
 			 strerror(info->error));
