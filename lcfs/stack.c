@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/align.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/messages.h"
@@ -327,6 +328,36 @@ static void tell_end(const struct stack *s, int err)
 		strerror(-err));
 }
 
+#define LEFT_TOLD_MAX 10u
+
+/* Of an image whose file has not taken it, and that is not for want of time. */
+static int tell_left(struct image *img, void *arg)
+{
+	char path[OP_PATH_MAX + 1];
+	struct cache_image_info info;
+	unsigned int *told = arg;
+	const char *why;
+
+	if (image_try_info(img, &info, path, &why) <= 0 || info.state != IMAGE_ERROR ||
+	    !info.dirty_blocks || info.poisoned || (*told)++ >= LEFT_TOLD_MAX)
+		return 0;
+	msg_warn("%s: %" PRIu64 " KiB are only in the cache, since its image file %s%s%s: end that "
+		 "and mount with the cache again, which migrates them",
+		 path, info.dirty_blocks * (BLOCK_BYTES / 1024),
+		 info.hangs ? "does not answer" : "does not take them (",
+		 info.hangs ? "" : strerror(info.error), info.hangs ? "" : ")");
+	return 0;
+}
+
+static void tell_all_left(struct imagedir *d)
+{
+	unsigned int told = 0;
+
+	(void)imagedir_for_each(d, tell_left, &told);
+	if (told > LEFT_TOLD_MAX)
+		msg_warn("and so of %u images more", told - LEFT_TOLD_MAX);
+}
+
 int stack_close(struct stack *s)
 {
 	bool had_engine[IMAGEDIR_CACHES_MAX] = { false };
@@ -339,6 +370,8 @@ int stack_close(struct stack *s)
 			imagedir_engine(s->dir,
 					imagedir_cache_id(s->dir, s->cache[i].sb.cache_uuid));
 	ctlfs_free(s->ctl);
+	if (s->dir)
+		tell_all_left(s->dir);
 	if (s->dir)
 		err = imagedir_close(s->dir);
 	if (err)

@@ -34,7 +34,7 @@ timeout 60 "$LCCTL" drain -q "$mnt/z" || fail "the others are not drained"
 cmp "$mnt/z" "$tmp/real/z" || fail "z differs"
 for file in $hanging; do
 	eventually 20 reason_has "$file" "does not answer" || fail "$file does not say that it hangs"
-	eventually 5 grep -q "^lcfs: warning: $file: its backing file does not answer" "$tmp/log" ||
+	eventually 5 grep -q "^lcfs: warning: $file: its backing file does not" "$tmp/log" ||
 		fail "nothing is said of $file: $(cat "$tmp/log")"
 done
 is_image_clean z || fail "z: $(cat "$(device_of z)/state")"
@@ -51,6 +51,8 @@ status=0
 timeout 60 "$LCCTL" umount -q "$mnt" || fail "umount fails"
 grep -q "image files do not answer: .* the next mount" "$tmp/log" ||
 	fail "the daemon says: $(cat "$tmp/log")"
+grep -q "^lcfs: warning: write: 64 KiB are only in the cache, .* does not answer" "$tmp/log" ||
+	fail "the daemon does not say what is left: $(cat "$tmp/log")"
 fault clear
 wait "$logged" || status=$?
 [ "$status" = 1 ] || fail "the daemon ends with status $status"
@@ -62,4 +64,12 @@ timeout 60 "$LCCTL" drain -q "$mnt" || fail "not drained in the end"
 for file in $hanging z; do
 	cmp "$mnt/$file" "$tmp/real/$file" || fail "$file differs"
 done
+
+# A store that is full says so when it is unmounted.
+fault "write z ENOSPC"
+put "$mnt/z" 0 9 16
+echo 1 >"$mnt/.lcctl/caches/1/force_migrate"
+eventually 20 image_state z error || fail "z is not refused"
 umount_lcfs "$mnt"
+grep -q "^lcfs: warning: z: 64 KiB are only in the cache, .* (No space left on device): end" \
+	"$tmp/log" || fail "the daemon does not say what is left of z: $(cat "$tmp/log")"

@@ -179,7 +179,10 @@ static void say_reason(const struct cache_image_info *info, const char *why, cha
 		say_error(info, text, size);
 		break;
 	default:
-		*text = '\0';
+		snprintf(text, size, "%s",
+			 info->has_intent && info->dirty_blocks ?
+				 "removed: what the cache has of it is being dropped" :
+				 "");
 		break;
 	}
 }

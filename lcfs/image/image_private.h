@@ -319,8 +319,8 @@ int move_out(struct image *img, struct cachehost *from) must_check;
 /* ---- maintain.c ---- */
 
 int maintain_start(struct imagedir *d) must_check;
-/* Ends the thread after a last pass that leaves nothing behind that can be done now. False: it hangs,
- * and is left behind with all that it uses. */
+/* Ends the thread after a last pass that leaves nothing behind that can be done now. False: it
+ * hangs, and is left behind with all that it uses. */
 bool maintain_stop(struct imagedir *d);
 /* The image has something left to do when it is idle. */
 void maintain_add(struct image *img);
