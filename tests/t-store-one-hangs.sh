@@ -34,7 +34,7 @@ timeout 60 "$LCCTL" drain -q "$mnt/z" || fail "the others are not drained"
 cmp "$mnt/z" "$tmp/real/z" || fail "z differs"
 for file in $hanging; do
 	eventually 20 reason_has "$file" "does not answer" || fail "$file does not say that it hangs"
-	eventually 5 grep -q "^lcfs: warning: $file: its backing file does not" "$tmp/log" ||
+	eventually 5 grep -q "^lcfs: warning: $file: its backing file does" "$tmp/log" ||
 		fail "nothing is said of $file: $(cat "$tmp/log")"
 done
 is_image_clean z || fail "z: $(cat "$(device_of z)/state")"
