@@ -49,6 +49,22 @@ static void expect(struct bed *b, const char *path, char fill)
 
 /* ---- rename ---- */
 
+static int rename_error; /* of the next system calls */
+
+int __real_renameat2(int dirfd, const char *name, int newdirfd, const char *newname,
+		     unsigned int flags);
+int __wrap_renameat2(int dirfd, const char *name, int newdirfd, const char *newname,
+		     unsigned int flags);
+
+int __wrap_renameat2(int dirfd, const char *name, int newdirfd, const char *newname,
+		     unsigned int flags)
+{
+	if (!rename_error)
+		return __real_renameat2(dirfd, name, newdirfd, newname, flags);
+	errno = rename_error;
+	return -1;
+}
+
 static void hold_rename(struct image *img, unsigned int n)
 {
 	LOCK_SCOPE(&img->lock);
@@ -391,6 +407,32 @@ START_TEST(a_failed_rename_changes_nothing)
 }
 END_TEST
 
+/* Who is to be replaced keeps its name, also where the cache has something else of the other's
+ * name: an image whose file somebody has removed. */
+START_TEST(a_failed_rename_over_an_image_leaves_it_its_name)
+{
+	struct bed *b = bed_new();
+	struct cache_image_info info;
+	char path[OP_PATH_MAX + 1];
+	struct image *img;
+
+	bed_must_mount(b);
+	make_dirty(b, "gone", 'g');
+	make_dirty(b, "b", 'b');
+	must(unlinkat(b->fd, "gone", 0) == 0);
+	must(close(openat(b->fd, "gone", O_WRONLY | O_CREAT | O_EXCL, 0644)) == 0);
+	rename_error = EPERM;
+	ck_assert_int_eq(imagedir_rename(b->dir, b->fd, "gone", b->fd, "b", 0), -EPERM);
+	rename_error = 0;
+	img = bed_open(b, "b");
+	ck_assert(image_info(img, &info, path));
+	ck_assert_str_eq(path, "b");
+	bed_close(img);
+	expect(b, "b", 'b');
+	bed_free(b);
+}
+END_TEST
+
 /* ---- links ---- */
 
 static void link_and_die(struct bed *b)
@@ -452,7 +494,8 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "rename", an_image_whose_name_is_ahead_is_not_opened_by_it,
 		   renamed_images_are_found_after_a_death,
 		   renamed_images_keep_their_data_and_path, a_rename_over_a_dirty_image_replaces_it,
-		   exchanged_images_are_exchanged_after_a_death, a_failed_rename_changes_nothing);
+		   exchanged_images_are_exchanged_after_a_death, a_failed_rename_changes_nothing,
+		   a_failed_rename_over_an_image_leaves_it_its_name);
 	CHECK_CASE(s, "link", an_image_lives_on_under_its_other_name,
 		   a_directory_is_synced_with_what_the_log_has_of_it);
 	return s;

@@ -91,6 +91,18 @@ static void assert_filled(int byte)
 	ck_assert_mem_eq(poolfile_memory(pool), all, BYTES);
 }
 
+static bool die_in_fallocate;
+
+int __real_fallocate(int fd, int mode, off_t off, off_t len);
+int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
+
+int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
+{
+	if (die_in_fallocate)
+		kill(getpid(), SIGKILL);
+	return __real_fallocate(fd, mode, off, len);
+}
+
 /* ------------------------------------------------------------------ the ordinary way */
 
 START_TEST(a_new_one_is_zero_private_and_fully_allocated)
@@ -135,6 +147,24 @@ START_TEST(what_a_killed_process_wrote_is_there_for_the_next)
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_msg(open_pool() == 0, "%s", text);
 	assert_filled(0x77);
+}
+END_TEST
+
+/* Half a file would be refused as one that somebody else has damaged. */
+START_TEST(a_process_killed_while_it_makes_one_leaves_none)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		die_in_fallocate = true;
+		_exit(create_pool(BYTES));
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	assert_refused(open_pool(), -ENOENT, "No such file");
+	create();
+	ck_assert_int_eq(access(file, F_OK), 0);
 }
 END_TEST
 
@@ -393,6 +423,7 @@ static Suite *make_suite(void)
 		a_new_one_is_zero_private_and_fully_allocated,
 		what_was_written_is_there_for_the_next,
 		what_a_killed_process_wrote_is_there_for_the_next,
+		a_process_killed_while_it_makes_one_leaves_none,
 		without_one_there_is_none,
 		a_peek_sees_it_while_another_holds_it,
 		one_set_aside_makes_room_and_only_the_last_is_kept,

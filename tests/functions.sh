@@ -227,7 +227,7 @@ new_cache()
 remove_pool()
 {
 	uuid=$("$top_builddir/lcfs/tools/lcfs-id" "$1" 2>/dev/null | sed -n 's/^ID_FS_UUID=//p')
-	[ -z "$uuid" ] || rm -f "/run/lcfs/$(echo "$uuid" | tr -d -)".pool
+	[ -z "$uuid" ] || rm -f "/run/lcfs/$(echo "$uuid" | tr -d -)".pool*
 }
 
 # mount_lcfs CACHE DIR MNT [OPTION,...]: as a user does it.

@@ -25,6 +25,19 @@ faultdir_end()
 	! is_mounted "$2" || umount -l "$2"
 }
 
+# store_begin [OPTION [MKFS_OPTION]]: a mount at $mnt of the store $store, which is faultdir's with
+# that option and keeps its files in $tmp/real.
+store_begin()
+{
+	mkdir "$tmp/real" "$tmp/store" "$tmp/mnt"
+	store=$tmp/store
+	mnt=$tmp/mnt
+	faultdir_start "$tmp/real" "$store" "${1:-}"
+	new_cache "$tmp/cache" ${2:+"$2"}
+	mount_with_log "$tmp/cache" "$store" "$mnt"
+	set_knob "$mnt" force_migrate 1
+}
+
 # faultdir_kill MNT: as when a store's own daemon dies. Its mount stays, and is dead.
 faultdir_kill()
 {

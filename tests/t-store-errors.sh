@@ -8,13 +8,7 @@ set -eu
 . "$top_srcdir/tests/store_lib.sh"
 
 requires_fuse
-mkdir "$tmp/real" "$tmp/store" "$tmp/mnt"
-store=$tmp/store
-mnt=$tmp/mnt
-faultdir_start "$tmp/real" "$store" -u
-new_cache "$tmp/cache"
-mount_with_log "$tmp/cache" "$store" "$mnt"
-set_knob "$mnt" force_migrate 1
+store_begin -u
 
 # FILE OPERATION ERROR REASON
 cases='a write ENOSPC No space left on device

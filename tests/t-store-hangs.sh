@@ -8,13 +8,7 @@ set -eu
 
 requires_fuse
 requires python3
-mkdir "$tmp/real" "$tmp/store" "$tmp/mnt"
-store=$tmp/store
-mnt=$tmp/mnt
-faultdir_start "$tmp/real" "$store"
-new_cache "$tmp/cache"
-mount_with_log "$tmp/cache" "$store" "$mnt"
-set_knob "$mnt" force_migrate 1
+store_begin
 for file in a b; do
 	truncate -s 1M "$mnt/$file"
 	put "$mnt/$file" 0 1 16

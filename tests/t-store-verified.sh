@@ -7,14 +7,8 @@ set -eu
 . "$top_srcdir/tests/store_lib.sh"
 
 requires_fuse
-mkdir "$tmp/real" "$tmp/store" "$tmp/mnt"
-store=$tmp/store
-mnt=$tmp/mnt
-faultdir_start "$tmp/real" "$store" -u
-new_cache "$tmp/cache" --size=256M
-truncate -s 16M "$tmp/real/a" "$tmp/real/b"
-mount_with_log "$tmp/cache" "$store" "$mnt"
-set_knob "$mnt" force_migrate 1
+store_begin -u --size=256M
+truncate -s 16M "$mnt/a" "$mnt/b"
 "$VERIFIER" init "$tmp/journal" 2 32768 "${STORE_SEED:-7}"
 "$VERIFIER" write -d -s -t 1 "$tmp/journal" "$mnt/a" "$mnt/b" || fail "the writer fails without errors"
 

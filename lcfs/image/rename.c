@@ -51,13 +51,24 @@ static struct cache_image *only(const struct rename *r)
 	return r->img && !r->is_exchange ? atomic_load(&r->img->cached) : NULL;
 }
 
+/*
+ * Does it concern all images that have the names, or names below them? A file that no cache knows
+ * takes no image with it: who has its name in a cache is another one, gone since or not its file's
+ * any more. To rename those would also rename, on the way back, the image that the file was to
+ * replace.
+ */
+static bool is_of_paths(const struct rename *r)
+{
+	return r->has_paths && !only(r) && (r->is_exchange || S_ISDIR(r->st.st_mode));
+}
+
 /* Must it go through the log of this cache? Else that is told when it has happened. */
 static bool must_log(const struct rename *r, const struct cachehost *h)
 {
-	if (!r->has_paths)
-		return false;
-	if (only(r))
+	if (r->has_paths && only(r))
 		return image_host(r->img) == h;
+	if (!is_of_paths(r))
+		return false;
 	return cache_has_path(h->cache, r->path) ||
 	       (r->is_exchange && cache_has_path(h->cache, r->newpath));
 }
@@ -150,7 +161,7 @@ static int log_all(struct rename *r)
 static void tell_others(const struct rename *r)
 {
 	for (unsigned int i = 0; i < r->nr_hosts; i++)
-		if (!r->is_logged[i] && !only(r) && r->has_paths)
+		if (!r->is_logged[i] && is_of_paths(r))
 			cache_rename(r->hosts[i]->cache, r->path, r->newpath, r->is_exchange);
 }
 

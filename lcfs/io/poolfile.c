@@ -32,6 +32,7 @@
 
 #define SUFFIX ".pool"
 #define STALE ".stale-"
+#define NEW ".new"
 #define LOOKUPS 10
 
 struct poolfile {
@@ -197,21 +198,28 @@ static int allocate(int fd, uint64_t bytes)
 	return 0;
 }
 
+/* It gets its name when it is whole: the daemon may be killed at any moment. */
 static int create_file(struct poolfile *p, uint64_t bytes, char *text, size_t size)
 {
+	char name[sizeof(p->name) + sizeof(NEW)];
 	int err;
 
-	p->fd = openat(p->dir_fd, p->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		       0600);
+	snprintf(name, sizeof(name), "%s%s", p->name, NEW);
+	(void)unlinkat(p->dir_fd, name, 0); /* of one that was killed here */
+	p->fd = openat(p->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (p->fd < 0)
 		return fail(-errno, text, size, "%s: cannot create: %s", p->path, strerror(errno));
 	p->bytes = bytes;
 	err = flock(p->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 	if (!err)
 		err = allocate(p->fd, bytes);
-	if (!err)
+	if (!err && renameat2(p->dir_fd, name, p->dir_fd, p->name, RENAME_NOREPLACE) == 0)
 		return 0;
-	(void)unlinkat(p->dir_fd, p->name, 0);
+	if (!err)
+		err = -errno;
+	(void)unlinkat(p->dir_fd, name, 0);
+	if (err == -EEXIST)
+		return fail(err, text, size, "%s: is there already", p->path);
 	return fail(err, text, size,
 		    "%s: cannot allocate %" PRIu64 " KiB for the shared RAM buffers: %s; make room "
 		    "there, or use fewer buffers",

@@ -43,8 +43,9 @@ int poolfile_open(struct poolfile **out, const char *dir, const uint8_t uuid[UUI
 int poolfile_peek(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
 		  char *text, size_t size) must_check;
 /*
- * A new file of so many bytes (rounded up to 4096), all zero. Makes the directory. -EEXIST if
- * there is one: open it, and set it aside when it is stale. -ENOSPC: it does not fit.
+ * A new file of so many bytes (rounded up to 4096), all zero, there when it is whole. Makes the
+ * directory. -EEXIST if there is one: open it, and set it aside when it is stale. -ENOSPC: it does
+ * not fit.
  */
 int poolfile_create(struct poolfile **out, const char *dir, const uint8_t uuid[UUID_BYTES],
 		    uint64_t bytes, char *text, size_t size) must_check;

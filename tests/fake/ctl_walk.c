@@ -12,9 +12,11 @@
 
 struct ctlfs *tree;
 
-void tree_setup(void)
+const struct ctlfs_conf *tree_conf(void)
 {
-	struct ctlfs_conf conf = {
+	static struct ctlfs_conf conf;
+
+	conf = (struct ctlfs_conf){
 		.dir = stub_imagedir(),
 		.source = "/srv/images",
 		.cache_path = "/dev/cache",
@@ -26,9 +28,13 @@ void tree_setup(void)
 		.uid = 12,
 		.gid = 34,
 	};
+	return &conf;
+}
 
+void tree_setup(void)
+{
 	stub_reset();
-	ck_assert_int_eq(ctlfs_new(&tree, &conf), 0);
+	ck_assert_int_eq(ctlfs_new(&tree, tree_conf()), 0);
 }
 
 void tree_teardown(void)

@@ -11,6 +11,8 @@
 
 extern struct ctlfs *tree;
 
+/* What tree_setup() makes it of; valid until the next call. */
+const struct ctlfs_conf *tree_conf(void);
 /* Fixtures; the second looks that nothing is held any more. */
 void tree_setup(void);
 void tree_teardown(void);

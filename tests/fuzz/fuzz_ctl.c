@@ -18,19 +18,8 @@
 /* libcheck's assertions, which the tests' own setup uses, want to be in a test. */
 static void setup(void)
 {
-	struct ctlfs_conf conf = {
-		.dir = stub_imagedir(),
-		.source = "/srv/images",
-		.cache_path = "/dev/cache",
-		.mount = "/mnt/lc",
-		.config = "ctldir = hidden\n",
-		.version = "1.2.3",
-		.caches = &stub_caches,
-		.ctx = &stub,
-	};
-
 	stub_reset();
-	FUZZ_CHECK(ctlfs_new(&tree, &conf) == 0);
+	FUZZ_CHECK(ctlfs_new(&tree, tree_conf()) == 0);
 }
 
 static void teardown(void)

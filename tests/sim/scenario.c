@@ -54,6 +54,15 @@ void scenario_mount(struct sim_world *w)
 	scenario_run(w, 0);
 }
 
+void scenario_crash(struct sim_world *w, bool is_power)
+{
+	if (is_power)
+		sim_power_cut(w, CUT_DROP_ALL);
+	else
+		sim_daemon_death(w, true);
+	scenario_mount(w);
+}
+
 static void release_all(struct sim_world *w)
 {
 	for (int t = 0; t < SIM_ACTION_TYPES; t++)

@@ -20,6 +20,8 @@ struct sim_world *scenario_begin(const struct sim_conf *conf);
 struct sim_world *scenario_begin_large(void);
 /* Mounts again what a crash left, and makes it quiet as above. */
 void scenario_mount(struct sim_world *w);
+/* The power fails, with all that no flush covered, or the daemon dies; and it is mounted again. */
+void scenario_crash(struct sim_world *w, bool is_power);
 void scenario_quiet(struct sim_world *w);
 /* Drains all, shuts down, cuts the power, mounts, judges: what is left of any mistake shows now. */
 void scenario_end(struct sim_world *w);

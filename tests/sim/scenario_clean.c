@@ -103,11 +103,7 @@ START_TEST(test_h2_a_refusing_store_does_not_stop_others)
 		for (int lap = 0; lap < 3; lap++)
 			scenario_wrap(w, y, 0, 64);
 		ck_assert_uint_ge(status_of(w).relocated_blocks, 2 * X_BLOCKS);
-		if (is_power)
-			sim_power_cut(w, CUT_DROP_ALL);
-		else
-			sim_daemon_death(w, true);
-		scenario_mount(w);
+		scenario_crash(w, is_power);
 		scenario_end(w);
 	}
 }
@@ -368,11 +364,7 @@ START_TEST(test_f4_poison_stays)
 				-EIO);
 			ck_assert_int_eq(sim_wait(w, sim_start_clean(w, x)), -EIO);
 			scenario_wrap(w, y, 0, 64);
-			if (is_power)
-				sim_power_cut(w, CUT_DROP_ALL);
-			else
-				sim_daemon_death(w, true);
-			scenario_mount(w);
+			scenario_crash(w, is_power);
 		}
 		expect_poison(w, x);
 		scenario_write_block(w, x, 3);

@@ -32,11 +32,7 @@ static void overwrite_during(enum action_type held, bool is_power)
 	scenario_release(w, held);
 	scenario_run(w, 3000 * SIM_MS);
 	sim_do_read(w, x);
-	if (is_power)
-		sim_power_cut(w, CUT_DROP_ALL);
-	else
-		sim_daemon_death(w, true);
-	scenario_mount(w);
+	scenario_crash(w, is_power);
 	scenario_end(w);
 }
 

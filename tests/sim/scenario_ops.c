@@ -326,11 +326,7 @@ START_TEST(test_e5_edit_after_drain_then_crash)
 		w->store->now_ns += 1000;
 		simfile_edit(x->file, data, sizeof(data), BLOCK + 1000);
 		x->is_edited = true;
-		if (is_power)
-			sim_power_cut(w, CUT_DROP_ALL);
-		else
-			sim_daemon_death(w, true);
-		scenario_mount(w);
+		scenario_crash(w, is_power);
 		scenario_end(w);
 	}
 }
@@ -350,11 +346,7 @@ START_TEST(test_e6_id_of_a_dead_image_is_used_again)
 			sim_start_unlink(w, x);
 			sim_settle_down(w);
 			sim_do_read(w, x);
-			if (is_power && i == 2)
-				sim_power_cut(w, CUT_DROP_ALL);
-			else
-				sim_daemon_death(w, true);
-			scenario_mount(w);
+			scenario_crash(w, is_power && i == 2);
 		}
 		scenario_end(w);
 	}

@@ -178,6 +178,19 @@ static int fail_reads(struct sim_world *w, const struct action *a)
 	return -EIO;
 }
 
+/* A pass during which block 3 of the image cannot be read, so often. */
+static void scrub_with_bad_place(struct sim_world *w, struct sim_image *img, uint64_t times,
+				 struct cache_scrub_status *st, struct cache_image_info *info)
+{
+	bad_place.off = (uint64_t)(find_copy(w, img, 3) - w->dev->view);
+	bad_place.left = times;
+	w->fault = fail_reads;
+	*st = scrub(w, 3000 * SIM_MS);
+	w->fault = NULL;
+	ck_assert_uint_eq(st->passes, 1);
+	cache_image_info(w->cache, img->cached, info);
+}
+
 /* One block that cannot be read is one block: the others of the piece are looked at. */
 START_TEST(test_f4_scrub_finds_the_block_that_cannot_be_read)
 {
@@ -187,14 +200,8 @@ START_TEST(test_f4_scrub_finds_the_block_that_cannot_be_read)
 	struct cache_image_info info;
 
 	sim_do_clean(w, x);
-	bad_place.off = (uint64_t)(find_copy(w, x, 3) - w->dev->view);
-	bad_place.left = UINT64_MAX;
-	w->fault = fail_reads;
-	st = scrub(w, 3000 * SIM_MS);
-	w->fault = NULL;
-	ck_assert_uint_eq(st.passes, 1);
+	scrub_with_bad_place(w, x, UINT64_MAX, &st, &info);
 	ck_assert_uint_eq(st.bad_clean, 1);
-	cache_image_info(w->cache, x->cached, &info);
 	ck_assert_uint_eq(info.cached_blocks, 9);
 	sim_do_read(w, x);
 	scenario_end(w);
@@ -209,14 +216,8 @@ START_TEST(test_f4_scrub_excuses_a_read_that_works_again)
 	struct cache_scrub_status st;
 	struct cache_image_info info;
 
-	bad_place.off = (uint64_t)(find_copy(w, x, 3) - w->dev->view);
-	bad_place.left = 1;
-	w->fault = fail_reads;
-	st = scrub(w, 3000 * SIM_MS);
-	w->fault = NULL;
-	ck_assert_uint_eq(st.passes, 1);
+	scrub_with_bad_place(w, x, 1, &st, &info);
 	ck_assert_uint_eq(st.bad_dirty, 0);
-	cache_image_info(w->cache, x->cached, &info);
 	ck_assert_uint_eq(info.poisoned, 0);
 	sim_do_read(w, x);
 	scenario_end(w);
