@@ -509,6 +509,7 @@ struct cache_op {
 		int phase;
 		bool has_effect, is_effective, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
+		uint64_t waits_ns;	/* since when it waits for others to have their effect */
 		struct {
 			uint64_t block;
 			uint32_t cbn;

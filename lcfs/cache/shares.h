@@ -29,9 +29,12 @@
 void shares_init(struct cache *c);
 /* May the chunk of the write (w->s.block, blocks) become dirty? 0, or -EAGAIN: not now. */
 int shares_admit(const struct cache *c, const struct cache_write *w, uint64_t now) must_check;
-/* The write would have to wait (w->s.waits_ns: since when): 0, or the error that ends its wait now.
+/* Who wants more of the image has waited since waits_ns: 0, or the error that ends that now.
  * Has its file tried again, so that this error is never one of before. */
-int shares_patience(struct cache *c, const struct cache_write *w, uint64_t now) must_check;
+int shares_patience(struct cache *c, struct cache_image *img, uint64_t waits_ns,
+		    uint64_t now) must_check;
+/* Waits for what migration gets done, or a second. */
+void shares_wait(struct cache *c, struct cache_waiter *w, struct action *act, uint64_t now);
 /* Something has changed, or not for a second: they look again. */
 void shares_wake(struct cache *c, struct outbox *ob);
 /* When, without anything having happened. */

@@ -520,7 +520,7 @@ static enum cache_step wait_for_space(struct cache *c, struct cache_write *w, bo
 		w->s.waits_ns = now;
 	/* while cleaning yields space, there is no need to end the wait for it */
 	if (shares_admit(c, w, now) < 0 || cleaner_is_at_rest(c, now))
-		w->s.error = shares_patience(c, w, now);
+		w->s.error = shares_patience(c, w->image, w->s.waits_ns, now);
 	if (w->s.error)
 		return end_write(c, w, now, ob);
 	if (!is_stalled && shares_admit(c, w, now) == 0)

@@ -389,9 +389,42 @@ START_TEST(test_f1_a_failed_sync_keeps_all)
 }
 END_TEST
 
+/* H2. A file takes no holes: so many of them wait as fit its entry in the table, and the tail passes
+ * them with it; who wants more of them is told in the end. */
+START_TEST(test_h2_pending_holes_are_bounded)
+{
+	struct sim_conf conf = scenario_conf();
+	struct sim_world *w;
+	struct sim_image *x, *y;
+	uint64_t n = 0;
+	int ret = 0;
+
+	conf.image_blocks = 256;
+	conf.image_bytes = 256 * BLOCK;
+	w = scenario_begin(&conf);
+	x = &w->image[0];
+	y = &w->image[1];
+	write_blocks(w, x, 255, 1);
+	x->is_refusing = x->may_fail = true;
+	for (; ret == 0 && n < 80; n++)
+		ret = sim_wait(w, sim_start_punch(w, x, 2 * n * BLOCK, BLOCK));
+	ck_assert_int_eq(ret, -ENOSPC);
+	ck_assert_uint_eq(n, 65);
+	for (int lap = 0; lap < 3; lap++)
+		scenario_wrap(w, y, 0, 64);
+	sim_power_cut(w, CUT_DROP_ALL);
+	x->is_refusing = x->may_fail = false;
+	scenario_mount(w);
+	sim_do_read(w, x);
+	sim_do_clean(w, x);
+	ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, 200 * BLOCK, BLOCK)), 0);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("stalled images", test_h2_a_hanging_file_does_not_stop_others,
 	       test_h2_a_handful_may_hang, test_h2_a_slow_sync_counts,
 	       test_h2_a_hanging_file_is_told_in_the_end, test_f1_what_hangs_keeps_its_place,
 	       test_h2_shutdown_does_not_wait_for_a_hanging_file, test_h2_crashes_while_it_hangs,
 	       test_h2_an_error_of_before_is_no_error, test_f1_a_bad_place_keeps_only_itself,
-	       test_f1_a_failed_sync_keeps_all)
+	       test_f1_a_failed_sync_keeps_all, test_h2_pending_holes_are_bounded)
