@@ -12,8 +12,8 @@
 
 /*
  * Waits for the thread, as long as it gets something done: *progress changes. False: for
- * THREAD_HANGS_S it has not. It must find all that it uses when it comes back, and the process is to
- * end soon.
+ * THREAD_HANGS_S it has not. It must find all that it uses when it comes back, and the process is
+ * to end soon.
  */
 static inline bool thread_join_or_leave(pthread_t thread, const _Atomic(unsigned int) *progress)
 {

@@ -33,7 +33,7 @@ done
 timeout 60 "$LCCTL" drain -q "$mnt/z" || fail "the others are not drained"
 cmp "$mnt/z" "$tmp/real/z" || fail "z differs"
 for file in $hanging; do
-	eventually 20 reason_has "$file" "does not answer" || fail "$file does not say that it hangs"
+	eventually 20 reason_has "$file" "does not answer" || fail "$file does not hang"
 	eventually 5 grep -q "^lcfs: warning: $file: its backing file does" "$tmp/log" ||
 		fail "nothing is said of $file: $(cat "$tmp/log")"
 done

@@ -389,8 +389,8 @@ START_TEST(test_f1_a_failed_sync_keeps_all)
 }
 END_TEST
 
-/* H2. A file takes no holes: so many of them wait as fit its entry in the table, and the tail passes
- * them with it; who wants more of them is told in the end. */
+/* H2. A file takes no holes: so many of them wait as fit its entry in the table, and the tail
+ * passes them with it; who wants more of them is told in the end. */
 START_TEST(test_h2_pending_holes_are_bounded)
 {
 	struct sim_conf conf = scenario_conf();
