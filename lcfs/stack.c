@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/align.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/messages.h"
@@ -309,6 +310,12 @@ int stack_open(struct stack *s, const struct places *p, const struct options *o)
 
 static void tell_end(const struct stack *s, int err)
 {
+	if (err == IMAGEDIR_HANGS) {
+		msg_err("%s: image files do not answer: what they have not got stays in the cache, "
+			"for the next mount; this process ends when they answer",
+			s->places->dir);
+		return;
+	}
 	for (unsigned int i = 0; i < s->nr_caches; i++)
 		if (s->cache[i].cache && cache_is_lost(s->cache[i].cache)) {
 			msg_err("%s: the cache device is lost, and what is owed to the images is "
@@ -319,6 +326,36 @@ static void tell_end(const struct stack *s, int err)
 	msg_err("the cache could not be closed in order: %s: what was synced is safe, and the next "
 		"mount recovers it",
 		strerror(-err));
+}
+
+#define LEFT_TOLD_MAX 10u
+
+/* Of an image whose file has not taken it, and that is not for want of time. */
+static int tell_left(struct image *img, void *arg)
+{
+	char path[OP_PATH_MAX + 1];
+	struct cache_image_info info;
+	unsigned int *told = arg;
+	const char *why;
+
+	if (image_try_info(img, &info, path, &why) <= 0 || info.state != IMAGE_ERROR ||
+	    !info.dirty_blocks || info.poisoned || (*told)++ >= LEFT_TOLD_MAX)
+		return 0;
+	msg_warn("%s: %" PRIu64 " KiB are only in the cache, since its image file %s%s%s: end that "
+		 "and mount with the cache again, which migrates them",
+		 path, info.dirty_blocks * (BLOCK_BYTES / 1024),
+		 info.hangs ? "does not answer" : "does not take them (",
+		 info.hangs ? "" : strerror(info.error), info.hangs ? "" : ")");
+	return 0;
+}
+
+static void tell_all_left(struct imagedir *d)
+{
+	unsigned int told = 0;
+
+	(void)imagedir_for_each(d, tell_left, &told);
+	if (told > LEFT_TOLD_MAX)
+		msg_warn("and so of %u images more", told - LEFT_TOLD_MAX);
 }
 
 int stack_close(struct stack *s)
@@ -334,15 +371,17 @@ int stack_close(struct stack *s)
 					imagedir_cache_id(s->dir, s->cache[i].sb.cache_uuid));
 	ctlfs_free(s->ctl);
 	if (s->dir)
+		tell_all_left(s->dir);
+	if (s->dir)
 		err = imagedir_close(s->dir);
 	if (err)
 		tell_end(s, err);
 	for (unsigned int i = 0; i < s->nr_caches; i++) {
-		int close_err = cachestack_close(&s->cache[i], had_engine[i] && !err);
+		int close_err = cachestack_close(&s->cache[i], had_engine[i] && err >= 0);
 
 		err = err ? err : close_err;
 	}
 	mutex_destroy(&s->lock);
 	*s = (struct stack){ 0 };
-	return err;
+	return err == IMAGEDIR_HANGS ? -EBUSY : err;
 }

@@ -236,9 +236,9 @@ START_TEST(the_pool_runs_each_task_once_before_it_stops)
 		task[i].count = &count;
 		taskpool_add(pool, &task[i].task);
 	}
-	taskpool_stop(pool);
+	ck_assert(taskpool_stop(pool));
 	ck_assert_int_eq(count, 1000);
-	taskpool_stop(NULL);
+	ck_assert(taskpool_stop(NULL));
 }
 END_TEST
 

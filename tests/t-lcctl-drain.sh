@@ -30,6 +30,14 @@ grep -q 'drain: done: ' "$tmp/out" || fail "no end: $(cat -v "$tmp/out")"
 same "$tmp/data" "$dir/b"
 ! cmp -s "$tmp/data" "$dir/c" || fail "c was drained as well"
 
+# What has no name any more is owed to no file.
+cp "$tmp/data" "$mnt/removed"
+exec 5<"$mnt/removed"
+rm "$mnt/removed"
+works "$LCCTL" drain --quiet
+exec 5<&-
+cp "$tmp/data" "$mnt/c"
+
 # All of them; the knobs are as before.
 works "$LCCTL" drain --quiet
 [ ! -s "$tmp/out" ] || fail "not quiet: $(cat "$tmp/out")"

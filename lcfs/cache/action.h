@@ -50,7 +50,7 @@ enum action_type {
 	ACTION_BACK_LEAVE, /* the cache device is lost, and the image leaves the log at LSN `arg`:
 			    * says so in a mark on the file, and syncs that (F3). -errno: it takes
 			    * none */
-	ACTION_BACK_GROW,     /* make it `off` bytes long if it is shorter */
+	ACTION_BACK_GROW,  /* make it `off` bytes long if it is shorter */
 	ACTION_BACK_TRUNCATE, /* set its size to `off` (shrink or extend) */
 	ACTION_BACK_PUNCH,    /* make [off, off + len) read as zeros, size unchanged */
 	ACTION_BACK_SYNC, /* fsync (the times, too); then the file's stamp in action->stamp. With
@@ -83,7 +83,7 @@ struct action {
 		int64_t mtime_ns, ctime_ns;
 	} stamp;
 	/* core only: what cache_work() does, off the lock */
-	void (*work)(struct cache *c);
+	void (*work)(struct cache *c, struct action *a);
 	/* core only: called under the lock by cache_complete() */
 	void (*complete)(struct cache *c, struct action *a, int result, uint64_t now,
 			 struct outbox *ob);
@@ -104,7 +104,8 @@ static inline void outbox_add(struct outbox *ob, struct action *a)
 }
 
 /* Core only. work() runs off the lock, then complete() under it. */
-static inline void action_start_work(struct action *a, void (*work)(struct cache *c),
+static inline void action_start_work(struct action *a,
+				     void (*work)(struct cache *c, struct action *a),
 				     void (*complete)(struct cache *c, struct action *a, int result,
 						      uint64_t now, struct outbox *ob),
 				     struct outbox *ob)

@@ -9,6 +9,8 @@
 #include "common/nsec.h"
 #include "common/prefault.h"
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/hanging.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/pool.h"
 #include "lcfs/cache/scrub.h"
 
@@ -259,9 +261,14 @@ void cache_shutdown(struct cache *c, struct action *act, uint64_t now, struct ou
 	stop_step(c, &c->stop_sync, now, ob);
 }
 
+void cache_leave(struct cache *c)
+{
+	c->is_left = true;
+}
+
 void cache_free(struct cache *c)
 {
-	if (!c)
+	if (!c || c->is_left)
 		return;
 	while (!list_is_empty(&c->images))
 		imgtab_remove(c, list_first_entry(&c->images, struct cache_image, node));
@@ -282,7 +289,7 @@ void cache_free(struct cache *c)
 
 int cache_work(struct cache *c, struct action *a)
 {
-	a->work(c);
+	a->work(c, a);
 	return 0;
 }
 

@@ -69,8 +69,8 @@ enum cache_knob {
 	KNOB_UPDATE_INTERVAL,		    /* s, 1; 0 = governor off */
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
 	KNOB_SCRUB,			    /* 1: a pass over the whole log now; 0: none */
-	KNOB_SCRUB_RATE, /* MiB/s, 0: passes all the time at this rate; 0 = off */
-	KNOB_STALL_TIMEOUT, /* s, 30: how long writers of an image wait whose backing store takes
+	KNOB_SCRUB_RATE,     /* MiB/s, 0: passes all the time at this rate; 0 = off */
+	KNOB_STALL_TIMEOUT,  /* s, 30: how long writers of an image wait whose backing store takes
 			       nothing; 0 = for ever */
 	KNOB_DEVICE_TIMEOUT, /* s, 30: the device is given up when a request hangs; 0 = never */
 	NR_KNOBS
@@ -187,6 +187,7 @@ void *cache_image_owner(const struct cache_image *img);
 struct cache_image_info {
 	uint32_t id;
 	bool is_bound, is_touching, has_intent, is_new;
+	bool hangs; /* its file does not answer */
 	enum image_state state;
 	int error;	  /* errno behind IMAGE_ERROR */
 	uint64_t size;	  /* bytes, as lcfs shows it */
@@ -198,8 +199,8 @@ struct cache_image_info {
 	 * EIO until their sectors are written, punched or cut off (IMAGE_ERROR as long).
 	 */
 	uint64_t damaged, damaged_block, poisoned;
-	uint64_t lost_blocks; /* as in cache_status */
-	bool is_read_only;    /* without the cache device, since its file takes no mark */
+	uint64_t lost_blocks;	/* as in cache_status */
+	bool is_read_only;	/* without the cache device, since its file takes no mark */
 	int64_t dirty_since_ns; /* see cache_status */
 	uint64_t bind_lsn, clean_lsn, last_lsn;
 	struct op_stamp stamp;
@@ -366,6 +367,7 @@ struct cache_write {
 		bool is_partial, has_waited, is_syncing, is_ready;
 		bool is_admitted;  /* the chunk has had its delay (pace.h) */
 		uint64_t admit_ns; /* when that ends */
+		uint64_t waits_ns; /* since when the chunk waits for space; 0: it does not */
 		bool base_is_clean, base_is_rotten, is_base_lost;
 		uint8_t base_mask;    /* sectors to take from the older cached version */
 		uint8_t backing_mask; /* sectors to take from the backing file */
@@ -508,6 +510,7 @@ struct cache_op {
 		int phase;
 		bool has_effect, is_effective, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
+		uint64_t waits_ns;	/* since when it waits for others to have their effect */
 		struct {
 			uint64_t block;
 			uint32_t cbn;
@@ -569,9 +572,9 @@ struct cache_status {
 	int error;
 	uint64_t count[16]; /* dm-lc: bit 0 write, 1 hit, 2 on buffer, 3 full size */
 	uint64_t migrate_blocks, migrate_writes, flushes, records, superblock_writes;
-	uint64_t log_blocks;	 /* written in records, headers included */
+	uint64_t log_blocks;	   /* written in records, headers included */
 	uint64_t relocated_blocks; /* copied to the head of the log, out of the tail's way */
-	uint64_t migrate_errors; /* checks, reads, writes and syncs that failed and are retried */
+	uint64_t migrate_errors;   /* checks, reads, writes and syncs that failed and are retried */
 	int busy_percent; /* of the backing store, as the governor saw it last; -1: unknown */
 };
 void cache_status(struct cache *c, struct cache_status *st);

@@ -33,6 +33,7 @@
  * happened (nothing was written, migrated or dropped), it rests until something does.
  */
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/migration.h"
 
 #include <stdlib.h>
 
@@ -125,8 +126,9 @@ void cleaner_progress(struct cache *c)
 
 bool image_is_stalled(const struct cache_image *img, uint64_t now)
 {
-	return img->is_stopped || (img->fails_ns && now >= img->fails_ns + CLEANER_STALLED_NS &&
-				   now < img->failed_ns + CLEANER_FORGET_NS);
+	return img->is_stopped || img->is_hung ||
+	       (img->fails_ns && now >= img->fails_ns + CLEANER_STALLED_NS &&
+		now < img->failed_ns + CLEANER_FORGET_NS);
 }
 
 static bool is_movable(struct cache *c, uint32_t cbn, uint64_t now)
@@ -221,8 +223,7 @@ static bool is_wanted(struct cache *c, uint64_t now)
 
 	if (k->phase != CLEANER_IDLE || c->failed || c->is_stopping ||
 	    !(log_is_short(c) || scrub_wants_tail(c)) || now < k->not_before_ns ||
-	    c->super.phase != SUPER_IDLE ||
-	    super_tail_candidate(c, UINT64_MAX) > c->tail)
+	    c->super.phase != SUPER_IDLE || super_tail_candidate(c, UINT64_MAX) > c->tail)
 		return false;
 	n = nr_movable(c, now);
 	return n && !is_in_vain(k, n);
@@ -252,8 +253,9 @@ static void finish(struct cache *c, uint64_t now, struct outbox *ob)
 
 /* ---------------------------------------------------------------- off the lock */
 
-static void verify(struct cache *c)
+static void verify(struct cache *c, struct action *a)
 {
+	(void)a;
 	for (uint32_t i = 0; i < c->cleaner->nr_items; i++) {
 		struct cleaner_item *it = &c->cleaner->item[i];
 
@@ -262,8 +264,9 @@ static void verify(struct cache *c)
 	}
 }
 
-static void copy(struct cache *c)
+static void copy(struct cache *c, struct action *a)
 {
+	(void)a;
 	for (uint32_t i = 0; i < c->cleaner->nr_items; i++) {
 		const struct cleaner_item *it = &c->cleaner->item[i];
 

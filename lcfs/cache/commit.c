@@ -14,6 +14,7 @@
  * was larger, the next commit waits for the others, at most barrier_deadline_ms.
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/shares.h"
 
 #include "common/nsec.h"

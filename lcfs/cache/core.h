@@ -183,12 +183,12 @@ struct cache_image {
 	bool is_new;	   /* naming.h */
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;
-	uint32_t touchers;  /* own changes past the log that are under way */
-	uint64_t touch_seq; /* +1 with each of them */
-	uint64_t touch_lsn; /* of the OP_TOUCH in force */
-	uint32_t effects;   /* of operations, out */
-	bool in_batch;
-	uint8_t state; /* enum table_state */
+	uint32_t touchers;	     /* own changes past the log that are under way */
+	uint64_t touch_seq;	     /* +1 with each of them */
+	uint64_t touch_lsn;	     /* of the OP_TOUCH in force */
+	uint32_t effects;	     /* of operations, out */
+	struct migrate_batch *batch; /* it is in, or NULL */
+	uint8_t state;		     /* enum table_state */
 	int error;
 	uint32_t align;
 	uint64_t bind_lsn, clean_lsn, applied_lsn;
@@ -217,12 +217,17 @@ struct cache_image {
 	struct list ops;		 /* cache_op_state.node: in phases that concern migration */
 	uint64_t retry_ns;		 /* migration waits until then after an error */
 	uint32_t retries;
-	uint64_t fails_ns; /* since when each of its batches has failed, 0: the last one has not */
-	uint64_t failed_ns; /* the last one that has */
-	bool is_paused;	   /* after -EAGAIN: any change of its state ends it */
+	uint64_t fails_ns;  /* since when each of its batches has failed, 0: the last one has not */
+	uint64_t failed_ns; /* the last one that has, */
+	uint64_t tried_ns;  /* and when it had begun */
+	bool is_paused;	    /* after -EAGAIN: any change of its state ends it */
 	/* migration batch */
 	struct action sync;
 	uint32_t batch_items, batch_failed;
+	int batch_error;	    /* of some of its writes: the other ones count */
+	uint32_t batch_out;	    /* requests that its file is to answer, */
+	bool is_hung, is_hang_told; /* and does not: the batch is set aside */
+	uint64_t hung_ns;	    /* since when */
 	uint64_t batch_lsn;
 	uint64_t batch_end; /* bytes: where the batch's last write ends, 0: it has none */
 	bool batch_final;
@@ -273,6 +278,7 @@ struct super {
 /* ---------------------------------------------------------------- the whole */
 
 struct migrate;
+struct migrate_batch;
 struct cleaner;
 struct scrub;
 
@@ -324,7 +330,7 @@ struct cache {
 	struct trouble trouble;
 	struct lost lost;
 	uint64_t hangs_ns; /* how long the oldest request to the device has been under way */
-	bool is_stopping;
+	bool is_stopping, is_left;
 	struct action *stop_act;
 	struct cache_sync stop_sync;
 	struct cache_sync interval_sync;
@@ -561,34 +567,6 @@ uint64_t super_tail_candidate(struct cache *c, uint64_t table_lsn);
 uint64_t super_table_lsn(const struct cache *c);
 /* Is there anything that a writing would change? */
 bool super_is_stale(struct cache *c);
-
-/* ---------------------------------------------------------------- migrate.c */
-
-int migrate_init(struct cache *c) must_check;
-void migrate_free(struct cache *c);
-void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob);
-/* What kept the image from being migrated "now" (-EAGAIN) may be over. Kicks. */
-void migrate_image_changed(struct cache *c, struct cache_image *img, uint64_t now,
-			   struct outbox *ob);
-/* The same for all, after segments became free. */
-void migrate_log_has_space(struct cache *c, uint64_t now, struct outbox *ob);
-/* Somebody wants it migrated now, whatever the backing store said before. Kicks. */
-void migrate_retry(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob);
-/* Shutdown: syncs the files of all touching images and ends touching. True when actions are out. */
-bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
-bool migrate_is_busy(const struct cache *c);
-/* A sync of it has failed: the batch under way does not count. */
-static inline void migrate_image_spoilt(struct cache_image *img)
-{
-	img->batch_failed = true;
-}
-/* Does the batch in flight write to these blocks? */
-bool migrate_overlaps(const struct cache *c, const struct cache_image *img, uint64_t first,
-		      uint64_t last);
-uint64_t migrate_deadline(const struct cache *c);
-uint64_t migrate_ram(const struct cache *c);
-/* When it was last looked for something to migrate. */
-uint64_t migrate_tried(const struct cache *c);
 
 /* ---------------------------------------------------------------- recovery.c, op.c */
 

@@ -9,6 +9,7 @@
  * it, migration applies it first (E3).
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 
 #include <stdlib.h>
 
@@ -421,10 +422,11 @@ void cache_image_info(struct cache *c, struct cache_image *img, struct cache_ima
 	info->has_intent = img->has_intent;
 	info->is_new = img->is_new;
 	info->state = imgtab_state(img);
-	info->error = img->error			   ? img->error :
-		      img->lost.is_read_only		   ? EROFS :
+	info->hangs = img->is_hung;
+	info->error = img->error			? img->error :
+		      img->lost.is_read_only		? EROFS :
 		      lost_blocks(img) || img->poisoned ? EIO :
-							     0;
+							  0;
 	info->lost_blocks = lost_blocks(img);
 	info->is_read_only = img->lost.is_read_only;
 	info->size = img->size;

@@ -24,6 +24,7 @@
  * Clean blocks count as not cached: the backing file has them, and only it stays up to date.
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"
 #include "lcfs/cache/shares.h"
 
@@ -221,7 +222,7 @@ static int look_at_image(struct cache *c, struct cache_image *img, uint64_t seq,
 	if (img->is_stopped || li->is_read_only)
 		return img->last_lsn > c->log.durable_lsn ? -EIO : 0;
 	if (!li->is_saved)
-		return img->error ? -img->error : -EAGAIN;
+		return img->error && !img->is_hung ? -img->error : -EAGAIN;
 	if (li->error)
 		return li->error;
 	if (li->written <= li->synced || li->synced > seq)
@@ -317,16 +318,15 @@ static void image_synced(struct cache *c, struct action *a, int result, uint64_t
 
 	img->lost.is_syncing = false;
 	if (result == BACK_CONFLICT || result == BACK_MISSING)
-		imgtab_set_state(c, img,
-				 result == BACK_CONFLICT ? IMAGE_CONFLICT : IMAGE_MISSING, 0, now,
-				 ob);
+		imgtab_set_state(c, img, result == BACK_CONFLICT ? IMAGE_CONFLICT : IMAGE_MISSING,
+				 0, now, ob);
 	if (result == -EAGAIN) {
 		img->lost.again_ns = now + AGAIN_NS;
 		deadline_lower(c, img->lost.again_ns);
 	} else if (result < 0) {
 		img->lost.error = result;
 		/* told by the kernel once, and the batch may have had its share in it (F1) */
-		if (img->in_batch)
+		if (img->batch)
 			migrate_image_spoilt(img);
 	} else {
 		img->lost.synced = img->lost.issued;
@@ -468,7 +468,7 @@ static bool is_quiet(const struct cache *c)
 {
 	const struct cache_image *img;
 
-	if (migrate_is_busy(c))
+	if (migrate_is_out(c))
 		return false;
 	list_for_each_entry(img, &c->images, node)
 		if (img->lost.is_syncing)

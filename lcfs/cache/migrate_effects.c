@@ -5,41 +5,41 @@
 #include "lcfs/cache/migrate.h"
 
 /* F3, in place of touching: nothing of it goes past the log before its file says that it does. */
-bool migrate_start_leave(struct cache *c, struct outbox *ob)
+bool migrate_start_leave(struct cache *c, struct migrate_batch *b, uint64_t now, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
 	struct cache_image *img;
 
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (m->item[i].ram)
-			m->item[i].img->lost.is_wanted = true;
-	list_for_each_entry(img, &m->images, batch_node)
+	for (uint32_t i = 0; i < b->nr_items; i++)
+		if (b->item[i].ram)
+			b->item[i].img->lost.is_wanted = true;
+	list_for_each_entry(img, &b->images, batch_node)
 		if (!img->batch_failed && !img->lost.has_left && lost_wants_batch(img))
-			migrate_issue_image(c, img, ACTION_BACK_LEAVE, ob);
-	return m->pending > 0;
+			migrate_issue_image(c, img, ACTION_BACK_LEAVE, now, ob);
+	return b->pending > 0;
 }
 
 /* One that only the device has blocks of leaves when some of them could be read. */
-bool migrate_start_late_leave(struct cache *c, struct outbox *ob)
+bool migrate_start_late_leave(struct cache *c, struct migrate_batch *b, uint64_t now,
+			      struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
 	struct cache_image *img;
 
 	if (!c->failed)
 		return false;
-	list_for_each_entry(img, &m->images, batch_node)
+	list_for_each_entry(img, &b->images, batch_node)
 		img->batch_items = 0;
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		m->item[i].img->batch_items += !m->item[i].is_failed;
-	list_for_each_entry(img, &m->images, batch_node) {
+	for (uint32_t i = 0; i < b->nr_items; i++)
+		if (!b->item[i].is_failed)
+			b->item[i].img->batch_items++;
+	list_for_each_entry(img, &b->images, batch_node) {
 		if (img->batch_failed || img->lost.has_left)
 			continue;
 		if (img->batch_items)
-			migrate_issue_image(c, img, ACTION_BACK_LEAVE, ob);
+			migrate_issue_image(c, img, ACTION_BACK_LEAVE, now, ob);
 		else
 			img->batch_failed = true;
 	}
-	return m->pending > 0;
+	return b->pending > 0;
 }
 
 /* ---------------------------------------------------------------- pending effects */
@@ -90,7 +90,7 @@ static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now,
 		a->off = img->punch[0].offset;
 		a->len = img->punch[0].bytes;
 	}
-	c->migrate->pending++;
+	migrate_asked(c, img, now);
 	outbox_add(ob, a);
 	return true;
 }
@@ -99,18 +99,19 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 			struct outbox *ob)
 {
 	struct cache_image *img = container_of(a, struct cache_image, sync);
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = img->batch;
 
+	migrate_answered(img, now);
 	if (result == 0 && a->type != ACTION_BACK_SYNC) {
 		a->len = a->off;
 		a->off = a->type == ACTION_BACK_TRUNCATE;
 		a->type = ACTION_BACK_SYNC;
 		a->arg = 0;
+		migrate_asked(c, img, now);
 		outbox_add(ob, a);
 		return;
 	}
 	img->effect_seq++;
-	m->pending--;
 	if (result < 0) {
 		migrate_image_failed(c, img, result, now);
 	} else if (a->off) {
@@ -121,15 +122,16 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
 	}
 	issue_effect(c, img, now, ob);
-	if (m->pending == 0)
-		migrate_next_phase(c, now, ob);
+	if (b->pending == 0)
+		migrate_next_phase(c, b, now, ob);
 }
 
-bool migrate_start_effects(struct cache *c, uint64_t now, struct outbox *ob)
+bool migrate_start_effects(struct cache *c, struct migrate_batch *b, uint64_t now,
+			   struct outbox *ob)
 {
 	struct cache_image *img;
 
-	list_for_each_entry(img, &c->migrate->images, batch_node)
+	list_for_each_entry(img, &b->images, batch_node)
 		issue_effect(c, img, now, ob);
-	return c->migrate->pending > 0;
+	return b->pending > 0;
 }

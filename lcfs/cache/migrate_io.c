@@ -11,24 +11,25 @@
 
 /* ---------------------------------------------------------------- read and verify */
 
-static struct migrate_run *new_run(struct migrate *m, enum action_type type, uint32_t first)
+static struct migrate_run *new_run(struct migrate_batch *b, enum action_type type, uint32_t first)
 {
-	struct migrate_run *r = &m->run[m->nr_runs++];
+	struct migrate_run *r = &b->run[b->nr_runs++];
 
 	memset(r, 0, sizeof(*r));
 	list_init(&r->act.node);
 	r->act.type = type;
 	r->act.is_migration = true;
-	r->act.iov = &m->iov[m->nr_iov];
+	r->act.iov = &b->iov[b->nr_iov];
+	r->batch = b;
 	r->first = first;
 	return r;
 }
 
-static void add_iov(struct migrate *m, struct migrate_run *r, uint8_t *base, uint64_t bytes)
+static void add_iov(struct migrate_batch *b, struct migrate_run *r, uint8_t *base, uint64_t bytes)
 {
-	m->iov[m->nr_iov].iov_base = base;
-	m->iov[m->nr_iov].iov_len = bytes;
-	m->nr_iov++;
+	b->iov[b->nr_iov].iov_base = base;
+	b->iov[b->nr_iov].iov_len = bytes;
+	b->nr_iov++;
 	r->act.nr_iov++;
 	r->act.len += bytes;
 }
@@ -40,16 +41,16 @@ static int compare_place(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void sort_by_place(struct migrate *m)
+static void sort_by_place(struct migrate_batch *b)
 {
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		m->order[i] = (uint64_t)m->item[i].cbn << 32 | i;
-	qsort(m->order, m->nr_items, sizeof(*m->order), compare_place);
+	for (uint32_t i = 0; i < b->nr_items; i++)
+		b->order[i] = (uint64_t)b->item[i].cbn << 32 | i;
+	qsort(b->order, b->nr_items, sizeof(*b->order), compare_place);
 }
 
-static struct migrate_item *placed(struct migrate *m, uint32_t i)
+static struct migrate_item *placed(struct migrate_batch *b, uint32_t i)
 {
-	return &m->item[(uint32_t)m->order[i]];
+	return &b->item[(uint32_t)b->order[i]];
 }
 
 static void item_is_rotten(struct cache *c, struct migrate_item *it, int error, uint64_t now,
@@ -64,16 +65,16 @@ static void item_is_rotten(struct cache *c, struct migrate_item *it, int error, 
 static void log_read_failed(struct cache *c, const struct migrate_run *r, int error, uint64_t now,
 			    struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = r->batch;
 
 	if (r->count == 1) {
-		item_is_rotten(c, placed(m, r->first), error, now, ob);
+		item_is_rotten(c, placed(b, r->first), error, now, ob);
 		return;
 	}
-	m->careful = MIGRATE_CAREFUL_BATCHES;
+	c->migrate->careful = MIGRATE_CAREFUL_BATCHES;
 	for (uint32_t i = 0; i < r->count; i++) {
-		placed(m, r->first + i)->is_failed = true;
-		migrate_image_failed(c, placed(m, r->first + i)->img, error, now);
+		placed(b, r->first + i)->is_failed = true;
+		migrate_image_failed(c, placed(b, r->first + i)->img, error, now);
 	}
 }
 
@@ -81,7 +82,7 @@ static void log_read_failed(struct cache *c, const struct migrate_run *r, int er
 static void lost_run(struct cache *c, const struct migrate_run *r)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
-		struct migrate_item *it = placed(c->migrate, r->first + i);
+		struct migrate_item *it = placed(r->batch, r->first + i);
 
 		it->is_failed = true;
 		lost_mark(c, it->cbn);
@@ -92,12 +93,16 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 		      struct outbox *ob)
 {
 	struct migrate_run *r = container_of(a, struct migrate_run, act);
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = r->batch;
 
+	if (a->type == ACTION_DEV_READ)
+		b->pending--;
+	else
+		migrate_answered(b->item[r->first].img, now);
 	if (a->type == ACTION_DEV_READ) {
-		log_read_done(c, placed(m, r->first)->cbn, ob);
+		log_read_done(c, placed(b, r->first)->cbn, ob);
 	} else if (result >= 0) {
-		struct migrate_item *it = &m->item[r->first];
+		struct migrate_item *it = &b->item[r->first];
 
 		imgtab_mask_backing(it->img, it->backing, entry_key_block(it->key) * BLOCK_BYTES,
 				    BLOCK_BYTES);
@@ -107,89 +112,89 @@ static void read_done(struct cache *c, struct action *a, int result, uint64_t no
 	} else if (result < 0 && a->type == ACTION_DEV_READ) {
 		log_read_failed(c, r, result, now, ob);
 	} else if (result < 0) {
-		m->item[r->first].is_failed = true;
-		migrate_image_failed(c, m->item[r->first].img, result, now);
+		b->item[r->first].is_failed = true;
+		migrate_image_failed(c, b->item[r->first].img, result, now);
 	}
 	if (result >= 0 && a->type == ACTION_DEV_READ)
 		lost_was_read(c);
-	if (--m->pending == 0)
-		migrate_next_phase(c, now, ob);
+	if (b->pending == 0)
+		migrate_next_phase(c, b, now, ob);
 }
 
-bool migrate_start_read(struct cache *c, struct outbox *ob)
+bool migrate_start_read(struct cache *c, struct migrate_batch *b, uint64_t now, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
 	struct migrate_run *r = NULL;
-	uint32_t most = m->careful ? 1 : MIGRATE_RUN_BLOCKS;
+	uint32_t most = c->migrate->careful ? 1 : MIGRATE_RUN_BLOCKS;
 
-	m->careful -= m->careful > 0;
-	m->nr_runs = 0;
-	m->nr_iov = 0;
-	sort_by_place(m);
-	for (uint32_t i = 0; i < m->nr_items; i++) {
-		struct migrate_item *it = placed(m, i);
+	c->migrate->careful -= c->migrate->careful > 0;
+	b->nr_runs = 0;
+	b->nr_iov = 0;
+	sort_by_place(b);
+	for (uint32_t i = 0; i < b->nr_items; i++) {
+		struct migrate_item *it = placed(b, i);
 
 		/* Overwritten since: its segment may hold something else by now. */
-		it->is_failed = it->img->batch_failed || !migrate_item_is_current(c, it);
+		if (!it->is_failed)
+			it->is_failed = it->img->batch_failed || !migrate_item_is_current(c, it);
 		if (it->is_failed || it->ram) {
 			r = NULL;
 			continue;
 		}
 		if (!r || r->count == most || it->cbn % c->segment_blocks == 0 ||
-		    it->cbn != placed(m, i - 1)->cbn + 1) {
-			r = new_run(m, ACTION_DEV_READ, i);
+		    it->cbn != placed(b, i - 1)->cbn + 1) {
+			r = new_run(b, ACTION_DEV_READ, i);
 			r->act.off = log_device_offset(c, it->cbn);
 			r->act.complete = read_done;
 			log_segment_of(c, it->cbn)->readers++;
-			m->pending++;
+			b->pending++;
 		}
-		add_iov(m, r, it->page, BLOCK_BYTES);
+		add_iov(b, r, it->page, BLOCK_BYTES);
 		r->count++;
 	}
-	for (uint32_t i = 0; i < m->nr_items; i++) {
-		struct migrate_item *it = &m->item[i];
+	for (uint32_t i = 0; i < b->nr_items; i++) {
+		struct migrate_item *it = &b->item[i];
 
 		if (!it->backing || it->is_failed)
 			continue;
-		r = new_run(m, ACTION_BACK_READ, i);
+		r = new_run(b, ACTION_BACK_READ, i);
 		r->act.image = it->img;
 		r->act.off = entry_key_block(it->key) * BLOCK_BYTES;
 		r->act.complete = read_done;
 		r->count = 1;
-		add_iov(m, r, it->backing, BLOCK_BYTES);
-		m->pending++;
+		add_iov(b, r, it->backing, BLOCK_BYTES);
+		migrate_asked(c, it->img, now);
 	}
-	for (uint32_t i = 0; i < m->nr_runs; i++)
-		outbox_add(ob, &m->run[i].act);
-	return m->pending > 0;
+	for (uint32_t i = 0; i < b->nr_runs; i++)
+		outbox_add(ob, &b->run[i].act);
+	return b->pending > 0;
 }
 
 static void verify_done(struct cache *c, struct action *a, int result, uint64_t now,
 			struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = container_of(a, struct migrate_batch, work);
 
-	(void)a;
 	(void)result;
-	m->pending--;
-	for (uint32_t i = 0; i < m->nr_items; i++)
-		if (m->item[i].is_rotten && c->failed) {
-			imgtab_damaged(m->item[i].img, entry_key_block(m->item[i].key));
-			m->item[i].is_failed = true;
-			lost_mark(c, m->item[i].cbn);
-		} else if (m->item[i].is_rotten) {
-			item_is_rotten(c, &m->item[i], -EUCLEAN, now, ob);
+	b->pending--;
+	for (uint32_t i = 0; i < b->nr_items; i++)
+		if (b->item[i].is_rotten && c->failed) {
+			imgtab_damaged(b->item[i].img, entry_key_block(b->item[i].key));
+			b->item[i].is_failed = true;
+			lost_mark(c, b->item[i].cbn);
+		} else if (b->item[i].is_rotten) {
+			item_is_rotten(c, &b->item[i], -EUCLEAN, now, ob);
 		}
-	migrate_next_phase(c, now, ob);
+	migrate_next_phase(c, b, now, ob);
 }
 
 /* Off the lock: the sums are those of when the batch was collected. */
-static void verify(struct cache *c)
+static void verify(struct cache *c, struct action *a)
 {
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = container_of(a, struct migrate_batch, work);
 
-	for (uint32_t i = 0; i < m->nr_items; i++) {
-		struct migrate_item *it = &m->item[i];
+	(void)c;
+	for (uint32_t i = 0; i < b->nr_items; i++) {
+		struct migrate_item *it = &b->item[i];
 
 		if (it->is_failed || it->img->batch_failed)
 			continue;
@@ -202,14 +207,13 @@ static void verify(struct cache *c)
 	}
 }
 
-bool migrate_start_verify(struct cache *c, struct outbox *ob)
+bool migrate_start_verify(struct cache *c, struct migrate_batch *b, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
-
-	if (!m->nr_items)
+	(void)c;
+	if (!b->nr_items)
 		return false;
-	m->pending++;
-	action_start_work(&m->work, verify, verify_done, ob);
+	b->pending++;
+	action_start_work(&b->work, verify, verify_done, ob);
 	return true;
 }
 
@@ -228,16 +232,15 @@ static bool item_bytes(const struct migrate_item *it, uint64_t end, uint64_t *fr
 	return *from < *to;
 }
 
-void migrate_find_ends(struct cache *c)
+void migrate_find_ends(struct migrate_batch *b)
 {
-	struct migrate *m = c->migrate;
 	struct cache_image *img;
 	uint64_t from, to;
 
-	list_for_each_entry(img, &m->images, batch_node)
+	list_for_each_entry(img, &b->images, batch_node)
 		img->batch_end = 0;
-	for (uint32_t i = 0; i < m->nr_items; i++) {
-		const struct migrate_item *it = &m->item[i];
+	for (uint32_t i = 0; i < b->nr_items; i++) {
+		const struct migrate_item *it = &b->item[i];
 
 		if (!it->is_failed && !it->img->batch_failed &&
 		    item_bytes(it, UINT64_MAX, &from, &to))
@@ -254,14 +257,19 @@ static bool is_tail(const struct migrate_item *it, uint64_t to)
 static void write_done(struct cache *c, struct action *a, int result, uint64_t now,
 		       struct outbox *ob);
 
-static void issue_writes(struct cache *c, uint64_t now, struct outbox *ob)
+static void issue_writes(struct cache *c, struct migrate_batch *b, uint64_t now, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
+	uint32_t depth = c->conf.migrate_depth;
 
-	while (m->next_run < m->nr_runs && m->pending < c->conf.migrate_depth) {
-		struct migrate_run *r = &m->run[m->next_run++];
+	if (b != c->migrate->batch) /* another one hangs, with its requests */
+		depth = max(depth / MIGRATE_ASIDE_DEPTH, 1u);
+	while (b->next_run < b->nr_runs && b->pending < depth) {
+		struct migrate_run *r = &b->run[b->next_run++];
+		struct cache_image *img = b->item[r->first].img;
 
-		m->pending++;
+		if (!img) /* it has left the batch */
+			continue;
+		migrate_asked(c, img, now);
 		c->nr_migrate_writes++;
 		r->issued_ns = now;
 		outbox_add(ob, &r->act);
@@ -272,31 +280,32 @@ static void write_done(struct cache *c, struct action *a, int result, uint64_t n
 		       struct outbox *ob)
 {
 	struct migrate_run *r = container_of(a, struct migrate_run, act);
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = r->batch;
 
-	m->pending--;
+	migrate_answered(a->image, now);
 	histogram_add(&c->migrate_time, now - r->issued_ns);
-	if (result < 0) {
+	if (result == -EAGAIN)
 		migrate_image_failed(c, a->image, result, now);
+	if (result < 0) {
+		a->image->batch_error = result;
 		for (uint32_t i = 0; i < r->count; i++)
-			m->item[r->first + i].is_failed = true;
+			b->item[r->first + i].is_failed = true;
 	}
-	issue_writes(c, now, ob);
-	if (m->pending == 0)
-		migrate_next_phase(c, now, ob);
+	issue_writes(c, b, now, ob);
+	if (b->pending == 0)
+		migrate_next_phase(c, b, now, ob);
 }
 
-bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob)
+bool migrate_start_write(struct cache *c, struct migrate_batch *b, uint64_t now, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
 	struct migrate_run *r = NULL;
 	uint64_t end = 0;
 
-	m->nr_runs = 0;
-	m->nr_iov = 0;
-	m->next_run = 0;
-	for (uint32_t i = 0; i < m->nr_items; i++) {
-		struct migrate_item *it = &m->item[i];
+	b->nr_runs = 0;
+	b->nr_iov = 0;
+	b->next_run = 0;
+	for (uint32_t i = 0; i < b->nr_items; i++) {
+		struct migrate_item *it = &b->item[i];
 		uint64_t from, to;
 
 		if (it->is_failed || it->img->batch_failed) {
@@ -305,21 +314,21 @@ bool migrate_start_write(struct cache *c, uint64_t now, struct outbox *ob)
 			continue;
 		}
 		if (!item_bytes(it, it->img->batch_end, &from, &to) ||
-		    is_tail(it, to) != (m->phase == MIGRATE_WRITE_TAILS)) {
+		    is_tail(it, to) != (b->phase == MIGRATE_WRITE_TAILS)) {
 			r = NULL;
 			continue;
 		}
 		if (!r || r->act.image != it->img || end != from ||
 		    r->count == MIGRATE_RUN_BLOCKS) {
-			r = new_run(m, ACTION_BACK_WRITE, i);
+			r = new_run(b, ACTION_BACK_WRITE, i);
 			r->act.image = it->img;
 			r->act.off = from;
 			r->act.complete = write_done;
 		}
-		add_iov(m, r, it->page + from % BLOCK_BYTES, to - from);
+		add_iov(b, r, it->page + from % BLOCK_BYTES, to - from);
 		r->count++;
 		end = to;
 	}
-	issue_writes(c, now, ob);
-	return m->pending > 0;
+	issue_writes(c, b, now, ob);
+	return b->pending > 0;
 }

@@ -8,32 +8,36 @@
  */
 #include "lcfs/cache/migrate.h"
 
-void migrate_all_failed(struct cache *c, int error, uint64_t now)
+void migrate_all_failed(struct cache *c, const struct migrate_batch *b, int error, uint64_t now)
 {
 	struct cache_image *img;
 
-	list_for_each_entry(img, &c->migrate->images, batch_node)
+	list_for_each_entry(img, &b->images, batch_node)
 		migrate_image_failed(c, img, error, now);
 }
 
-static void phase_part_done(struct cache *c, uint64_t now, struct outbox *ob)
+static void phase_part_done(struct cache *c, struct migrate_batch *b, uint64_t now,
+			    struct outbox *ob)
 {
-	if (--c->migrate->pending == 0)
-		migrate_next_phase(c, now, ob);
+	if (--b->pending == 0)
+		migrate_next_phase(c, b, now, ob);
 }
 
 static void in_log(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
+	struct migrate_batch *b = container_of(s, struct migrate_batch, sync);
+
 	if (s->result < 0)
-		migrate_all_failed(c, c->failed ? -EAGAIN : -EIO, now);
-	phase_part_done(c, now, ob);
+		migrate_all_failed(c, b, c->failed ? -EAGAIN : -EIO, now);
+	phase_part_done(c, b, now, ob);
 }
 
 static void in_table(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
+	struct migrate_batch *b = container_of(s, struct migrate_batch, table_sync);
 	struct cache_image *img;
 
-	list_for_each_entry(img, &c->migrate->images, batch_node) {
+	list_for_each_entry(img, &b->images, batch_node) {
 		if (!img->is_touch_wanted)
 			continue;
 		img->is_touch_wanted = false;
@@ -43,28 +47,25 @@ static void in_table(struct cache *c, struct cache_sync *s, uint64_t now, struct
 			migrate_image_failed(c, img, s->result < 0 && !c->failed ? -EIO : -EAGAIN,
 					     now);
 	}
-	phase_part_done(c, now, ob);
+	phase_part_done(c, b, now, ob);
 }
 
-static void ask_table(struct cache *c, uint64_t now, struct outbox *ob)
+static void ask_table(struct cache *c, struct migrate_batch *b, uint64_t now, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
-
-	m->pending++;
-	m->table_sync.fn = in_table;
+	b->pending++;
+	b->table_sync.fn = in_table;
 	c->super.want_table = true;
-	super_wait(c, &m->table_sync, now, ob);
+	super_wait(c, &b->table_sync, now, ob);
 }
 
-bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob)
+bool migrate_start_touch(struct cache *c, struct migrate_batch *b, uint64_t now, struct outbox *ob)
 {
-	struct migrate *m = c->migrate;
 	struct cache_image *img;
 	bool by_table = false;
 	uint64_t lsn = 0;
 
-	m->pending++; /* nobody goes on before all is asked for */
-	list_for_each_entry(img, &m->images, batch_node) {
+	b->pending++; /* nobody goes on before all is asked for */
+	list_for_each_entry(img, &b->images, batch_node) {
 		uint32_t bytes = imgtab_touch_bytes(img);
 
 		/* its file has gone since: the log may say nothing more of it (E6) */
@@ -79,14 +80,14 @@ bool migrate_start_touch(struct cache *c, uint64_t now, struct outbox *ob)
 		lsn = max(lsn, img->last_lsn);
 	}
 	if (by_table)
-		ask_table(c, now, ob);
-	m->sync.image = NULL;
-	m->sync.lsn = lsn;
-	m->sync.fn = in_log;
-	m->sync.is_of_log = true;
-	if (lsn && !commit_wait(c, &m->sync, now, ob))
-		m->pending++;
-	else if (lsn && m->sync.result < 0)
-		migrate_all_failed(c, -EIO, now);
-	return --m->pending > 0;
+		ask_table(c, b, now, ob);
+	b->sync.image = NULL;
+	b->sync.lsn = lsn;
+	b->sync.fn = in_log;
+	b->sync.is_of_log = true;
+	if (lsn && !commit_wait(c, &b->sync, now, ob))
+		b->pending++;
+	else if (lsn && b->sync.result < 0)
+		migrate_all_failed(c, b, -EIO, now);
+	return --b->pending > 0;
 }

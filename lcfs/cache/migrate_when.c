@@ -58,24 +58,29 @@ static bool may_run(const struct cache *c)
 void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct migrate *m = c->migrate;
+	struct migrate_batch *b;
 	bool draining, is_short, run;
 
+	migrate_watch(c, now, ob);
 	if (c->is_stopping && !c->failed)
 		return;
 	is_short = !c->failed && log_is_short(c);
 	if (is_short && !c->super.is_stuck && super_tail_candidate(c, UINT64_MAX) > c->tail)
 		super_request(c, now, ob);
 	cleaner_kick(c, now, ob);
-	if (m->phase != MIGRATE_IDLE)
+	if (m->current)
 		return;
 	draining = any_draining(c);
 	run = may_run(c);
 	if (!run && !draining)
 		return;
+	b = migrate_new_batch(c);
+	if (!b)
+		return;
 	m->only_draining = !run;
 	m->tried_ns = now;
-	migrate_collect(c, now);
-	if (list_is_empty(&m->images)) {
+	migrate_collect(c, b, now);
+	if (list_is_empty(&b->images)) {
 		bool is_urgent = draining || is_short || is_forced(c);
 
 		if (!c->failed && (c->dirty_blocks || is_short))
@@ -84,6 +89,7 @@ void migrate_kick(struct cache *c, uint64_t now, struct outbox *ob)
 		lost_tell_saved(c, now, ob);
 		return;
 	}
+	m->current = b;
 	migrate_begin(c, now, ob);
 }
 
@@ -95,13 +101,13 @@ uint64_t migrate_deadline(const struct cache *c)
 {
 	const struct migrate *m = c->migrate;
 	const struct cache_image *img;
-	uint64_t at = UINT64_MAX;
+	uint64_t at = migrate_watch_deadline(c);
 	bool run = may_run(c);
 
-	if (m->phase != MIGRATE_IDLE || (c->is_stopping && !c->failed))
+	if (m->current || (c->is_stopping && !c->failed))
 		return at;
 	list_for_each_entry(img, &c->images, node)
-		if (img->retries && !img->is_stopped && !img->is_unbound &&
+		if (img->retries && !img->batch && !img->is_stopped && !img->is_unbound &&
 		    !lost_error(c, img) && (run || img->is_draining))
 			at = min(at, max(img->retry_ns,
 					 img->retry_ns > m->tried_ns ? 0 : m->tried_ns + RETRY_NS));

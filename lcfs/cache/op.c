@@ -12,7 +12,9 @@
  * and the answer is 0 all the same (E3). The index follows last, so that a crash in between finds
  * the operation in the log.
  */
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"
+#include "lcfs/cache/shares.h"
 
 #define DROP_BUDGET 4096
 
@@ -370,6 +372,26 @@ static void wait_for_space(struct cache *c, struct cache_op *op, uint64_t now, s
 	make_space(c, now, ob);
 }
 
+/*
+ * H2: an image's pending punches are to fit its entry in the table, or the tail could not pass them
+ * while its file takes none. So one more waits until the others have had their effect, and holds
+ * nothing meanwhile; or gets the file's error at last. False: that is in *ret.
+ */
+static bool wait_for_punches(struct cache *c, struct cache_op *op, int *ret, uint64_t now,
+			     struct outbox *ob)
+{
+	if (!op->s.waits_ns)
+		op->s.waits_ns = now;
+	*ret = shares_patience(c, op->image, op->s.waits_ns, now);
+	if (*ret)
+		return false;
+	op_release_edges(c, op, ob);
+	range_release(c, op->image, &op->s.range, ob);
+	shares_wait(c, &op->s.wait, &op->act, now);
+	migrate_kick(c, now, ob);
+	return true;
+}
+
 static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	int ret = op->image && needs_range(op) ? imgtab_error(c, op->image) : 0;
@@ -387,8 +409,10 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 		return;
 	}
 
-	if (!ret && op->type == CACHE_OP_PUNCH && op->image->nr_punches == IMGTAB_PUNCHES_MAX)
-		ret = -EIO; /* the backing file refused so many: nothing more can be promised */
+	if (!ret && op->type == CACHE_OP_PUNCH && op->image->nr_punches >= TABLE_PUNCHES_MAX) {
+		if (wait_for_punches(c, op, &ret, now, ob))
+			return;
+	}
 	if (!ret)
 		ret = log_it(c, op, now, ob);
 	if (ret == -EAGAIN && op->space != CACHE_SPACE_NOW) {
@@ -436,7 +460,7 @@ static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, stru
 		op_step(c, op, now, ob);
 	} else if (imgtab_error(c, op->image)) {
 		op_done(c, op, imgtab_error(c, op->image), ob);
-	} else if (op->image->in_batch || (c->failed && !op->image->lost.is_open)) {
+	} else if (op->image->batch || (c->failed && !op->image->lost.is_open)) {
 		op->image->lost.is_wanted = true;
 		migrate_kick(c, now, ob);
 		op_wait_in(op, &op->image->range_waiters);
@@ -451,7 +475,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 {
 	if (!drop(c, op))
 		op_resume(op, ob);
-	else if (op->type == CACHE_OP_UNBIND && op->image->in_batch)
+	else if (op->type == CACHE_OP_UNBIND && op->image->batch)
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
 	else {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Draining one image: migration does it, whatever the load; the operation ends when the log says
- * durably that the image is clean, or when the backing store has refused it twice in a row, or all
- * that is left is poisoned: that goes to no backing file. Without the cache device it ends when all
- * that can be read is saved and synced; what could not be read before is tried once more.
+ * durably that the image is clean, or when the backing store has refused it twice in a row, or has
+ * not answered for stall_timeout, or all that is left is poisoned: that goes to no backing file.
+ * Without the cache device it ends when all that can be read is saved and synced; what could not be
+ * read before is tried once more.
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"
+
+#include "common/nsec.h"
 #include "lcfs/cache/poison.h"
 
 /* All is in the backing file: wait until the log says so durably. */
@@ -52,8 +56,12 @@ void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct o
 }
 
 /* The backing store has refused it again, and not for a moment only. */
-static bool is_refused(const struct cache_image *img)
+static bool is_refused(const struct cache *c, const struct cache_image *img, uint64_t now)
 {
+	uint64_t timeout = c->knob[KNOB_STALL_TIMEOUT] * NSEC_PER_SEC;
+
+	if (img->is_hung)
+		return timeout && now >= img->hung_ns + timeout;
 	return poison_is_all(img) || (img->batch_failed && img->error && img->retries > 1);
 }
 
@@ -62,7 +70,7 @@ void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struc
 	struct cache_op *op, *tmp;
 
 	waiters_wake(&img->range_waiters, ob);
-	if (!is_over(c, img) && !img->is_stopped && !is_refused(img))
+	if (!is_over(c, img) && !img->is_stopped && !is_refused(c, img, now))
 		return;
 	list_for_each_entry_safe(op, tmp, &img->ops, s.node) {
 		if (op->type != CACHE_OP_CLEAN || op->s.phase == PHASE_DRAIN)

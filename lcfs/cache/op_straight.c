@@ -8,6 +8,7 @@
  * blocks that must be saved before are: a claimed one would keep migration away.
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"
 
 static bool is_extension(const struct cache_op *op)

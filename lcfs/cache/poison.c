@@ -166,7 +166,7 @@ static void poison_sure(struct cache *c, uint64_t now, struct outbox *ob)
 		if (replace(c, img, cbn, 0, p, now, ob) < 0)
 			continue;
 		drop_suspect(c, &c->suspect[i]);
-		if (!img->in_batch)
+		if (!img->batch)
 			op_drain_done(c, img, now, ob);
 	}
 }

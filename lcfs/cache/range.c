@@ -9,6 +9,7 @@
  * migration.
  */
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/migration.h"
 
 static bool overlaps(const struct cache_range *r, uint64_t first, uint64_t last)
 {
@@ -48,13 +49,14 @@ bool range_claim(struct cache *c, struct cache_image *img, struct cache_range *r
 {
 	struct cache_range *other;
 
+	(void)c;
 	list_for_each_entry(other, &img->ranges, node) {
 		if (other == r)
 			break;
 		if (overlaps(other, r->first, r->last))
 			return false;
 	}
-	if (migrate_overlaps(c, img, r->first, r->last))
+	if (migrate_overlaps(img, r->first, r->last))
 		return false;
 	r->is_pending = false;
 	return true;

@@ -13,6 +13,7 @@
  * all. Nothing is told before it is durable.
  */
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/migration.h"
 
 void imgtab_accept(struct cache_image *img, const struct op *op)
 {
@@ -34,7 +35,7 @@ void imgtab_accept(struct cache_image *img, const struct op *op)
 /* Neither a batch nor an operation is at work on it, and no tail is about to move. */
 static bool is_at_rest(const struct cache *c, const struct cache_image *img)
 {
-	return c->super.phase == SUPER_IDLE && !img->in_batch && !img->effects && !img->touchers &&
+	return c->super.phase == SUPER_IDLE && !img->batch && !img->effects && !img->touchers &&
 	       list_is_empty(&img->ranges) && list_is_empty(&img->ops);
 }
 

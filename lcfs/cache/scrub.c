@@ -292,10 +292,11 @@ static bool are_headers_sound(struct cache *c)
 }
 
 /* Off the lock: checksums and headers of the segment. */
-static void verify(struct cache *c)
+static void verify(struct cache *c, struct action *a)
 {
 	struct scrub *s = c->scrub;
 
+	(void)a;
 	for (uint32_t i = 0; i < c->segment_blocks; i++)
 		if (s->is_live[i] && s->verdict[i] == SCRUB_SOUND &&
 		    checksum_block(block_at(s, i)) != c->index.sum[first_cbn(c) + i])

@@ -4,6 +4,7 @@
 
 #include "common/nsec.h"
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/migration.h"
 
 void shares_init(struct cache *c)
 {
@@ -70,15 +71,23 @@ int shares_admit(const struct cache *c, const struct cache_write *w, uint64_t no
 	return is_stalled && !stalled_may(c, w->image, n + c->nr_reserved, now) ? -EAGAIN : 0;
 }
 
-int shares_patience(const struct cache *c, const struct cache_image *img, uint64_t now)
+int shares_patience(struct cache *c, struct cache_image *img, uint64_t waits_ns, uint64_t now)
 {
 	uint64_t timeout = c->knob[KNOB_STALL_TIMEOUT] * NSEC_PER_SEC;
 
+	migrate_try_soon(c, img, now);
 	/* "not now" (-EAGAIN) is no error, however long it lasts */
-	if (!timeout || !img->error || img->retries < 2 || !image_is_stalled(img, now) ||
-	    now < img->fails_ns + timeout)
+	if (!timeout || !img->error || (img->retries < 2 && !img->is_hung) ||
+	    !image_is_stalled(img, now) || now < img->fails_ns + timeout ||
+	    (!img->is_hung && img->tried_ns < waits_ns))
 		return 0;
 	return img->error == ENOSPC || img->error == EDQUOT ? -ENOSPC : -EIO;
+}
+
+void shares_wait(struct cache *c, struct cache_waiter *w, struct action *act, uint64_t now)
+{
+	waiters_add(&c->share_waiters, w, act);
+	shares_wake_at(c, now + NSEC_PER_SEC);
 }
 
 void shares_wake(struct cache *c, struct outbox *ob)

@@ -15,7 +15,9 @@
  *
  * Who must wait for that holds nothing. The wait of a stalled image's writer ends with ENOSPC or
  * EIO when the image has been stalled for stall_timeout (KNOB_STALL_TIMEOUT), and so does his wait
- * for space in the log if cleaning yields none; those of others never do, and need not.
+ * for space in the log if cleaning yields none; those of others never do, and need not. Such an
+ * error is always of a try that began when he waited already, which takes a second at most to come:
+ * a store that has room again fails nobody for what it was before.
  */
 #ifndef LCFS_CACHE_SHARES_H
 #define LCFS_CACHE_SHARES_H
@@ -27,8 +29,12 @@
 void shares_init(struct cache *c);
 /* May the chunk of the write (w->s.block, blocks) become dirty? 0, or -EAGAIN: not now. */
 int shares_admit(const struct cache *c, const struct cache_write *w, uint64_t now) must_check;
-/* The write would have to wait: 0, or the error that ends its wait now. */
-int shares_patience(const struct cache *c, const struct cache_image *img, uint64_t now) must_check;
+/* Who wants more of the image has waited since waits_ns: 0, or the error that ends that now.
+ * Has its file tried again, so that this error is never one of before. */
+int shares_patience(struct cache *c, struct cache_image *img, uint64_t waits_ns,
+		    uint64_t now) must_check;
+/* Waits for what migration gets done, or a second. */
+void shares_wait(struct cache *c, struct cache_waiter *w, struct action *act, uint64_t now);
 /* Something has changed, or not for a second: they look again. */
 void shares_wake(struct cache *c, struct outbox *ob);
 /* When, without anything having happened. */

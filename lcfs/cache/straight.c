@@ -8,6 +8,7 @@
  * write waits until it is saved, and fails if that cannot be.
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 
 /* A sector that `at` stands in the middle of. 0, -EAGAIN: it is to be saved first, -EIO: it is
  * lost. */
@@ -127,7 +128,7 @@ enum cache_step straight_write(struct cache *c, struct cache_write *w, bool may_
 		return CACHE_AGAIN;
 	ret = straight_may(c, img, off, end, now, ob);
 	if (!ret &&
-	    (migrate_overlaps(c, img, first, last) || !range_try(c, img, &w->s.range, first, last)))
+	    (migrate_overlaps(img, first, last) || !range_try(c, img, &w->s.range, first, last)))
 		ret = -EAGAIN;
 	if (ret == -EAGAIN) {
 		waiters_add(&img->range_waiters, &w->s.wait, &w->act);

@@ -13,6 +13,7 @@
  * with such a table, a new one is written.
  */
 #include "lcfs/cache/lost.h"
+#include "lcfs/cache/migration.h"
 
 #include <stdlib.h>
 

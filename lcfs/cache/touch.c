@@ -8,6 +8,7 @@
  * would count as clean, too.
  */
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/migration.h"
 
 #include "common/nsec.h"
 
@@ -18,7 +19,7 @@ uint64_t cache_image_size(const struct cache_image *img)
 
 static bool is_quiet(const struct cache_image *img)
 {
-	return !img->touchers && !img->dirty && !img->size_pending && !img->in_batch &&
+	return !img->touchers && !img->dirty && !img->size_pending && !img->batch &&
 	       !img->effects && !imgtab_has_pending(img) && list_is_empty(&img->ranges);
 }
 

@@ -22,6 +22,7 @@
 #include "common/checksum.h"
 #include "common/nsec.h"
 #include "lcfs/cache/cleaner.h"
+#include "lcfs/cache/migration.h"
 #include "lcfs/cache/poison.h"
 #include "lcfs/cache/sectors.h"
 
@@ -354,6 +355,7 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	range_release(c, w->image, &w->s.range, ob);
 	w->s.bytes = 0;
 	w->s.is_admitted = false;
+	w->s.waits_ns = 0;
 }
 
 /* ---------------------------------------------------------------- ending and parking */
@@ -514,9 +516,11 @@ static enum cache_step wait_for_space(struct cache *c, struct cache_write *w, bo
 {
 	bool is_stalled = image_is_stalled(w->image, now);
 
+	if (!w->s.waits_ns)
+		w->s.waits_ns = now;
 	/* while cleaning yields space, there is no need to end the wait for it */
 	if (shares_admit(c, w, now) < 0 || cleaner_is_at_rest(c, now))
-		w->s.error = shares_patience(c, w->image, now);
+		w->s.error = shares_patience(c, w->image, w->s.waits_ns, now);
 	if (w->s.error)
 		return end_write(c, w, now, ob);
 	if (!is_stalled && shares_admit(c, w, now) == 0)

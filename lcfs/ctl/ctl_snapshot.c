@@ -159,6 +159,8 @@ static void say_error(const struct cache_image_info *info, char *text, size_t si
 			 " blocks of 4 KiB the only copy is damaged, one is at byte %" PRIu64
 			 ": reading them fails until they are written again",
 			 info->poisoned, info->damaged_block * BLOCK_BYTES);
+	else if (info->hangs)
+		snprintf(text, size, "its backing file does not answer");
 	else
 		snprintf(text, size, "it cannot be migrated, and is tried again: %s",
 			 strerror(info->error));
@@ -180,7 +182,10 @@ static void say_reason(const struct cache_image_info *info, const char *why, cha
 		say_error(info, text, size);
 		break;
 	default:
-		*text = '\0';
+		snprintf(text, size, "%s",
+			 info->has_intent && info->dirty_blocks ?
+				 "removed: what the cache has of it is being dropped" :
+				 "");
 		break;
 	}
 }

@@ -42,7 +42,7 @@ struct cachehost {
  * images of the table are there, unmatched. */
 int cachehost_start(struct cachehost **out, struct imagedir *d, const struct imagedir_cache *spec,
 		    uint32_t id) must_check;
-/* Ends the log in order. Its images still refer to it. */
+/* Ends the log in order. Its images still refer to it. 0, -errno or ENGINE_HANGS. */
 int cachehost_end(struct cachehost *h) must_check;
 /* The engine has ended, and no image refers to it. */
 void cachehost_free(struct cachehost *h);

@@ -15,6 +15,7 @@
 #include "common/messages.h"
 #include "lcfs/image/admit.h"
 #include "lcfs/image/corecall.h"
+#include "lcfs/image/engine.h"
 #include "lcfs/image/image_private.h"
 
 #define UNLINKED_WAIT_NS (60 * NSEC_PER_SEC)
@@ -95,6 +96,8 @@ int cachehost_end(struct cachehost *h)
 {
 	int r = h->engine ? engine_stop(h->engine) : 0;
 
+	if (r == ENGINE_HANGS)
+		return r;
 	cachehost_tell_lost(h);
 	if (r == 0 && h->engine && !is_dirty(h))
 		r = admit_unlist(h->dir, h->uuid, h->id);
@@ -126,7 +129,7 @@ static int drop_image(struct image *img, void *arg)
 }
 
 /* Its log has ended, or cannot be used. */
-static void let_go(struct cachehost *h)
+static void let_go(struct cachehost *h, bool hangs)
 {
 	struct imagedir *d = h->dir;
 
@@ -134,16 +137,20 @@ static void let_go(struct cachehost *h)
 	mutex_lock(&d->lock);
 	d->leaving = NULL;
 	mutex_unlock(&d->lock);
-	cachehost_free(h);
+	if (!hangs)
+		cachehost_free(h);
 }
 
 /* It came, but not all of its images did. */
 static void send_back(struct cachehost *h)
 {
+	int r;
+
 	withdraw(h);
-	if (cachehost_end(h) < 0)
+	r = cachehost_end(h);
+	if (r < 0)
 		msg_debug("cache: it does not end in order");
-	let_go(h);
+	let_go(h, r == ENGINE_HANGS);
 }
 
 /* Of those that came together, at the start of a mount, all end with it. */
@@ -278,8 +285,8 @@ static int remove_host(struct cachehost *h, char *text, size_t size)
 	r = cachehost_end(h);
 	if (r < 0)
 		snprintf(text, size, "it could not be ended in order: %s", strerror(-r));
-	let_go(h);
-	return r;
+	let_go(h, r == ENGINE_HANGS);
+	return r < 0 ? r : 0;
 }
 
 int imagedir_remove_cache(struct imagedir *d, uint32_t id, char *text, size_t size)

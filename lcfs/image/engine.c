@@ -24,6 +24,7 @@
 #include "common/clock.h"
 #include "common/messages.h"
 #include "common/probe.h"
+#include "lcfs/cache/hanging.h"
 #include "lcfs/image/engine_impl.h"
 
 /* What this thread is carrying, innermost engine first. */
@@ -31,6 +32,10 @@ struct carry {
 	struct engine *engine;
 	struct list actions;
 };
+
+/* What is out to backing files when the log has ended is nobody's any more; but it may be about to
+ * come back. */
+#define FILES_GRACE_NS NSEC_PER_SEC
 
 static _Thread_local struct carry *carrying;
 _Thread_local const void *engine_thread_part;
@@ -230,6 +235,10 @@ void engine_flight(struct engine *e, const struct action *a, bool begins)
 	bool is_back = a->type == ACTION_BACK_READ || a->type == ACTION_BACK_WRITE ||
 		       part_of(a) == PART_BACK;
 
+	if (is_back && begins)
+		atomic_fetch_add_explicit(&e->on_files, 1, memory_order_relaxed);
+	else if (is_back)
+		atomic_fetch_sub_explicit(&e->on_files, 1, memory_order_relaxed);
 	if (is_back && !a->is_migration && e->conf.ops->flight)
 		e->conf.ops->flight(e->conf.ctx, begins);
 }
@@ -307,6 +316,24 @@ static bool leave_hanging(struct engine *e)
 		nanosleep(&moment, NULL);
 	}
 	engine_back_join(e);
+	cache_leave(e->conf.cache);
+	return true;
+}
+
+/* The same where it is backing files; the log has ended. */
+static bool leave_hanging_files(struct engine *e)
+{
+	uint64_t until = engine_now(e) + FILES_GRACE_NS;
+	const struct timespec moment = { .tv_nsec = 10 * (long)NSEC_PER_MSEC };
+
+	while (atomic_load(&e->on_files) && engine_now(e) < until)
+		nanosleep(&moment, NULL);
+	if (!atomic_load(&e->on_files))
+		return false;
+	atomic_store(&e->is_abandoned, true);
+	atomic_store(&e->is_ending, true);
+	engine_log_join(e);
+	cache_leave(e->conf.cache);
 	return true;
 }
 
@@ -381,6 +408,11 @@ static int wait_shut_down(struct engine *e)
 	return (int)(int64_t)e->shutdown.arg;
 }
 
+void engine_keep(struct engine *e)
+{
+	atomic_fetch_add(&e->on_files, 1);
+}
+
 int engine_stop(struct engine *e)
 {
 	struct outbox ob;
@@ -392,6 +424,8 @@ int engine_stop(struct engine *e)
 	err = wait_shut_down(e);
 	if (leave_hanging(e))
 		return err;
+	if (leave_hanging_files(e))
+		return err ? err : ENGINE_HANGS;
 	end_threads(e);
 	engine_free(e);
 	return err;

@@ -68,7 +68,15 @@ int engine_start(struct engine **out, const struct engine_conf *conf) must_check
 void engine_carry(struct engine *e, struct outbox *ob);
 /* Monotonic now, as the core wants it. */
 uint64_t engine_now(struct engine *e);
-/* cache_shutdown(), waits for it, ends the threads. Returns what the shutdown returned. */
+/*
+ * cache_shutdown(), waits for it, ends the threads. Returns what the shutdown returned; in place of
+ * 0 ENGINE_HANGS, if the log has ended in order, but requests are out to backing files that do not
+ * answer. These can be neither waited for nor taken back: engine, images, and what else they name,
+ * must stay as they are, and the process is to end.
+ */
+#define ENGINE_HANGS 1
+/* Somebody else hangs who uses it: engine_stop() returns ENGINE_HANGS. */
+void engine_keep(struct engine *e);
 int engine_stop(struct engine *e) must_check;
 /* Has the cache device been given up with requests under way that hang? engine_stop() would leave
  * threads and memory behind for the process to end with. */

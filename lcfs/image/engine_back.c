@@ -3,9 +3,10 @@
  * The backing threads: calls on backing files that may block for as long as the store likes.
  *
  * Of each image one call is out at a time, in the order in which they were issued. So an image
- * whose store hangs holds one thread; the others go on as long as fewer images hang than there
- * are threads. With all threads held, checks and syncs of the rest, and so their migration, wait;
- * cached reads and writes do not.
+ * whose store hangs holds one thread. Where all threads are held, and none has come back for a
+ * second while somebody waits, there become more of them, up to ENGINE_BACK_THREADS_MAX: so many
+ * images may hang before checks and syncs of the rest, and so their migration, wait. Cached reads
+ * and writes never do.
  */
 #include <errno.h>
 
@@ -53,6 +54,7 @@ static void call_ended(struct engine_back *back, unsigned int self)
 	LOCK_SCOPE(&back->lock);
 
 	back->busy[self] = NULL;
+	back->nr_ended++;
 	/* Another thread may have passed over a call of this image. */
 	if (!list_is_empty(&back->queue))
 		cond_broadcast(&back->changed);
@@ -107,6 +109,35 @@ int engine_back_start(struct engine *e)
 		back->nr_threads++;
 	}
 	return 0;
+}
+
+/* A call that could be made, and nobody to make it? */
+static bool is_short_of_threads(const struct engine_back *back)
+{
+	const struct action *a;
+
+	for (unsigned int i = 0; i < back->nr_threads; i++)
+		if (!back->busy[i])
+			return false;
+	list_for_each_entry(a, &back->queue, node)
+		if (!is_busy(back, a->image))
+			return true;
+	return false;
+}
+
+void engine_back_relieve(struct engine *e)
+{
+	struct engine_back *back = &e->back;
+	LOCK_SCOPE(&back->lock);
+	bool is_stuck = back->nr_ended == back->nr_ended_before;
+	unsigned int wanted = min(2 * back->nr_threads, (unsigned int)ENGINE_BACK_THREADS_MAX);
+
+	back->nr_ended_before = back->nr_ended;
+	if (back->is_ending || !is_stuck || !is_short_of_threads(back))
+		return;
+	while (back->nr_threads < wanted && engine_thread_create(&back->thread[back->nr_threads],
+								 "lcfs-back", back_main, e) == 0)
+		back->nr_threads++;
 }
 
 void engine_back_join(struct engine *e)

@@ -80,20 +80,22 @@ struct engine_io {
 /* Blocking calls on backing files; see engine_back.c. */
 struct engine_back {
 	pthread_t thread[ENGINE_BACK_THREADS_MAX];
-	unsigned int nr_threads;
+	unsigned int nr_threads; /* lock, but at start and end */
 	struct mutex lock;
 	struct cond changed;
 	struct list queue;					 /* lock */
 	const struct cache_image *busy[ENGINE_BACK_THREADS_MAX]; /* lock: a call of it is out */
 	unsigned int nr_started;				 /* lock */
-	bool is_ending;						 /* lock */
+	uint64_t nr_ended, nr_ended_before; /* lock: calls; when it was looked last */
+	bool is_ending;			    /* lock */
 };
 
 struct engine {
-	struct engine_conf conf;   /* const after start */
-	_Atomic bool is_ending;	   /* threads end as soon as nothing is in flight */
-	_Atomic bool is_abandoned; /* and nothing more reaches the core */
-	_Atomic bool has_failed;   /* the cache device, which has been said */
+	struct engine_conf conf;       /* const after start */
+	_Atomic bool is_ending;	       /* threads end as soon as nothing is in flight */
+	_Atomic bool is_abandoned;     /* and nothing more reaches the core */
+	_Atomic bool has_failed;       /* the cache device, which has been said */
+	_Atomic unsigned int on_files; /* requests and calls on backing files that are out */
 	struct mutex lock;
 	struct cond changed;
 	unsigned int nr_loops; /* threads that have a loop; const after start */
@@ -147,6 +149,8 @@ void engine_back_init(struct engine *e);
 int engine_log_start(struct engine *e) must_check;
 int engine_io_start(struct engine *e) must_check;
 int engine_back_start(struct engine *e) must_check;
+/* To be called about once a second: more threads where all hang. */
+void engine_back_relieve(struct engine *e);
 /* engine->is_ending is set, and all threads with loops have reported. Waits for the threads. */
 void engine_log_join(struct engine *e);
 void engine_io_join(struct engine *e);

@@ -18,10 +18,11 @@
 #include "common/align.h"
 #include "common/clock.h"
 #include "common/messages.h"
+#include "lcfs/cache/hanging.h"
 #include "lcfs/image/engine_impl.h"
 
 #define IO_RING_DEPTH 256
-#define ENGINE_BACK_WORKERS 64
+#define ENGINE_BACK_WORKERS 96 /* migration has 64 out at the most (migrate_aside.c) */
 /* How soon a new interval of the governor's samples is noticed. */
 #define INTERVAL_CHECK_NS NSEC_PER_SEC
 
@@ -91,6 +92,18 @@ static void watch_device(struct engine *e, uint64_t now)
 	engine_carry(e, &ob);
 }
 
+static void watch_files(struct engine *e, uint64_t now)
+{
+	char path[OP_PATH_MAX + 1];
+	uint64_t since;
+
+	engine_back_relieve(e);
+	while (cache_tell_hanging(e->conf.cache, path, &since))
+		msg_warn("%s: its backing file does not answer since %llu s: what is written to it "
+			 "stays in the cache until it does; the other images go on",
+			 path, (unsigned long long)((now - since) / NSEC_PER_SEC));
+}
+
 /* Takes a sample if one is due. Returns when to look again. */
 static uint64_t govern(struct engine *e, uint64_t now)
 {
@@ -102,6 +115,7 @@ static uint64_t govern(struct engine *e, uint64_t now)
 	if (now < io->govern_at)
 		return io->govern_at;
 	watch_device(e, now);
+	watch_files(e, now);
 	interval = cache_knob_get(e->conf.cache, KNOB_UPDATE_INTERVAL) * NSEC_PER_SEC;
 	if (interval && now - io->sampled_at >= interval)
 		sample(e, now);

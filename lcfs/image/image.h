@@ -126,8 +126,11 @@ int imagedir_flush(struct imagedir *d, uint32_t id) must_check;
 /*
  * Shutdown of engine and cache in order; takes the cache off .lcfs/caches when it holds no dirty
  * data; frees all images whatever references there are, and d. Also after a failed attach. The
- * cache itself stays the caller's (cache_free). Returns the first error; all is let go in any case.
+ * cache itself stays the caller's (cache_free). Returns the first error; all is let go in any case,
+ * but where it returns IMAGEDIR_HANGS: caches have ended in order, and requests to image files
+ * hang, so that what they use is left behind for the process to end with.
  */
+#define IMAGEDIR_HANGS 1
 int imagedir_close(struct imagedir *d) must_check;
 
 /* ---- images ---- */

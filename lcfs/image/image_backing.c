@@ -149,11 +149,7 @@ static int open_for_core(struct image *img)
 	return r == -EBUSY ? -EAGAIN : r;
 }
 
-/*
- * The lock, for a thread that the core waits for. Who has it may wait for the core (for space in
- * the log, say), so there is a limit to patience.
- */
-static bool lock_patiently(struct image *img)
+bool image_lock_patiently(struct image *img)
 {
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (mutex_trylock(&img->lock))
@@ -190,7 +186,7 @@ static int back_check(struct cachehost *h, struct image *img, const struct actio
 		error = atomic_load(&h->lease.store_error);
 		return error ? error : -EAGAIN;
 	}
-	if (!lock_patiently(img))
+	if (!image_lock_patiently(img))
 		return -EAGAIN;
 	r = check_locked(img, a->image);
 	mutex_unlock(&img->lock);
@@ -203,7 +199,7 @@ static int back_leave(struct cachehost *h, struct image *img, const struct actio
 {
 	int r;
 
-	if (!lock_patiently(img))
+	if (!image_lock_patiently(img))
 		return -EAGAIN;
 	r = check_locked(img, a->image);
 	if (r == 0)
@@ -278,7 +274,7 @@ static int record_stamp(struct image *img, int fd, struct action *a, uint64_t se
 	struct op_stamp stamp;
 	int r;
 
-	if (!lock_patiently(img))
+	if (!image_lock_patiently(img))
 		return -EAGAIN;
 	r = identity_stamp(fd, &stamp);
 	if (r == 0) {

@@ -67,14 +67,14 @@ struct image {
 	bool is_uncached; /* while open: no cache is to have it, or has room for it */
 	bool is_marked;
 	_Atomic bool is_unlinked; /* its last name went through us */
-	uint64_t unlink_seq; /* the how manieth such: maintain.c */
-	bool has_intent;     /* and the log knows */
-	unsigned int renames; /* under way: see name_ahead() */
-	bool is_path_new;    /* it was found elsewhere, and the log does not know yet */
-	bool is_found_new;   /* match.c: what the log is to know of that is not logged yet */
-	bool is_cut_off;     /* match.c: a power cut took its file, and the log does not know yet */
-	bool is_void;	     /* match.c: it has left the cache that it is in */
-	bool is_weak;	     /* identity */
+	uint64_t unlink_seq;	  /* the how manieth such: maintain.c */
+	bool has_intent;	  /* and the log knows */
+	unsigned int renames;	  /* under way: see name_ahead() */
+	bool is_path_new;	  /* it was found elsewhere, and the log does not know yet */
+	bool is_found_new; /* match.c: what the log is to know of that is not logged yet */
+	bool is_cut_off;   /* match.c: a power cut took its file, and the log does not know yet */
+	bool is_void;	   /* match.c: it has left the cache that it is in */
+	bool is_weak;	   /* identity */
 	bool is_store_lost;  /* it could not be looked at when that was last tried */
 	bool is_new;	     /* created through us: naming.c */
 	uint64_t new_since;  /* names_synced then */
@@ -142,7 +142,7 @@ struct imagedir {
 	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	void (*looked)(void); /* imagedir_conf */
-	struct privdir priv; /* its files: one thread */
+	struct privdir priv;  /* its files: one thread */
 	struct taskpool *pool;
 	struct choose choose;
 	uint64_t fd_budget; /* images that may keep descriptors without being open */
@@ -296,6 +296,10 @@ void gate_unshut(struct image *img);
 
 /* ---- image_backing.c ---- */
 
+/* img->lock, for a thread that the core waits for, or others. Who has it may wait for the core (for
+ * space in the log, say), or for a store that hangs, so there is a limit to patience. */
+bool image_lock_patiently(struct image *img) must_check;
+
 extern const struct engine_ops image_engine_ops;
 /* A request to the backing store that somebody waits for goes out, and has come back; of the engine
  * it is known. */
@@ -345,8 +349,9 @@ int move_out(struct image *img, struct cachehost *from) must_check;
 /* ---- maintain.c ---- */
 
 int maintain_start(struct imagedir *d) must_check;
-/* Ends the thread after a last pass that leaves nothing behind that can be done now. */
-void maintain_stop(struct imagedir *d);
+/* Ends the thread after a last pass that leaves nothing behind that can be done now. False: it
+ * hangs, and is left behind with all that it uses. */
+bool maintain_stop(struct imagedir *d);
 /* The image has something left to do when it is idle. */
 void maintain_add(struct image *img);
 /* image->lock held. The image's last name went before this mount, and perhaps not durably yet. */

@@ -14,6 +14,7 @@
 #include "common/messages.h"
 #include "lcfs/image/admit.h"
 #include "lcfs/image/corecall.h"
+#include "lcfs/image/engine.h"
 #include "lcfs/image/image_private.h"
 
 #define POOL_THREADS 8
@@ -46,7 +47,7 @@ static void init(struct imagedir *d, const struct imagedir_conf *conf)
 
 static void destroy(struct imagedir *d)
 {
-	taskpool_stop(d->pool);
+	(void)taskpool_stop(d->pool);
 	if (d->by_inode && d->by_id)
 		image_free_all(d);
 	while (d->nr_hosts)
@@ -146,18 +147,29 @@ bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name)
 	       root.st_dev == dir.st_dev && root.st_ino == dir.st_ino;
 }
 
+/* For tools that look for memory that nobody has any more. */
+static struct imagedir *left_behind;
+
 int imagedir_close(struct imagedir *d)
 {
+	bool hangs = !maintain_stop(d);
 	int r = 0;
 
-	maintain_stop(d);
-	taskpool_stop(d->pool);
+	hangs |= !taskpool_stop(d->pool);
 	d->pool = NULL;
 	for (unsigned int i = 0; i < d->nr_hosts; i++) {
-		int err = cachehost_end(d->hosts[i]);
+		int err;
 
+		if (hangs && d->hosts[i]->engine)
+			engine_keep(d->hosts[i]->engine);
+		err = cachehost_end(d->hosts[i]);
+
+		hangs |= err == ENGINE_HANGS;
 		r = r ? r : err;
 	}
-	destroy(d);
+	if (!hangs)
+		destroy(d);
+	else
+		left_behind = d;
 	return r;
 }

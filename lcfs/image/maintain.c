@@ -28,6 +28,7 @@
 #include "common/align.h"
 #include "common/cleanup.h"
 #include "common/messages.h"
+#include "common/thread_end.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
@@ -54,14 +55,15 @@ struct maintain {
 	pthread_t thread;
 	struct mutex lock;
 	struct cond wakeup;
-	bool is_stopping;     /* lock: lock */
-	bool is_early;	      /* a pass is wanted soon; lock: lock */
-	uint64_t unlinks;     /* how many so far; lock: lock */
-	struct dirs *dirs;    /* of unlinks since the last sync of directories; lock: lock */
-	struct dirs *syncing; /* owner: the thread */
-	uint64_t synced;      /* unlinks up to here are durable; owner: the thread */
-	unsigned int passes;  /* owner: the thread */
-	bool is_last;	      /* this pass is the last; owner: the thread */
+	bool is_stopping;	    /* lock: lock */
+	bool is_early;		    /* a pass is wanted soon; lock: lock */
+	uint64_t unlinks;	    /* how many so far; lock: lock */
+	struct dirs *dirs;	    /* of unlinks since the last sync of directories; lock: lock */
+	struct dirs *syncing;	    /* owner: the thread */
+	uint64_t synced;	    /* unlinks up to here are durable; owner: the thread */
+	unsigned int passes;	    /* owner: the thread */
+	bool is_last;		    /* this pass is the last; owner: the thread */
+	_Atomic(unsigned int) done; /* images */
 };
 
 /* ---- directories to sync ---- */
@@ -317,17 +319,25 @@ static size_t take(struct imagedir *d, struct image **list)
 	return n;
 }
 
+/* Whoever waits for a store that hangs has it: the other images' turn comes all the same. */
+static bool lock_image(const struct maintain *m, struct image *img)
+{
+	return m->is_last ? image_lock_patiently(img) : mutex_trylock(&img->lock);
+}
+
 static void maintain_images(struct maintain *m)
 {
 	CLEANUP_FREE struct image **list = calloc(PASS_IMAGES, sizeof(*list));
 	size_t n = list ? take(m->d, list) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bool is_done;
+		bool is_done = false;
 
-		mutex_lock(&list[i]->lock);
-		is_done = maintain_image(m, list[i]);
-		mutex_unlock(&list[i]->lock);
+		if (lock_image(m, list[i])) {
+			is_done = maintain_image(m, list[i]);
+			atomic_fetch_add(&m->done, 1);
+			mutex_unlock(&list[i]->lock);
+		}
 		if (!is_done)
 			maintain_add(list[i]);
 		image_unpin(list[i]);
@@ -360,12 +370,10 @@ static bool is_reapable(struct image *img, const struct cachehost *h, bool with_
 	       (with_cached || !info->cached_blocks);
 }
 
-static int note_idle(struct image *img, void *arg)
+static int note_idle_locked(struct image *img, struct idle_images *idle)
 {
 	struct cache_image_info info;
-	struct idle_images *idle = arg;
 
-	LOCK_SCOPE(&img->lock);
 	if (!is_reapable(img, idle->h, idle->with_cached, &info))
 		return 0;
 	if (idle->nr == idle->room) {
@@ -380,6 +388,17 @@ static int note_idle(struct image *img, void *arg)
 	idle->list[idle->nr++] =
 		(struct idle_image){ .img = image_ref(img), .last_lsn = info.last_lsn };
 	return 0;
+}
+
+static int note_idle(struct image *img, void *arg)
+{
+	int r;
+
+	if (!mutex_trylock(&img->lock))
+		return 0;
+	r = note_idle_locked(img, arg);
+	mutex_unlock(&img->lock);
+	return r;
 }
 
 static int by_age(const void *a, const void *b)
@@ -550,17 +569,19 @@ int maintain_start(struct imagedir *d)
 	return -r;
 }
 
-void maintain_stop(struct imagedir *d)
+bool maintain_stop(struct imagedir *d)
 {
 	struct maintain *m = d->maintainer;
 
 	if (!m)
-		return;
+		return true;
 	mutex_lock(&m->lock);
 	m->is_stopping = true;
 	cond_signal(&m->wakeup);
 	mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
+	if (!thread_join_or_leave(m->thread, &m->done))
+		return false;
 	d->maintainer = NULL;
 	maintain_free(m);
+	return true;
 }

@@ -8,15 +8,17 @@
 #include <stdlib.h>
 
 #include "common/mutex.h"
+#include "common/thread_end.h"
 #include "lcfs/image/image_rank.h"
 
 struct taskpool {
 	struct mutex lock;
 	struct cond wakeup;
-	struct list tasks;    /* lock: lock */
-	bool is_stopping;     /* lock: lock */
-	const char *name;     /* const after start */
-	unsigned int started; /* owner: who starts and stops */
+	struct list tasks;	    /* lock: lock */
+	bool is_stopping;	    /* lock: lock */
+	const char *name;	    /* const after start */
+	_Atomic(unsigned int) done; /* tasks */
+	unsigned int started;	    /* owner: who starts and stops */
 	pthread_t thread[];
 };
 
@@ -36,8 +38,10 @@ static void *run_tasks(void *arg)
 	struct task *t;
 
 	pthread_setname_np(pthread_self(), p->name);
-	while ((t = next_task(p)) != NULL)
+	while ((t = next_task(p)) != NULL) {
 		t->run(t);
+		atomic_fetch_add(&p->done, 1);
+	}
 	return NULL;
 }
 
@@ -59,7 +63,7 @@ int taskpool_start(struct taskpool **out, unsigned int threads, const char *name
 			p->started++;
 	}
 	if (r) {
-		taskpool_stop(p);
+		(void)taskpool_stop(p);
 		return -r;
 	}
 	*out = p;
@@ -74,17 +78,19 @@ void taskpool_add(struct taskpool *p, struct task *t)
 	mutex_unlock(&p->lock);
 }
 
-void taskpool_stop(struct taskpool *p)
+bool taskpool_stop(struct taskpool *p)
 {
 	if (!p)
-		return;
+		return true;
 	mutex_lock(&p->lock);
 	p->is_stopping = true;
 	cond_broadcast(&p->wakeup);
 	mutex_unlock(&p->lock);
-	while (p->started)
-		pthread_join(p->thread[--p->started], NULL);
+	for (; p->started; p->started--)
+		if (!thread_join_or_leave(p->thread[p->started - 1], &p->done))
+			return false;
 	cond_destroy(&p->wakeup);
 	mutex_destroy(&p->lock);
 	free(p);
+	return true;
 }

@@ -18,7 +18,8 @@ struct task {
 int taskpool_start(struct taskpool **out, unsigned int threads, const char *name) must_check;
 /* Any thread. Never blocks for long, allocates nothing. */
 void taskpool_add(struct taskpool *p, struct task *t);
-/* Runs what is queued, then ends the threads. NULL is allowed. */
-void taskpool_stop(struct taskpool *p);
+/* Runs what is queued, then ends the threads. NULL is allowed. False: a task hangs, and the pool is
+ * left behind with it. */
+bool taskpool_stop(struct taskpool *p);
 
 #endif

@@ -40,7 +40,9 @@ static uint64_t image_left(const struct image_ref *ref)
 {
 	struct image_facts f;
 
-	return ref->id && image_facts(&ref->tree, ref->id, &f) ? f.dirty : 0;
+	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || image_is_removed(&f))
+		return 0;
+	return f.dirty;
 }
 
 static uint64_t caches_left(const struct tree *t)

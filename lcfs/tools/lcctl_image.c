@@ -43,6 +43,11 @@ bool image_is_held(const struct image_facts *f)
 	       strcmp(f->state, "error") == 0;
 }
 
+bool image_is_removed(const struct image_facts *f)
+{
+	return strncmp(f->reason, "removed", strlen("removed")) == 0;
+}
+
 /* ---------------------------------------------------------------- finding */
 
 uint32_t imgref_id_of_name(const struct tree *t, const char *name)

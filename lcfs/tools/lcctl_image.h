@@ -38,5 +38,7 @@ struct image_facts {
 bool image_facts(const struct tree *t, uint32_t id, struct image_facts *f) must_check;
 /* conflict, missing, error: it is not migrated before somebody has decided. */
 bool image_is_held(const struct image_facts *f);
+/* It has no name any more, and what is dirty of it is owed to no file. */
+bool image_is_removed(const struct image_facts *f);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/align.h"
+#include "lcfs/cache/hanging.h"
 
 void papercore_init(struct cache *c)
 {
@@ -95,6 +96,16 @@ bool cache_is_lost(unused_ const struct cache *c)
 void cache_status(unused_ struct cache *c, struct cache_status *st)
 {
 	memset(st, 0, sizeof(*st));
+}
+
+bool cache_tell_hanging(unused_ struct cache *c, unused_ char path[OP_PATH_MAX + 1],
+			unused_ uint64_t *since_ns)
+{
+	return false;
+}
+
+void cache_leave(unused_ struct cache *c)
+{
 }
 
 void cache_device_hangs(unused_ struct cache *c, unused_ uint64_t for_ns, unused_ uint64_t now,

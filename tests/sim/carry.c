@@ -126,6 +126,8 @@ static void lease_is_there(struct sim_world *w)
 		w->lease_ns = w->lease_wanted_ns;
 }
 
+static bool is_hanging(const struct sim_action *sa);
+
 static void done(struct sim_world *w, struct action *a)
 {
 	struct sim_request *r;
@@ -135,8 +137,10 @@ static void done(struct sim_world *w, struct action *a)
 		return;
 	}
 	if (a == &w->end) {
-		if (!w->is_ending || w->nr_actions)
-			sim_fail(w, "shutdown is done with %u actions out", w->nr_actions);
+		for (uint32_t i = 0; i < w->nr_actions; i++)
+			if (!is_hanging(w->action[i]))
+				sim_fail(w, "shutdown is done with #%lu out",
+					 (unsigned long)w->action[i]->id);
 		w->has_ended = true;
 		return;
 	}
@@ -344,16 +348,28 @@ bool sim_needs_lease(const struct sim_world *w, const struct sim_action *sa)
 	}
 }
 
+static bool is_hanging(const struct sim_action *sa)
+{
+	const struct sim_image *img;
+
+	if (!is_backing(sa->action->type))
+		return false;
+	img = cache_image_owner(sa->action->image);
+	return img && img->is_hanging &&
+	       (img->hangs_in == ACTION_ENCODE || img->hangs_in == sa->action->type);
+}
+
 bool sim_may_carry(const struct sim_world *w, const struct sim_action *sa)
 {
-	if (sa->is_carried || w->hold_carry[sa->action->type] || sim_needs_lease(w, sa))
+	if (is_hanging(sa) || sa->is_carried || w->hold_carry[sa->action->type] ||
+	    sim_needs_lease(w, sa))
 		return false;
 	return sa->action->type != ACTION_ENCODE || is_first_encode(w, sa);
 }
 
 bool sim_may_return(const struct sim_world *w, const struct sim_action *sa)
 {
-	return sa->is_carried && !w->hold_return[sa->action->type] &&
+	return sa->is_carried && !is_hanging(sa) && !w->hold_return[sa->action->type] &&
 	       (sa->action->type != ACTION_ENCODE || is_first_encode(w, sa));
 }
 

@@ -28,7 +28,7 @@ static void abandon(struct sim_world *w)
 	w->lease_ns = 0;
 	for (uint32_t i = 0; i < w->conf.nr_images; i++) {
 		w->image[i].cached = NULL;
-		w->image[i].is_busy = false;
+		w->image[i].is_busy = w->image[i].is_hanging = false;
 	}
 }
 
@@ -95,6 +95,7 @@ void sim_shutdown(struct sim_world *w)
 	oracle_synced(w->oracle, NULL, oracle_now(w->oracle));
 	for (uint32_t i = 0; i < w->conf.nr_images; i++)
 		w->image[i].file->is_named = w->image[i].file->is_promised = true;
+	simstore_settle(w->store, &w->rng); /* what still hangs */
 	abandon(w);
 }
 

@@ -10,6 +10,7 @@
  *   - an image table area is overwritten only when neither stable super block names it (A6);
  *   - the backing store is changed only within the lease that is stable (G2);
  *   - what is written to a backing file is of some version of that very place;
+ *   - of a block one backing write is under way at a time (F1);
  *   - migration does not try the same again and again without pause.
  */
 #include <inttypes.h>
@@ -245,6 +246,12 @@ static void monitor_page_cache(struct sim_world *w, const struct sim_action *sa)
 		if (other == sa || other->file != sa->file || !other->change ||
 		    other->action->type != ACTION_BACK_WRITE)
 			continue;
+		if (overlaps(sa->change->off, sa->change->len, other->change->off,
+			     other->change->len))
+			sim_fail(w,
+				 "backing writes #%" PRIu64 " and #%" PRIu64
+				 " of the same place are under way together",
+				 other->id, sa->id);
 		if ((end | (other->change->off + other->change->len)) % SECTOR_BYTES)
 			sim_fail(w,
 				 "backing writes #%" PRIu64 " and #%" PRIu64

@@ -198,7 +198,7 @@ static void lift(struct sim_world *w, struct sim_image *img)
 {
 	struct outbox ob;
 
-	img->is_refusing = false;
+	img->is_refusing = img->is_hanging = false;
 	if (!img->is_conflict && !img->is_missing)
 		return;
 	end_conflict(w, img);
@@ -339,9 +339,13 @@ static void turn_start(struct sim_world *w, const struct plan *p)
 		toggle_conflict(w, p, img);
 		break;
 	case PLAN_REFUSE:
-		img->is_refusing = !img->is_refusing;
+		if (img->is_hanging || rng_chance(&w->rng, 1, 2))
+			img->is_hanging = !img->is_hanging;
+		else
+			img->is_refusing = !img->is_refusing;
 		img->may_fail = true;
-		TRACE(w, "image %: refusing %", img->index, img->is_refusing);
+		TRACE(w, "image %: refusing %, hanging %", img->index, img->is_refusing,
+		      img->is_hanging);
 		break;
 	case NR_PLAN_KINDS:
 		break;
@@ -502,6 +506,7 @@ static void end_cycle(struct sim_world *w, const struct plan *p)
 		return;
 	}
 	calm_down(w);
+	w->image[0].is_hanging = rng_chance(&w->rng, 1, 4);
 	sim_shutdown(w);
 	if (rng_chance(&w->rng, 1, 2))
 		sim_power_cut(w, CUT_DROP_ALL);

@@ -52,6 +52,8 @@ struct sim_image {
 	bool is_busy;		      /* an unlink or rename is under way: no other requests */
 	bool is_conflict, is_missing; /* what ACTION_BACK_CHECK shall find */
 	bool is_refusing;	      /* its backing file takes nothing: ENOSPC */
+	bool is_hanging;	      /* it answers nothing, */
+	enum action_type hangs_in;    /* or (not ENCODE) nothing of that type */
 	bool may_fail;		      /* errors are excused */
 	bool had_conflict;	      /* its state may be found in the log again */
 	bool is_edited;		      /* by somebody else, while it was clean */

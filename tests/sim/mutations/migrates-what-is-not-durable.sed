@@ -3,4 +3,4 @@
 #@ lcfs/cache/migrate_collect.c
 s/seg->last_lsn ([<>]=?) c->log\.durable_lsn/seg->last_lsn \1 c->log.written_lsn/
 #@ lcfs/cache/migrate_touch.c
-s/m->sync\.lsn = lsn;/m->sync.lsn = 0;/
+s/b->sync\.lsn = lsn;/b->sync.lsn = 0;/
