@@ -8,6 +8,7 @@
  */
 #include "lcfs/cache/naming.h"
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/migration.h"
 
 #include "common/nsec.h"
 

@@ -16,6 +16,7 @@
 
 #include "common/align.h"
 #include "common/messages.h"
+#include "lcfs/image/pathname.h"
 
 #define MARK_NAME GUARD_XATTR_PREFIX "dirty"
 
