@@ -204,6 +204,7 @@ struct cache_image {
 	bool is_room_unbound; /* counted among those of unbound images */
 	char *path;	      /* owned, NUL terminated */
 	uint32_t nr_punches, punch_room;
+	uint32_t nr_punched; /* of them, the first ones: by the batch, and not synced */
 	struct table_punch *punch; /* pending, oldest first; owned */
 	uint64_t max_block;	   /* no block above it was ever cached */
 	char *old_path; /* recovery: the name before the last rename in the log, or NULL; owned */
@@ -508,7 +509,6 @@ bool imgtab_has_pending(const struct cache_image *img);
 bool imgtab_is_settled(const struct cache_image *img);
 void imgtab_pend_truncate(struct cache_image *img, uint64_t size);
 int imgtab_pend_punch(struct cache_image *img, uint64_t off, uint64_t len) must_check;
-#define IMGTAB_PUNCHES_MAX 4096u /* in memory; more mean that the backing file takes none */
 uint32_t imgtab_touch_bytes(const struct cache_image *img);
 void imgtab_touch(struct cache *c, struct cache_image *img);
 enum image_state imgtab_state(const struct cache_image *img);

@@ -216,8 +216,6 @@ void imgtab_pend_truncate(struct cache_image *img, uint64_t size)
 
 int imgtab_pend_punch(struct cache_image *img, uint64_t off, uint64_t len)
 {
-	if (img->nr_punches == IMGTAB_PUNCHES_MAX)
-		return -EBUSY;
 	if (img->nr_punches == img->punch_room) {
 		uint32_t room = max(img->punch_room * 2, 8u);
 		struct table_punch *p = realloc(img->punch, room * sizeof(*p));

@@ -59,14 +59,16 @@ static bool belongs_to_op(const struct cache *c, const struct cache_image *img)
 			continue;
 		if (op->type == CACHE_OP_TRUNCATE && op->off == img->backing_valid)
 			return true;
-		if (op->type == CACHE_OP_PUNCH && img->nr_punches &&
-		    img->punch[0].offset == op->off && img->punch[0].bytes == op->len)
+		if (op->type == CACHE_OP_PUNCH && img->nr_punched < img->nr_punches &&
+		    img->punch[img->nr_punched].offset == op->off &&
+		    img->punch[img->nr_punched].bytes == op->len)
 			return true;
 	}
 	return false;
 }
 
-/* The next pending effect of the image; false: none. */
+/* The next pending effect of the image; false: none. After a crash there may be thousands of holes:
+ * they are synced together. */
 static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now, struct outbox *ob)
 {
 	struct action *a = &img->sync;
@@ -85,10 +87,12 @@ static bool issue_effect(struct cache *c, struct cache_image *img, uint64_t now,
 	if (img->backing_valid != UINT64_MAX) {
 		a->type = ACTION_BACK_TRUNCATE;
 		a->off = img->backing_valid;
-	} else {
+	} else if (img->nr_punched < img->nr_punches) {
 		a->type = ACTION_BACK_PUNCH;
-		a->off = img->punch[0].offset;
-		a->len = img->punch[0].bytes;
+		a->off = img->punch[img->nr_punched].offset;
+		a->len = img->punch[img->nr_punched].bytes;
+	} else {
+		a->type = ACTION_BACK_SYNC;
 	}
 	migrate_asked(c, img, now);
 	outbox_add(ob, a);
@@ -102,9 +106,16 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	struct migrate_batch *b = img->batch;
 
 	migrate_answered(img, now);
-	if (result == 0 && a->type != ACTION_BACK_SYNC) {
+	if (result == 0 && a->type == ACTION_BACK_PUNCH) {
+		img->nr_punched++;
+		issue_effect(c, img, now, ob);
+		if (b->pending == 0)
+			migrate_next_phase(c, b, now, ob);
+		return;
+	}
+	if (result == 0 && a->type == ACTION_BACK_TRUNCATE) {
 		a->len = a->off;
-		a->off = a->type == ACTION_BACK_TRUNCATE;
+		a->off = 1;
 		a->type = ACTION_BACK_SYNC;
 		a->arg = 0;
 		migrate_asked(c, img, now);
@@ -117,9 +128,12 @@ static void effect_done(struct cache *c, struct action *a, int result, uint64_t 
 	} else if (a->off) {
 		if (img->backing_valid >= a->len)
 			img->backing_valid = UINT64_MAX;
-	} else if (img->nr_punches) {
-		img->nr_punches--;
-		memmove(&img->punch[0], &img->punch[1], img->nr_punches * sizeof(img->punch[0]));
+	} else {
+		uint32_t n = min(img->nr_punched, img->nr_punches);
+
+		img->nr_punches -= n;
+		memmove(&img->punch[0], &img->punch[n], img->nr_punches * sizeof(img->punch[0]));
+		img->nr_punched = 0;
 	}
 	issue_effect(c, img, now, ob);
 	if (b->pending == 0)
@@ -131,7 +145,9 @@ bool migrate_start_effects(struct cache *c, struct migrate_batch *b, uint64_t no
 {
 	struct cache_image *img;
 
-	list_for_each_entry(img, &b->images, batch_node)
+	list_for_each_entry(img, &b->images, batch_node) {
+		img->nr_punched = 0;
 		issue_effect(c, img, now, ob);
+	}
 	return b->pending > 0;
 }

@@ -200,6 +200,28 @@ static int fail_some(struct sim_world *w, const struct action *a)
 	return (int)a->type == failing_type && nr_failures > 0 && nr_failures-- ? -EIO : 0;
 }
 
+/* E3. Replay makes all operations of the log pending again, however many an image has had: a trim of
+ * a fragmented filesystem is thousands of holes. */
+START_TEST(test_e3_any_number_of_holes_is_replayed)
+{
+	struct sim_conf conf = scenario_conf();
+	struct sim_world *w;
+	struct sim_image *x;
+
+	conf.nr_segments = 1500;
+	conf.image_blocks = 256;
+	conf.image_bytes = 256 * BLOCK;
+	w = scenario_begin(&conf);
+	x = &w->image[0];
+	scenario_write_block(w, x, 1);
+	for (uint64_t i = 0; i < 4100; i++)
+		ck_assert_int_eq(sim_wait(w, sim_start_punch(w, x, i % 120 * 2 * BLOCK, BLOCK)), 0);
+	scenario_crash(w, false);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
 /* E3. The truncate is durable, then its effect on the file fails: it has happened, and is done
  * before any migration. */
 START_TEST(test_e3_effect_that_fails_is_pending)
@@ -496,7 +518,7 @@ SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes,
 	       test_e1_write_after_truncate_is_kept, test_e1_crash_before_the_effect,
 	       test_e1_size_waits_for_the_truncate_under_way, test_e2_unaligned_cuts,
 	       test_e2_file_has_the_exact_size, test_e3_effect_that_fails_is_pending,
-	       test_e3_repeated_punch_spares_later_data,
+	       test_e3_any_number_of_holes_is_replayed, test_e3_repeated_punch_spares_later_data,
 	       test_e4_tail_passes_an_operation_when_its_effect_is_stable,
 	       test_e5_old_records_do_not_overwrite_an_edit, test_e5_edit_after_drain_then_crash,
 	       test_e6_id_of_a_dead_image_is_used_again, test_e7_intent_without_unlink,
