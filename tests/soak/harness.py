@@ -13,7 +13,8 @@ import traceback
 from stand import Failure, Stand
 
 PROGRAMS = ['lcfs/lcfs', 'lcfs/tools/lcctl', 'lcfs/tools/mkfs.lcfs', 'lcfs/tools/fsck.lcfs',
-            'lcfs/tools/lcfs-id', 'tests/verifier', 'tests/filestorm']
+            'lcfs/tools/lcfs-id', 'tests/verifier', 'tests/filestorm', 'tests/stand/blockfile',
+            'tests/stand/faultdir/faultdir']
 
 
 def parser(name, doc):

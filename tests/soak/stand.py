@@ -414,7 +414,15 @@ class Stand:
         self.children.append(child)
         return child
 
+    def members(self):
+        """The caches of the mount."""
+        where = self.mnt + '/.lcctl/caches'
+        return [os.readlink('%s/%s/device' % (where, number)) for number in os.listdir(where)]
+
     def umount(self, keeps_pools=False):
+        self.must_live()
+        members = self.members()  # one that could not join again may have RAM buffers
+
         def is_done():
             child = self.begin_umount()
             text = child.communicate(timeout=limit(120))[1]
@@ -426,13 +434,13 @@ class Stand:
         status = self.daemon.poll() or self.status.get(self.pid, 0)
         if status:
             raise Failure('the daemon ended with status %s: %s' % (status, self.said()))
-        left = [p for p in self.pools() if os.path.exists(p)]
+        left = [p for p in self.pools(members) if os.path.exists(p)]
         if left and not keeps_pools:
             raise Failure('a clean end leaves RAM buffers: %s' % left)
 
-    def pools(self):
+    def pools(self, caches=None):
         paths = []
-        for cache in self.all_caches:
+        for cache in caches or self.all_caches:
             out = self.run(self.program('lcfs/tools/lcfs-id'), cache, may_fail=True)
             uuid = re.search('ID_FS_UUID=(.*)', out)
             if uuid:
