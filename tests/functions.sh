@@ -22,6 +22,8 @@ MKFS=$top_builddir/lcfs/tools/mkfs.lcfs
 # shellcheck disable=SC2034
 VERIFIER=$top_builddir/tests/verifier
 
+. "$top_srcdir/tests/child.sh"
+
 # ---------------------------------------------------------------- ends
 
 cleanups=
@@ -173,7 +175,7 @@ same()
 # A process that this test started; it may have ended.
 end_process()
 {
-	kill "$1" 2>/dev/null || :
+	! is_child "$1" || kill "$1"
 }
 
 # ---------------------------------------------------------------- lcfs

@@ -4,6 +4,7 @@
 # and $mnt, and takes all away at the end, however that comes.
 
 bin=${top_builddir:-.}/tests
+. "${top_srcdir:-.}/tests/child.sh"
 
 skip()
 {
@@ -37,7 +38,7 @@ at_end()
 	for m in $mounts; do
 		umount -l "$m" 2>/dev/null
 	done
-	[ -z "$server" ] || kill "$server" 2>/dev/null
+	[ -z "$server" ] || ! is_child "$server" || kill "$server"
 	if [ "$status" != 0 ] && [ "$status" != 77 ] && [ -s "$tmp/log" ]; then
 		echo "the server said:"
 		cat "$tmp/log"

@@ -21,7 +21,7 @@ faultdir_start()
 # faultdir_end PID MNT
 faultdir_end()
 {
-	kill -9 "$1" 2>/dev/null
+	! is_child "$1" || kill -9 "$1"
 	! is_mounted "$2" || umount -l "$2"
 }
 

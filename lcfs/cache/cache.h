@@ -70,8 +70,7 @@ enum cache_knob {
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
 	KNOB_SCRUB,			    /* 1: a pass over the whole log now; 0: none */
 	KNOB_SCRUB_RATE,     /* MiB/s, 0: passes all the time at this rate; 0 = off */
-	KNOB_STALL_TIMEOUT,  /* s, 30: how long writers of an image wait whose backing store takes
-			       nothing; 0 = for ever */
+	KNOB_STALL_TIMEOUT,  /* s, 30: until writers of an image that stalls get its error; 0 = never */
 	KNOB_DEVICE_TIMEOUT, /* s, 30: the device is given up when a request hangs; 0 = never */
 	NR_KNOBS
 };
@@ -186,8 +185,7 @@ void *cache_image_owner(const struct cache_image *img);
 
 struct cache_image_info {
 	uint32_t id;
-	bool is_bound, is_touching, has_intent, is_new;
-	bool hangs; /* its file does not answer */
+	bool is_bound, is_touching, has_intent, is_new, hangs /* its file does not answer */;
 	enum image_state state;
 	int error;	  /* errno behind IMAGE_ERROR */
 	uint64_t size;	  /* bytes, as lcfs shows it */
@@ -268,8 +266,7 @@ uint64_t cache_image_size(const struct cache_image *img);
 
 /*
  * Our own changes of the backing file past the log (the mark, mode, times, names): from
- * cache_image_touch() to cache_image_touched() the image counts as touching (G1). Calls may
- * overlap.
+ * cache_image_touch() to cache_image_touched() the image is touching (G1). Calls may overlap.
  *
  * touch: before = the file's present stamp, recorded unless the image is touching already. With s:
  * CACHE_DONE when `touching` is durable (or the image not bound), else CACHE_WAIT and ACTION_DONE;

@@ -163,7 +163,7 @@ break_machine()
 	umount -l "$disk" 2>/dev/null
 	[ -z "${disk_loop:-}" ] || losetup -d "$disk_loop"
 	umount -l "$stand" 2>/dev/null
-	[ -z "${stand_pid:-}" ] || kill "$stand_pid" 2>/dev/null
+	[ -z "${stand_pid:-}" ] || end_process "$stand_pid"
 	inner_loop='' lcfs_pid='' cache_loop='' disk_loop='' stand_pid=''
 }
 cleanup_fn break_machine

@@ -200,8 +200,8 @@ static int fail_some(struct sim_world *w, const struct action *a)
 	return (int)a->type == failing_type && nr_failures > 0 && nr_failures-- ? -EIO : 0;
 }
 
-/* E3. Replay makes all operations of the log pending again, however many an image has had: a trim of
- * a fragmented filesystem is thousands of holes. */
+/* E3. Replay makes all operations of the log pending again, however many an image has had: a trim
+ * of a fragmented filesystem is thousands of holes. */
 START_TEST(test_e3_any_number_of_holes_is_replayed)
 {
 	struct sim_conf conf = scenario_conf();

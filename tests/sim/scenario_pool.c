@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Named scenarios of RULES C, the RAM buffers as a second log; and a device that fails in a mount. */
+/* Named scenarios of RULES C: RAM buffers as a second log; and a device that fails in a mount. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
