@@ -70,7 +70,7 @@ enum cache_knob {
 	KNOB_MIGRATE_THRESHOLD,		    /* percent, 70, 0..100 */
 	KNOB_SCRUB,			    /* 1: a pass over the whole log now; 0: none */
 	KNOB_SCRUB_RATE,     /* MiB/s, 0: passes all the time at this rate; 0 = off */
-	KNOB_STALL_TIMEOUT,  /* s, 30: until writers of an image that stalls get its error; 0 = never */
+	KNOB_STALL_TIMEOUT,  /* s, 30: until writers of a stalled image get its error; 0 = never */
 	KNOB_DEVICE_TIMEOUT, /* s, 30: the device is given up when a request hangs; 0 = never */
 	NR_KNOBS
 };
