@@ -205,7 +205,8 @@ START_TEST(a_reason_stands_beside_the_state)
 	stub.status.error = ENOSPC;
 	assert_reads("caches/1/state", "failed\n");
 	assert_reads("caches/1/reason", "the cache device is given up (No space left on device): "
-					"writes go straight to the image files\n");
+					"writes go straight to the image files until "
+					"lcctl remove and add replace it\n");
 	stub.image[0].info.state = IMAGE_MISSING;
 	assert_reads("devices/7/state", "missing\n");
 	assert_reads("devices/7/reason", "its backing file is not there\n");

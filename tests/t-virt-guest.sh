@@ -33,10 +33,11 @@ machine()
 		>"$tmp/machine" 2>&1 </dev/null
 }
 
-# One that stands still has the image for itself.
+# One that stands still has the image for itself. It is no child of ours.
 end_machine()
 {
-	[ ! -s "$tmp/pid" ] || end_process "$(cat "$tmp/pid")"
+	[ ! -s "$tmp/pid" ] || ! grep -qF "$tmp/pid" "/proc/$(cat "$tmp/pid")/cmdline" ||
+		kill "$(cat "$tmp/pid")"
 }
 cleanup_fn end_machine
 machine "$mnt/native.img" native -S -daemonize -pidfile "$tmp/pid" ||

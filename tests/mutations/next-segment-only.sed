@@ -2,4 +2,4 @@
 # A4: the successor of a record is looked for in the very next segment only.
 #! tests/check_logscan_end
 #@ lcfs/cache/logchain.c
-s/min\(pos->segment \+ c->window, c->read\.last\)/min(pos->segment + 1, c->read.last)/
+s/min\(pos->segment \+ window_of\(sb\), /min(pos->segment + 1, /

@@ -3,4 +3,4 @@
 #@ lcfs/cache/op.c
 /^static void effect_done\(/,/^}/s/a->type != ACTION_BACK_SYNC\)/false)/
 #@ lcfs/cache/migrate_effects.c
-/^static void effect_done\(/,/^}/s/if \(result == 0 && a->type != ACTION_BACK_SYNC\)/a->len = a->off; a->off = a->type == ACTION_BACK_TRUNCATE; if (false)/
+/^static void effect_done\(/,/^}/s/if \(result == 0 && a->type == ACTION_BACK_TRUNCATE\)/a->len = a->off; a->off = a->type == ACTION_BACK_TRUNCATE; if (false)/
