@@ -146,7 +146,7 @@ void cachehost_wait(struct cachehost *h)
 		mutex_lock(&h->dir->lock);
 		holds = h->holds;
 		mutex_unlock(&h->dir->lock);
-		if (holds == 0)
+		if (holds == 0 && atomic_load(&h->carriers) == 0)
 			return;
 		image_pause();
 	}

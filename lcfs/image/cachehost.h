@@ -30,12 +30,13 @@ struct cachehost {
 	uint64_t old_epoch;   /* and its epoch */
 
 	struct lease lease;
-	struct busy busy;	     /* owner: I/O thread */
-	_Atomic bool is_leaving;     /* it takes no more images */
-	_Atomic bool is_joining;     /* it takes none yet */
-	_Atomic bool is_room_wanted; /* in the image table */
-	unsigned int holds;	     /* lock: dir->lock */
-	_Atomic bool has_void;	     /* bindings, which are unbound before it takes images */
+	struct busy busy;	       /* owner: I/O thread */
+	_Atomic bool is_leaving;       /* it takes no more images */
+	_Atomic bool is_joining;       /* it takes none yet */
+	_Atomic bool is_room_wanted;   /* in the image table */
+	unsigned int holds;	       /* lock: dir->lock */
+	_Atomic unsigned int carriers; /* threads that start or resume a request */
+	_Atomic bool has_void;	       /* bindings, which are unbound before it takes images */
 };
 
 /* -ENOMEM, or an error of the engine; *out may be there all the same, since images refer to it. The
@@ -56,7 +57,22 @@ struct cachehost *cachehost_hold(struct imagedir *d, uint32_t id);
 /* Puts it among those of the mount, and takes it away. */
 int cachehost_publish(struct cachehost *h) must_check;
 void cachehost_withdraw(struct cachehost *h);
-/* Waits until nobody holds it. */
+/*
+ * A request may end on another thread before the one that handed it to the core is done with the
+ * engine: being inside an image does not keep the cache then. Inside; around the call of the core
+ * and engine_carry().
+ */
+static inline void cachehost_carry_begin(struct cachehost *h)
+{
+	atomic_fetch_add(&h->carriers, 1);
+}
+
+static inline void cachehost_carry_end(struct cachehost *h)
+{
+	atomic_fetch_sub(&h->carriers, 1);
+}
+
+/* Waits until nobody holds it, or carries for it. */
 void cachehost_wait(struct cachehost *h);
 
 #endif

@@ -99,6 +99,7 @@ int engine_back_start(struct engine *e)
 {
 	struct engine_back *back = &e->back;
 	unsigned int wanted = min(e->conf.backing_threads, (unsigned int)ENGINE_BACK_THREADS_MAX);
+	LOCK_SCOPE(&back->lock); /* the I/O thread looks already whether more are wanted */
 
 	while (back->nr_threads < wanted) {
 		int err = engine_thread_create(&back->thread[back->nr_threads], "lcfs-back",

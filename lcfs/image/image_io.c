@@ -87,8 +87,10 @@ static enum cache_step run_read(struct image_io *io, bool may_wait, uint64_t now
 	struct outbox ob;
 
 	outbox_init(&ob);
+	cachehost_carry_begin(h);
 	step = cache_read_run(h->cache, io->mem.read, may_wait, now, &ob);
 	engine_carry(h->engine, &ob);
+	cachehost_carry_end(h);
 	return step;
 }
 
@@ -159,8 +161,10 @@ static enum cache_step run_write(struct image_io *io, bool may_wait, uint64_t no
 	struct outbox ob;
 
 	outbox_init(&ob);
+	cachehost_carry_begin(h);
 	step = cache_write_run(h->cache, &io->write, may_wait, now, &ob);
 	engine_carry(h->engine, &ob);
+	cachehost_carry_end(h);
 	return step;
 }
 
@@ -297,8 +301,10 @@ static enum cache_step sync_core(struct image_io *io, uint64_t now)
 	}
 	h = host_of(io);
 	outbox_init(&ob);
+	cachehost_carry_begin(h);
 	step = cache_sync_start(h->cache, &io->csync, now, &ob);
 	engine_carry(h->engine, &ob);
+	cachehost_carry_end(h);
 	if (step == CACHE_DONE)
 		io->result = io->csync.result;
 	return step;
