@@ -24,9 +24,9 @@
 /* What the next calls do, in order; beyond the last the call is made as it is. */
 static struct {
 	int at, nr;
-	int outcome[64]; /* bytes to cut the call to, or -errno */
-	bool is_halving; /* each call is cut to its half */
-	int calls;
+	int outcome[64];   /* bytes to cut the call to, or -errno */
+	bool is_halving;   /* each call is cut to its half */
+	_Atomic int calls; /* of any thread */
 } faults;
 
 static void faults_set(int nr, const int *outcome)
