@@ -43,6 +43,7 @@ static void image_init(struct image *img, struct imagedir *d)
 	mutex_init(&img->move_lock, RANK_MOVE, "image move");
 	mutex_init(&img->sync_lock, RANK_IMAGE_SYNC, "image sync");
 	mutex_init(&img->lock, RANK_IMAGE, "image");
+	mutex_init(&img->look, RANK_LOOK, "look at an image");
 	img->path_fd = img->spare_fd = -1;
 	img->fd[GUARD_BUFFERED] = img->fd[GUARD_DIRECT] = -1;
 	img->max_bytes = IMAGE_BYTES_MAX;
@@ -56,6 +57,7 @@ static void image_destroy(struct image *img)
 	cleanup_fd(&img->path_fd);
 	cleanup_fd(&img->spare_fd);
 	free(img->link_dir);
+	mutex_destroy(&img->look);
 	mutex_destroy(&img->lock);
 	mutex_destroy(&img->sync_lock);
 	mutex_destroy(&img->move_lock);
@@ -339,8 +341,10 @@ void image_set_cached(struct image *img, struct cachehost *h, struct cache_image
 {
 	mutex_assert_held(&img->lock);
 	cache_image_set_owner(ci, img);
+	mutex_lock(&img->look);
 	atomic_store(&img->host, h);
 	atomic_store(&img->cached, ci);
+	mutex_unlock(&img->look);
 	image_pin(img);
 	image_number(img);
 }
@@ -352,8 +356,10 @@ void image_drop_cached(struct image *img)
 
 	mutex_assert_held(&img->lock);
 	naming_leaves(img);
+	mutex_lock(&img->look);
 	ci = atomic_exchange(&img->cached, NULL);
 	atomic_store(&img->host, NULL);
+	mutex_unlock(&img->look);
 	img->damage_told = 0;
 	mutex_lock(&img->dir->lock);
 	img->pins--; /* whoever holds the lock has one more */
@@ -380,8 +386,9 @@ void image_unhold(struct image *img)
 	image_leave(img);
 }
 
-static uint32_t host_id(const struct image *img)
+static uint32_t host_id(struct image *img)
 {
+	LOCK_SCOPE(&img->look);
 	const struct cachehost *h = image_host(img);
 
 	return h ? h->id : 0;
@@ -440,26 +447,24 @@ static bool core_info_locked(struct image *img, struct cache_image_info *info, c
 
 /*
  * Of one that is in a cache, without its lock: who has that may wait for a store that hangs, and
- * what the core knows is to be seen all the same.
+ * what the core knows is to be seen all the same. A reference does not keep it in the cache.
  */
-static bool info_inside(struct image *img, struct cache_image_info *info, char *path)
+static bool info_looked(struct image *img, struct cache_image_info *info, char *path)
 {
 	struct cache_image *ci;
+	LOCK_SCOPE(&img->look);
 
-	if (!image_try_enter(img))
-		return false;
 	ci = atomic_load(&img->cached);
 	if (ci)
 		image_core_info(img, info);
 	if (ci && path)
 		core_path(img, ci, path);
-	image_leave(img);
 	return ci != NULL;
 }
 
 bool image_info(struct image *img, struct cache_image_info *info, char *path)
 {
-	if (info_inside(img, info, path))
+	if (info_looked(img, info, path))
 		return true;
 	LOCK_SCOPE(&img->lock);
 	if (core_info_locked(img, info, path))
@@ -473,7 +478,7 @@ int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 	int r;
 
 	*why = image_reason(img);
-	if (info_inside(img, info, path))
+	if (info_looked(img, info, path))
 		return 1;
 	if (!mutex_trylock(&img->lock))
 		return -EAGAIN;

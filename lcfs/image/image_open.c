@@ -273,15 +273,24 @@ uint64_t image_size_inside(struct image *img)
 	return fstat(fd >= 0 ? fd : img->path_fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
+/* In a cache or not, it need not be open: the last close may take it out just now. */
+static bool size_looked(struct image *img, uint64_t *size)
+{
+	struct cache_image *ci;
+	LOCK_SCOPE(&img->look);
+
+	ci = atomic_load(&img->cached);
+	if (ci)
+		*size = cache_image_size(ci);
+	return ci;
+}
+
 uint64_t image_size(struct image *img)
 {
 	uint64_t size;
 
-	if (image_try_enter(img)) {
-		size = image_size_inside(img);
-		image_leave(img);
+	if (size_looked(img, &size))
 		return size;
-	}
 	/* it is about to change its cache, under the lock */
 	LOCK_SCOPE(&img->lock);
 	return image_size_inside(img);

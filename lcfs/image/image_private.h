@@ -60,6 +60,7 @@ struct image {
 
 	/* lock: lock; held across blocking calls */
 	struct mutex lock;
+	struct mutex look; /* while it is held, cached and host stay, and what they lead to */
 	int spare_fd; /* writable, from whoever made the file; until the first open */
 	_Atomic unsigned int openers; /* written under lock */
 	unsigned int writers;

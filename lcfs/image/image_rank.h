@@ -12,6 +12,7 @@ enum image_rank {
 	RANK_LEASE,	       /* lease->lock: held while a super block is written */
 	RANK_MAINTAIN,	       /* maintain->lock: pointer work, and opening a directory */
 	RANK_TABLE,	       /* imagedir->lock: pointer work only */
+	RANK_LOOK,	       /* image->look: pointer work, and looks into the core */
 	RANK_WAIT,	       /* of a thread that waits for the core */
 	RANK_TASKPOOL,
 };
