@@ -2,12 +2,9 @@
 /* Unlink, rename and link of images with dirty data, with the daemon killed behind them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -298,55 +295,6 @@ START_TEST(a_new_file_under_the_old_name_is_new)
 }
 END_TEST
 
-static _Atomic bool is_over;
-
-static int look_at(struct image *img, void *arg)
-{
-	struct cache_image_info info;
-	char path[OP_PATH_MAX + 32];
-	const char *why;
-
-	(void)arg;
-	for (int i = 0; i < 300; i++) {
-		(void)!image_try_info(img, &info, path, &why);
-		(void)image_size(img);
-		(void)image_cache_id(img);
-	}
-	return 0;
-}
-
-static void *look_on(void *arg)
-{
-	struct bed *b = arg;
-
-	/* with pauses: what is looked at all the time is in use, and stays */
-	while (!atomic_load(&is_over)) {
-		ck_assert_int_eq(imagedir_for_each(b->dir, look_at, NULL), 0);
-		nanosleep(&(struct timespec){ .tv_nsec = (long)NSEC_PER_MSEC }, NULL);
-	}
-	return NULL;
-}
-
-/* Whoever lists images sees some that are about to leave their cache. */
-START_TEST(images_that_go_can_be_looked_at)
-{
-	struct bed *b = bed_new();
-	pthread_t looker;
-
-	bed_must_mount(b);
-	atomic_store(&is_over, false);
-	must(pthread_create(&looker, NULL, look_on, b) == 0);
-	for (int i = 0; i < 2; i++) {
-		make_dirty(b, "a", 'a');
-		ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
-		bed_wait_clean(b);
-	}
-	atomic_store(&is_over, true);
-	must(pthread_join(looker, NULL) == 0);
-	bed_free(b);
-}
-END_TEST
-
 START_TEST(a_failed_unlink_changes_nothing)
 {
 	struct bed *b = bed_new();
@@ -612,7 +560,7 @@ static Suite *make_suite(void)
 		   an_intent_without_its_unlink_drops_nothing,
 		   an_unlink_that_was_not_noted_leaves_nothing_missing,
 		   a_new_file_under_the_old_name_is_new,
-		   a_failed_unlink_changes_nothing, images_that_go_can_be_looked_at);
+		   a_failed_unlink_changes_nothing);
 	CHECK_CASE(s, "rename", an_image_whose_name_is_ahead_is_not_opened_by_it,
 		   renamed_images_are_found_after_a_death,
 		   renamed_images_keep_their_data_and_path, a_rename_over_a_dirty_image_replaces_it,
