@@ -108,10 +108,24 @@ class DiskFaults:
             f.seek(place)
             f.write(data)
 
+    def fill_disk(self):
+        """Dirty blocks of the images come to it, and stay for a while."""
+        stand, number = self.stand, self.number_of(self.stand.caches[0])
+        if number:
+            stand.run(stand.program('lcfs/tools/lcctl'), 'attach', '-q', '-c', number,
+                      *self.blocks().paths(stand.mnt), may_fail=True)
+            for knob in ('allow_migrate', 'force_migrate'):
+                stand.put('%s/.lcctl/caches/%s/%s' % (stand.mnt, number, knob), 0)
+            self.watch(self.rng.uniform(0.5, 2))
+
     def fault_rot(self):
         """Blocks on the cache device go bad: what is clean is read from the image file; what is
         dirty is EIO, and said with image and byte. Never is it shown."""
         stand, rng = self.stand, self.rng
+        if rng.random() < 0.8:
+            self.fill_disk()
+        if rng.random() < 0.6:
+            self.end_loads()  # what goes bad is not soon written to again
         chosen = self.choose_slots()
         if not chosen:
             stand.trace('nothing is on the device that could rot')
@@ -121,12 +135,12 @@ class DiskFaults:
         self.rot_since = os.path.getsize(stand.log_path)
         self.count['spoilt'] += len(chosen)
         stand.trace('%s: %s' % (way, sorted(chosen.values())))
-        self.rotten = set(chosen.values())
+        self.rotten = rotten = set(chosen.values())
         self.may_be_bad([(i, b, b) for i, b in self.rotten])
         names = {name: i for i, name in enumerate(self.blocks().names)}
         self.rot_is_expected = [stand.expect(
             '(image[0-9]+): byte ([0-9]+): the only copy of this block, on the cache device, is',
-            test=lambda m: (names[m[1]], int(m[2]) // BLOCK) in self.rotten)]
+            test=lambda m: (names[m[1]], int(m[2]) // BLOCK) in rotten)]
         if way == 'unreadable':
             self.rot_is_expected.append(stand.expect(
                 expected.UNREADABLE % (re.escape(stand.caches[0]), expected.errors(5)),
@@ -168,7 +182,7 @@ class DiskFaults:
         self.may_be_bad([])
         eventually(30, 'the end of damage', self.nothing_is_damaged)
         for e in self.rot_is_expected:
-            stand.expect_no_more(e)
+            stand.expect_no_more(e, 15)  # it is said by a thread that looks now and then
         self.rotten = set()
 
     def all_is_said(self, bad):
@@ -219,6 +233,8 @@ class DiskFaults:
         stand = self.stand
         path = stand.caches[0]
         self.count['vanished'] += 1
+        # The old log knows nothing of files that come and go meanwhile.
+        is_as_it_was = self.loads[1] not in self.running
         self.may_be_bad(self.all_blocks())
         e = stand.expect(*expected.of_device(path, expected.errors(5, 19)), expected.LOST_STAYS)
         stand.disk_fault('vanish ' + stand.disk)
@@ -229,19 +245,22 @@ class DiskFaults:
             self.account_for_loss()
         stand.disk_fault('clear')
         if number:
-            self.put_back(number, path)
+            self.put_back(number, path, is_as_it_was)
         self.may_be_bad([])
         stand.expect_no_more(e)
         for load in self.loads:
             self.count['blocks verified'] += load.look(stand.mnt)
 
-    def put_back(self, number, path):
+    def put_back(self, number, path, is_as_it_was):
+        """With what it holds, or made anew."""
         lcctl, mnt = self.stand.program('lcfs/tools/lcctl'), self.stand.mnt
         end = time.monotonic() + 60
         while self.number_of(path):
             out = self.stand.run(lcctl, 'remove', '-q', '-m', mnt, number, may_fail=True)
             if time.monotonic() > end:
                 raise Failure('the device is back, but cannot be removed: ' + out)
+        if not is_as_it_was:
+            self.stand.run(*self.stand.again[path])
         self.stand.run(lcctl, 'add', '-q', '-m', mnt, path)
 
     def account_for_loss(self):
