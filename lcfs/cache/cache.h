@@ -436,7 +436,7 @@ struct cache_read {
 		uint32_t done;	 /* bytes assembled */
 		uint32_t window; /* bytes of this round */
 		uint32_t nr_parts, pending, retries;
-		bool is_started, is_ready;
+		bool is_started, is_ready, is_careful; /* careful: block by block */
 		int error;
 	} s;
 	struct cache_read_part part[CACHE_READ_PARTS];

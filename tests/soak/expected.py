@@ -11,6 +11,7 @@ CLOCK = '\\.lcfs/clock: cannot be touched, so no backing file is changed: %s'
 GIVEN_UP = '%s: the cache device failed \\(%s\\) and is given up'
 UNREADABLE = '%s: the cache cannot be read at byte [0-9]+: %s'
 NO_LEASE = 'cache: the super block cannot be written, so no backing file is changed: %s'
+CANNOT_JOIN = ['%s: the super block cannot be read', '%s: it cannot be used, see the log of lcfs: ']
 LOST_STAYS = ' cannot leave the cache: data of it that only the lost device has cannot be read'
 
 
@@ -31,4 +32,5 @@ def of_full_store():
 def of_device(path, error):
     """Writes, or all requests, fail until it is given up."""
     device = re.escape(path)
-    return [GIVEN_UP % (device, error), UNREADABLE % (device, error), NO_LEASE % error]
+    return [GIVEN_UP % (device, error), UNREADABLE % (device, error), NO_LEASE % error] + [
+        words % device for words in CANNOT_JOIN]
