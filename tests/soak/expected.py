@@ -3,7 +3,6 @@
 import os
 import re
 
-NO_SPACE = os.strerror(28)
 # An image's name, and what may stand behind it of its state.
 BACKING = '%s[^:]*: its backing file[^:]* cannot be [^:]*: %s'
 STAYS = '%s[^:]* cannot leave the cache: %s'
@@ -25,8 +24,10 @@ def of_store(names, error):
     return [BACKING % (name, error), STAYS % (name, error)]
 
 
-def of_full_store():
-    return of_store('*', NO_SPACE) + [CLOCK % NO_SPACE]
+def of_full_store(is_fuse):
+    """FUSE's page cache says EIO of a write that is carried out in part."""
+    error = errors(28, 5) if is_fuse else errors(28)
+    return of_store('*', error) + [CLOCK % error]
 
 
 def of_device(path, error):
