@@ -3,8 +3,8 @@
  * Blocks of 4 KiB that the verifier expects to be unreadable.
  *
  * LIST is a file with lines FILE FIRST LAST: the blocks FIRST to LAST of that file (from 0) may
- * give EIO. It is looked at whenever something does, so it can grow. Nothing else may be wrong with such
- * a block: what can be read of it must be right. EIO of any other block is an error.
+ * give EIO. It is looked at whenever something does, so it can grow. Nothing else may be wrong with
+ * such a block: what can be read of it must be right. EIO of any other block is an error.
  */
 #include "tests/verifier.h"
 

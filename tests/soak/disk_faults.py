@@ -267,6 +267,8 @@ class DiskFaults:
         blocks, stand = self.blocks(), self.stand
 
         def agrees():
+            # An open has what is lost tried once more, and it is told when it is not.
+            time.sleep(3)
             blocks.look(stand.mnt, '-d')
             bad, told = blocks.bad_ones, self.told_as_lost()
             with open('%s/.lcctl/caches/%s/reason' % (stand.mnt, self.number_of(stand.caches[0])),

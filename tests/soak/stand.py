@@ -179,7 +179,7 @@ class Stand:
         return '%s/stand/%s' % (self.work, name)
 
     def start_store(self):
-        """The backing directory, behind one that fails when it is told to (tests/stand/faultdir)."""
+        """The backing directory, behind one that fails if told to (tests/stand/faultdir)."""
         point = self.work + '/shown'
         os.mkdir(point)
         child = subprocess.Popen([self.program('tests/stand/faultdir/faultdir'), self.back, point],
