@@ -23,7 +23,8 @@ static bool is_expected(const struct run *r, uint64_t block)
 
 	if (!f)
 		return false;
-	while (!is_found && fscanf(f, "%" SCNu64 " %" SCNu64 " %" SCNu64, &file, &first, &last) == 3)
+	while (!is_found &&
+	       fscanf(f, "%" SCNu64 " %" SCNu64 " %" SCNu64, &file, &first, &last) == 3)
 		is_found = file == r->index && first <= block && block <= last;
 	fclose(f);
 	return is_found;
@@ -68,8 +69,8 @@ static bool write_anew(struct run *r, uint64_t first, uint64_t count)
 		verifier_fill_sector(r, r->buf + i * SECTOR, first + i, version);
 	if (pwrite(r->fd, r->buf, count * SECTOR, (off_t)(first * SECTOR)) !=
 	    (ssize_t)(count * SECTOR)) {
-		fprintf(stderr, "%s: %" PRIu64 " sectors at %" PRIu64 " cannot be written anew: %s\n",
-			r->path, count, first, strerror(errno));
+		fprintf(stderr, "%s: sectors %" PRIu64 " and on cannot be written anew: %s\n",
+			r->path, first, strerror(errno));
 		return false;
 	}
 	verifier_acknowledge(r);

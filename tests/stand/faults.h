@@ -18,9 +18,9 @@
  * FILE is a name or *; OP is read, write, sync, discard, several joined by +, or any. What may
  * stand behind: from=BYTES to=BYTES, only requests that touch this range (to is the first byte
  * behind it); after=N, the first N of these pass; times=N, then N of them are hit and no more
- * (without it all); ms=N, it lasts so long and no longer; heals=1, until something is written to that
- * range. Sizes may have K, M or G behind. Several rules may hit one request. An unknown word is
- * refused and changes nothing.
+ * (without it all); ms=N, it lasts so long and no longer; heals=1, until something is written to
+ * that range. Sizes may have K, M or G behind. Several rules may hit one request. An unknown word
+ * is refused and changes nothing.
  */
 #ifndef TESTS_STAND_FAULTS_H
 #define TESTS_STAND_FAULTS_H
