@@ -7,10 +7,10 @@
  * verify (no lock) ─▶ end: still the same index? (D5) ─▶ next window
  *
  * A rotten clean block is forgotten and read again from the backing file; a dirty one is EIO, as is
- * one that has been poisoned (poison.c). Where one read of several blocks fails, they are read alone,
- * so that those next to a bad one are not taken for bad. A plan that the index has overtaken is made
- * again a few times; after that it is answered as it is, since each of its sectors was current at
- * some moment of the read.
+ * one that has been poisoned (poison.c). Where one read of several blocks fails, they are read one
+ * after the other, so that those next to a bad one are not taken for bad. A plan that the index
+ * has overtaken is made again a few times; after that it is answered as it is, since each of its
+ * sectors was current at some moment of the read.
  */
 #include "common/checksum.h"
 #include "lcfs/cache/lost.h"
