@@ -93,6 +93,7 @@ class Stand:
         with open(self.log_path, 'wb'):
             pass
         self.has_died = False  # this daemon was killed by us
+        self.is_heard = True
         self.group = None
         # Daemons that detach stay children of the soak.
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
@@ -301,6 +302,7 @@ class Stand:
     def mount(self):
         """Mounts and waits until it serves. The time that took, in seconds."""
         is_foreground = self.rng.random() < 0.7
+        self.is_heard = is_foreground  # else it speaks to syslog
         begin = time.monotonic()
         self.daemon = self.start(is_foreground)
 
