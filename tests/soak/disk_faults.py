@@ -276,8 +276,10 @@ class DiskFaults:
                       encoding='utf-8') as f:
                 lost = re.search('; ([0-9]+) bytes that only it had are lost', f.read())
             stand.trace('unreadable: %s, told: %s' % (bad, lost and lost[1]))
-            return len(bad) * BLOCK <= int(lost[1] if lost else 0) and all(
-                not stand.is_heard or any(first <= b <= last for first, last in told.get(file, [])) for file, b in bad)
+            return len(bad) * BLOCK <= int(lost[1] if lost else 0) and not (
+                stand.is_heard and [
+                    (file, b) for file, b in bad
+                    if not any(first <= b <= last for first, last in told.get(file, []))])
         eventually(30, 'an account of what is lost', agrees)
         self.count['away'] += len(blocks.bad_ones)
         if self.rng.random() < 0.5:
