@@ -129,7 +129,7 @@ class DiskFaults:
         if not chosen:
             stand.trace('nothing is on the device that could rot')
             return
-        way = rng.choice(WAYS)
+        way = self.way = rng.choice(WAYS)
         self.count['rots'] += 1
         self.rot_since = os.path.getsize(stand.log_path)
         self.count['spoilt'] += len(chosen)
@@ -162,6 +162,8 @@ class DiskFaults:
             stand.run(stand.program('lcfs/tools/lcctl'), 'scrub', '-q', stand.mnt, may_fail=True)
         self.blocks().look(stand.mnt)
         before, was_heard = set(self.blocks().bad_ones), stand.is_heard
+        if self.way == 'unreadable':  # a log that cannot be read is no log to be mounted
+            stand.disk_fault('clear')
         stand.umount()
         self.count['umounts'] += 1
         stand.judge(True)
