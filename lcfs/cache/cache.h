@@ -212,9 +212,6 @@ void cache_image_path(struct cache *c, struct cache_image *img, char *path);
 void cache_image_moved(struct cache *c, struct cache_image *img, const char *path);
 /* The name before the last rename that recovery found in the log; false: none. */
 bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path);
-/* The image that was bound after that one, with the very path that it has, and is not about to go;
- * NULL: none. Of images of the table, after cache_open(). */
-struct cache_image *cache_image_heir(struct cache *c, const struct cache_image *of);
 
 /*
  * A new image for a file that the table does not have: gives it a free id in memory; it is bound by

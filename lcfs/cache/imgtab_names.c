@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The paths of images, and what renames do to them. */
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/naming.h"
 
 #include <stdlib.h>
 
