@@ -368,7 +368,7 @@ int image_drain(struct image *img)
 	if (is_gone(img))
 		return 0;
 	if (image_hold(img))
-		r = core_op(img, CACHE_OP_CLEAN, 0, 0);
+		r = core_op(img, CACHE_OP_CLEAN, 0, CACHE_AS_OF_NOW);
 	image_unhold(img);
 	return r;
 }
