@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A cache that cannot join since the backing directory is full, in a mount or at its start, is let go
-# of in order: no RAM buffers are left behind, and it joins when there is room, with nothing to
+# A cache that cannot join since the backing directory is full, in a mount or at its start, is let
+# go of in order: no RAM buffers are left behind, and it joins when there is room, with nothing to
 # recover.
 . "${top_srcdir:?}/tests/functions.sh"
 . "${top_srcdir:?}/tests/lcctl_lib.sh"

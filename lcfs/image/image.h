@@ -276,6 +276,9 @@ int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 /* Why it is in conflict or missing: a few words; "" where there is nothing to say. */
 const char *image_reason(struct image *img);
 
+/* Its last name has gone through us: what is dirty of it is owed to no file. Any thread. */
+bool image_is_removed(const struct image *img);
+
 /* Requests since the mount. errors: not counted for a single image. */
 struct image_io_counts {
 	uint64_t requests, bytes, errors;

@@ -40,7 +40,7 @@ static uint64_t image_left(const struct image_ref *ref)
 {
 	struct image_facts f;
 
-	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || image_is_removed(&f))
+	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || f.is_removed)
 		return 0;
 	return f.dirty;
 }
@@ -97,8 +97,8 @@ static bool drain_refuses(struct drain *d, struct image_ref *ref, bool was_tried
 	struct image_facts f;
 	char bytes[CELL_TEXT_MAX];
 
-	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || !image_is_held(&f) ||
-	    (!was_tried && strcmp(f.state, "error") == 0))
+	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || f.is_removed ||
+	    !image_is_held(&f) || (!was_tried && strcmp(f.state, "error") == 0))
 		return false;
 	d->held += f.dirty;
 	drain_fails(d, ref, "%s%s%s: %s stay in the cache: %s", f.state, *f.reason ? ": " : "",
@@ -195,7 +195,7 @@ static int drain_some(const struct lcctl *c, struct drain *d)
 
 /* ---------------------------------------------------------------- all of them */
 
-/* The images with something dirty. Their trees are t, and are not closed. */
+/* The images with something dirty that is owed to a file. Their trees are t, and are not closed. */
 static bool find_dirty(const struct tree *t, struct drain *d)
 {
 	CLEANUP_FREE uint32_t *ids = NULL;
@@ -212,7 +212,7 @@ static bool find_dirty(const struct tree *t, struct drain *d)
 		struct image_facts f;
 		struct image_ref *ref = &d->image[d->nr];
 
-		if (!image_facts(t, ids[i], &f) || !f.dirty)
+		if (!image_facts(t, ids[i], &f) || !f.dirty || f.is_removed)
 			continue;
 		ref->tree = *t;
 		ref->id = ids[i];

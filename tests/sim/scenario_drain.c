@@ -14,7 +14,7 @@ static struct sim_world *begin(void)
 	return w;
 }
 
-/* Writes some blocks over and over, so that the image is never clean, until the drain ends or not. */
+/* Writes some blocks over and over, so that the image is never clean, until the drain ends. */
 static bool ends_while_written(struct sim_world *w, struct sim_image *x, struct sim_request *drain,
 			       uint64_t block)
 {
