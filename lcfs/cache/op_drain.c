@@ -26,9 +26,9 @@ static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct
 	op->s.sync.fn = op_told;
 	op->s.sync.is_of_log = false;
 	if (c->failed && op->image->dirty)
-		op_done(c, op, -EIO, ob); /* what is left of it is lost */
+		op_done(op, -EIO, ob); /* what is left of it is lost */
 	else if (commit_wait(c, &op->s.sync, now, ob))
-		op_done(c, op, op->s.sync.result, ob);
+		op_done(op, op->s.sync.result, ob);
 }
 
 /* Is everything that can be in the backing file there? */
@@ -78,11 +78,11 @@ static void note_draining(struct cache_image *img)
 void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	if (imgtab_error(c, op->image)) {
-		op_done(c, op, imgtab_error(c, op->image), ob);
+		op_done(op, imgtab_error(c, op->image), ob);
 		return;
 	}
 	if (poison_is_all(op->image)) {
-		op_done(c, op, -EIO, ob);
+		op_done(op, -EIO, ob);
 		return;
 	}
 	if (c->failed && op->image->dirty && op->image->lost.is_saved)
@@ -115,11 +115,11 @@ static bool try_end(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	const struct cache_image *img = op->image;
 
 	if (img->is_stopped)
-		op_done(c, op, -EIO, ob);
+		op_done(op, -EIO, ob);
 	else if (is_over(c, img) || is_all_newer(c, op))
 		end_drain(c, op, now, ob);
 	else if (is_refused(c, img, now))
-		op_done(c, op, img->error ? -img->error : -EIO, ob);
+		op_done(op, img->error ? -img->error : -EIO, ob);
 	else
 		return false;
 	return true;
