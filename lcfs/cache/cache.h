@@ -485,7 +485,7 @@ enum cache_space {
 };
 
 #define CACHE_ONLY_GROW 1u /* len of CACHE_OP_TRUNCATE: never makes the image smaller */
-/* len of CACHE_OP_CLEAN: done, too, when what was dirty is synced, or has been written again */
+/* len of CACHE_OP_CLEAN: -EINPROGRESS when what was dirty is synced or has been written again */
 #define CACHE_AS_OF_NOW 1u
 
 struct cache_op {

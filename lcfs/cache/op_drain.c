@@ -4,8 +4,8 @@
  * durably that the image is clean, or when the backing store has refused it twice in a row, or has
  * not answered for stall_timeout, or all that is left is poisoned: that goes to no backing file.
  * An image that is written to all the time may never be clean: whoever asks for no more than what
- * was dirty then (CACHE_AS_OF_NOW) is done, too, when no segment that there was then has a dirty
- * block of it. None of these gets one any more, so each is looked through once.
+ * was dirty then (CACHE_AS_OF_NOW) is told so when no segment that there was then has a dirty block
+ * of it. None of these gets one any more, so each is looked through once.
  * Without the cache device it ends when all that can be read is saved and synced; what could not be
  * read before is tried once more.
  */
@@ -116,8 +116,10 @@ static bool try_end(struct cache *c, struct cache_op *op, uint64_t now, struct o
 
 	if (img->is_stopped)
 		op_done(op, -EIO, ob);
-	else if (is_over(c, img) || is_all_newer(c, op))
+	else if (is_over(c, img))
 		end_drain(c, op, now, ob);
+	else if (is_all_newer(c, op))
+		op_done(op, -EINPROGRESS, ob);
 	else if (is_refused(c, img, now))
 		op_done(op, img->error ? -img->error : -EIO, ob);
 	else

@@ -288,8 +288,8 @@ void image_counts(const struct image *img, enum image_io_kind kind, struct image
  * is no such cache. */
 bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
 		      struct histogram_view *v, struct image_io_counts *n);
-/* Blocks until it is clean or, while it is written to, each block that was dirty is in the file or
- * has been written again. */
+/* Blocks until it is clean; -EINPROGRESS: it is being written to, and each block that was dirty is
+ * in the file by now, or has been written again. */
 int image_drain(struct image *img) must_check;
 
 /*

@@ -109,6 +109,17 @@ static bool drain_refuses(struct drain *d, struct image_ref *ref, bool was_tried
 	return true;
 }
 
+/* What was dirty is in its file, or has been written again; whether the log knows that it is clean
+ * if it is by now is not known. */
+static void drain_was_busy(struct drain *d, struct image_ref *ref)
+{
+	char bytes[CELL_TEXT_MAX];
+
+	drain_fails(d, ref, "was written while it was drained: %s are dirty again",
+		    cell_format(bytes, CELL_BYTES, image_left(ref), false));
+	ref->id = 0;
+}
+
 /* False: interrupted. */
 static bool drain_image(struct drain *d, struct image_ref *ref)
 {
@@ -124,7 +135,9 @@ static bool drain_image(struct drain *d, struct image_ref *ref)
 			meter_update(&d->meter, drain_left(d));
 		}
 	}
-	if (result == -ENOENT) {
+	if (result == -EINPROGRESS) {
+		drain_was_busy(d, ref);
+	} else if (result == -ENOENT) {
 		ref->id = 0; /* removed meanwhile, or forgotten once it was clean */
 	} else if (result < 0 && !drain_refuses(d, ref, true)) {
 		drain_fails(d, ref, "%s: %s", d->what, tree_why(result));

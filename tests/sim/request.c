@@ -494,7 +494,7 @@ static void end_op(struct sim_world *w, struct sim_request *r)
 		oracle_end(r->img->model, r->event, !r->result,
 			   (r->is_shrink || r->u.op.type == CACHE_OP_PUNCH) &&
 				   !r->event->is_nothing);
-	} else if (r->u.op.type == CACHE_OP_CLEAN && !r->result && !r->u.op.len)
+	} else if (r->u.op.type == CACHE_OP_CLEAN && !r->result)
 		end_clean(w, r);
 }
 
