@@ -237,22 +237,35 @@ static int check_sums(const struct record_disk *h, const uint8_t *blocks)
 	return 0;
 }
 
+static int check_blocks_of(struct logscan *s, const struct record_disk *h,
+			   const struct logchain_pos *behind, uint32_t first_block)
+{
+	struct logread *read = &s->chain.read;
+	const uint8_t *segment;
+	const void *blocks;
+	int ret;
+
+	if (behind->blocks == 1)
+		return 0;
+	ret = logread_segment(read, behind->segment, s->last.segment, &segment);
+
+	if (!ret)
+		return check_sums(h, segment + ((size_t)first_block << BLOCK_SHIFT));
+	ret = logread_load(read, behind->segment, first_block, behind->blocks - 1, &blocks);
+	return ret ? ret : check_sums(h, blocks);
+}
+
 static int check_record(struct logscan *s, const struct record_disk *h)
 {
 	struct logchain_pos behind = logchain_behind(&s->chain, h);
 	uint32_t first_block = behind.offset - behind.blocks + 1;
-	const uint8_t *blocks;
-	int ret;
+	int ret = 0;
 
-	if (behind.lsn > s->proof.best.durable_lsn) {
-		ret = logread_segment(&s->chain.read, behind.segment, s->last.segment, &blocks);
-		if (!ret)
-			ret = check_sums(h, blocks + ((size_t)first_block << BLOCK_SHIFT));
-		if (ret)
-			return ret;
-	}
-	s->sound = behind;
-	return 0;
+	if (behind.lsn > s->proof.best.durable_lsn)
+		ret = check_blocks_of(s, h, &behind, first_block);
+	if (!ret)
+		s->sound = behind;
+	return ret;
 }
 
 /* 0, or 1 when the log was cut before a torn record. */
