@@ -17,6 +17,16 @@
 
 #define NR_BLOCKS (IMAGE_SECTORS / SECTORS_A_BLOCK)
 
+#define RUNS 256u
+
+/*
+ * Operations from + 1 to `to` went to the plain file, perhaps: of them any sectors may be there. Of
+ * what was promised, and of what went to a cache before or after them, all is.
+ */
+struct loose {
+	uint32_t from, to;
+};
+
 /* What an image is found to be. */
 struct view {
 	uint32_t due, due_gen; /* promised: operations, names */
@@ -27,6 +37,8 @@ struct view {
 	uint32_t nr_positions;
 	uint32_t *count; /* for each position: blocks that may be so, and the size */
 	uint32_t position;
+	uint32_t nr_runs;
+	struct loose run[RUNS];
 };
 
 static struct view views[IMAGES];
@@ -201,10 +213,43 @@ static void find_image(const struct pc_journal *j, uint32_t image, int dir)
 
 /* ------------------------------------------------------------------ positions of one image */
 
+static void find_runs(const struct pc_image *img, struct view *v)
+{
+	for (uint32_t k = 1; k <= img->nr_ops; k++) {
+		struct loose *last = v->nr_runs ? &v->run[v->nr_runs - 1] : NULL;
+
+		if (!img->ops[k - 1].is_loose || k <= v->due)
+			continue;
+		if (last && last->to == k - 1) {
+			last->to = k;
+			continue;
+		}
+		if (v->nr_runs == RUNS)
+			pc_die("runs", "too many");
+		v->run[v->nr_runs++] = (struct loose){ .from = k - 1, .to = k };
+	}
+}
+
 static void add_interval(struct view *v, uint32_t first, uint32_t last)
 {
 	v->count[first]++;
 	v->count[last + 1]--;
+}
+
+/* But for positions within runs, which have rules of their own. */
+static void add_strict(struct view *v, uint32_t first, uint32_t last)
+{
+	for (uint32_t i = 0; i < v->nr_runs; i++) {
+		uint32_t from = 2 * v->run[i].from + 1, to = 2 * v->run[i].to;
+
+		if (to < first || from > last)
+			continue;
+		if (from > first)
+			add_interval(v, first, from - 1);
+		first = to + 1;
+	}
+	if (first <= last)
+		add_interval(v, first, last);
 }
 
 /* What operation n makes of the expected sectors of a block; false: nothing else than before. */
@@ -230,6 +275,57 @@ static bool change_block(const struct pc_image *img, uint32_t n, uint32_t block,
 	return has_changed;
 }
 
+/* Each sector of it may be of any time of a run. */
+struct loose_block {
+	const uint32_t *found;
+	uint32_t run; /* next, or the one that it is in */
+	bool fits[SECTORS_A_BLOCK];
+};
+
+static void loose_look(struct loose_block *l, const uint32_t *expected)
+{
+	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++)
+		l->fits[i] |= l->found[i] == expected[i];
+}
+
+static void loose_begin(const struct view *v, struct loose_block *l, uint32_t block)
+{
+	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++)
+		l->fits[i] = block * SECTORS_A_BLOCK + i >= v->size;
+}
+
+static void loose_end(struct view *v, struct loose_block *l)
+{
+	bool is_good = true;
+
+	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++)
+		is_good = is_good && l->fits[i];
+	if (is_good)
+		add_interval(v, 2 * v->run[l->run].from + 1, 2 * v->run[l->run].to);
+	l->run++;
+}
+
+/* Adds the positions within runs at which the block may be what it is. */
+static void count_loose_block(const struct pc_image *img, struct view *v, uint32_t block)
+{
+	struct loose_block l = { .found = v->version + block * SECTORS_A_BLOCK };
+	uint32_t expected[SECTORS_A_BLOCK];
+
+	memcpy(expected, img->base + block * SECTORS_A_BLOCK, sizeof(expected));
+	for (uint32_t k = 1; l.run < v->nr_runs; k++) {
+		const struct loose *run = &v->run[l.run];
+
+		if (k == run->from + 1) {
+			loose_begin(v, &l, block);
+			loose_look(&l, expected);
+		}
+		if (change_block(img, k, block, expected) && k > run->from)
+			loose_look(&l, expected);
+		if (k == run->to)
+			loose_end(v, &l);
+	}
+}
+
 /* Adds the positions at which the block may be what it is. */
 static void count_block(const struct pc_image *img, struct view *v, uint32_t block, uint32_t n)
 {
@@ -243,12 +339,32 @@ static void count_block(const struct pc_image *img, struct view *v, uint32_t blo
 		if (!change_block(img, k, block, expected))
 			continue;
 		if (is_same)
-			add_interval(v, start, 2 * k - 1);
+			add_strict(v, start, 2 * k - 1);
 		is_same = memcmp(expected, found, sizeof(expected)) == 0;
 		start = 2 * k - 1;
 	}
 	if (is_same)
-		add_interval(v, start, 2 * n);
+		add_strict(v, start, 2 * n);
+}
+
+static uint32_t size_after(const struct pc_image *img, uint32_t n)
+{
+	return n ? img->ops[n - 1].size : img->base_size;
+}
+
+static void count_loose_size(const struct pc_image *img, struct view *v)
+{
+	for (uint32_t i = 0; i < v->nr_runs; i++) {
+		const struct loose *run = &v->run[i];
+		uint32_t least = UINT32_MAX, most = 0;
+
+		for (uint32_t k = run->from; k <= run->to; k++) {
+			least = min(least, size_after(img, k));
+			most = max(most, size_after(img, k));
+		}
+		if (v->size >= least && v->size <= most)
+			add_interval(v, 2 * run->from + 1, 2 * run->to);
+	}
 }
 
 static void count_size(const struct pc_image *img, struct view *v, uint32_t n)
@@ -261,15 +377,16 @@ static void count_size(const struct pc_image *img, struct view *v, uint32_t n)
 		if (op->size == expected)
 			continue;
 		if (expected == v->size)
-			add_interval(v, start, 2 * k - 1);
+			add_strict(v, start, 2 * k - 1);
 		else if (op->kind == PC_WRITE && v->size > expected && v->size < op->size &&
 			 v->size % SECTORS_A_BLOCK == 0)
-			add_interval(v, 2 * k - 1, 2 * k - 1);
+			add_strict(v, 2 * k - 1, 2 * k - 1);
 		expected = op->size;
 		start = 2 * k - 1;
 	}
 	if (expected == v->size)
-		add_interval(v, start, 2 * n);
+		add_strict(v, start, 2 * n);
+	count_loose_size(img, v);
 }
 
 /* The best position for all that is not: for a message. */
@@ -328,8 +445,11 @@ static void find_positions(const struct pc_journal *j, uint32_t image)
 	v->count = calloc(v->nr_positions + 1, sizeof(*v->count));
 	if (!v->count)
 		pc_die("memory", "none");
-	for (uint32_t b = 0; b < NR_BLOCKS; b++)
+	find_runs(img, v);
+	for (uint32_t b = 0; b < NR_BLOCKS; b++) {
 		count_block(img, v, b, n);
+		count_loose_block(img, v, b);
+	}
 	count_size(img, v, n);
 	for (uint32_t p = 1; p < v->nr_positions; p++)
 		v->count[p] += v->count[p - 1];
@@ -340,26 +460,59 @@ static void find_positions(const struct pc_journal *j, uint32_t image)
 
 /* ------------------------------------------------------------------ all images together */
 
-/* The position that img must have reached because something issued at that time is there. */
-static uint32_t needed(const struct pc_image *img, uint64_t time)
+/* Of a mount with moves: of that log. */
+static bool is_of_log(const struct pc_journal *j, const struct pc_op *op, uint32_t log)
 {
-	uint32_t n = 0;
+	return !j->has_moves || (op->home == log && !op->is_loose);
+}
 
-	while (n < img->nr_ops && img->ops[n].answered && img->ops[n].answered < time)
-		n++;
-	return 2 * n;
+/* The position that img must have reached because something of the log that was issued at that time
+ * is there. */
+static uint32_t needed(const struct pc_journal *j, const struct pc_image *img, uint32_t log,
+		       uint64_t time)
+{
+	uint32_t needed = 0;
+
+	for (uint32_t n = 0; n < img->nr_ops; n++) {
+		const struct pc_op *op = &img->ops[n];
+
+		if (!op->answered || op->answered >= time)
+			break;
+		if (is_of_log(j, op, log))
+			needed = n + 1;
+	}
+	return 2 * needed;
+}
+
+/* To the size that it has: nothing comes to the log. */
+static bool changes_nothing(const struct pc_image *img, uint32_t n)
+{
+	return img->ops[n - 1].kind == PC_TRUNCATE &&
+	       img->ops[n - 1].size == size_after(img, n - 1);
+}
+
+/* When the last operation was issued which is there and went to that log; 0: there is none. */
+static uint64_t last_issued(const struct pc_journal *j, uint32_t image, uint32_t log)
+{
+	const struct pc_image *img = &j->image[image];
+
+	for (uint32_t n = (views[image].position + 1) / 2; n; n--) {
+		if (is_of_log(j, &img->ops[n - 1], log) && !changes_nothing(img, n))
+			return img->ops[n - 1].issued;
+	}
+	return 0;
 }
 
 /* The image is raised to what b's position demands. Returns whether it was. */
-static bool raise_one(const struct pc_journal *j, uint32_t image, uint32_t other)
+static bool raise_one(const struct pc_journal *j, uint32_t image, uint32_t other, uint32_t log)
 {
-	const struct pc_image *o = &j->image[other];
 	struct view *v = &views[image];
+	uint64_t time = last_issued(j, other, log);
 	uint32_t want;
 
-	if (views[other].position == 0)
+	if (time == 0)
 		return false;
-	want = needed(&j->image[image], o->ops[(views[other].position + 1) / 2 - 1].issued);
+	want = needed(j, &j->image[image], log, time);
 	if (want <= v->position)
 		return false;
 	want = next_valid(v, want);
@@ -383,8 +536,10 @@ static void fit_together(const struct pc_journal *j)
 		has_changed = false;
 		for (uint32_t i = 0; i < IMAGES; i++) {
 			for (uint32_t k = 0; k < IMAGES && views[i].count; k++) {
-				if (k != i && views[k].count)
-					has_changed |= raise_one(j, i, k);
+				if (k == i || !views[k].count)
+					continue;
+				for (uint32_t log = 1; log <= (j->has_moves ? 2 : 1); log++)
+					has_changed |= raise_one(j, i, k, log);
 			}
 		}
 	}
@@ -489,6 +644,7 @@ int pc_settle(struct pc_journal *j, const char *marks, int dir)
 			continue;
 		img->first_version += img->nr_ops;
 		img->nr_ops = 0;
+		img->nr_answered = 0;
 		img->gen = v->gen;
 		img->base_gen = v->gen;
 		img->base_size = v->size;
