@@ -14,38 +14,12 @@
 
 #include "common/align.h"
 #include "tests/fake/rng.h"
-
-#define NR_BLOCKS (IMAGE_SECTORS / SECTORS_A_BLOCK)
-
-#define RUNS 256u
-
-/*
- * Operations from + 1 to `to` went to the plain file, perhaps: of them any sectors may be there. Of
- * what was promised, and of what went to a cache before or after them, all is.
- */
-struct loose {
-	uint32_t from, to;
-};
-
-/* What an image is found to be. */
-struct view {
-	uint32_t due, due_gen; /* promised: operations, names */
-	bool may_be_gone, must_be_gone;
-	bool exists;
-	uint32_t gen, size;
-	uint32_t version[IMAGE_SECTORS];
-	uint32_t nr_positions;
-	uint32_t *count; /* for each position: blocks that may be so, and the size */
-	uint32_t position;
-	uint32_t nr_runs;
-	struct loose run[RUNS];
-};
+#include "tests/powercut/view.h"
 
 static struct view views[IMAGES];
 static unsigned int nr_complaints;
 
-static void complain(uint32_t image, const char *format, ...) printf_like(2, 3);
-static void complain(uint32_t image, const char *format, ...)
+void pc_complain(uint32_t image, const char *format, ...)
 {
 	va_list ap;
 
@@ -114,13 +88,13 @@ static void read_image(const struct pc_journal *j, uint32_t image, int fd)
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0 || st.st_size % SECTOR || st.st_size > (off_t)sizeof(buf)) {
-		complain(image, "size %jd", (intmax_t)st.st_size);
+		pc_complain(image, "size %jd", (intmax_t)st.st_size);
 		return;
 	}
 	v->size = (uint32_t)(st.st_size / SECTOR);
 	n = read_whole(fd, buf, (size_t)st.st_size);
 	if (n != st.st_size) {
-		complain(image, "a read of %jd bytes gives %zd", (intmax_t)st.st_size, n);
+		pc_complain(image, "a read of %jd bytes gives %zd", (intmax_t)st.st_size, n);
 		return;
 	}
 	for (uint32_t s = 0; s < v->size; s++) {
@@ -130,7 +104,7 @@ static void read_image(const struct pc_journal *j, uint32_t image, int fd)
 		if (v->version[s] != VERSION_BAD)
 			continue;
 		pc_describe(j, buf + s * SECTOR, text, sizeof(text));
-		complain(image, "sector %" PRIu32 " holds foreign bytes: %s", s, text);
+		pc_complain(image, "sector %" PRIu32 " holds foreign bytes: %s", s, text);
 	}
 }
 
@@ -169,14 +143,14 @@ static int try_name(const struct pc_journal *j, uint32_t image, uint32_t gen, in
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		if (errno != ENOENT)
-			complain(image, "%s: %s", name, strerror(errno));
+			pc_complain(image, "%s: %s", name, strerror(errno));
 		return -1;
 	}
 	owner = is_slot ? owner_of(j, fd) : image;
 	if (owner == image)
 		return fd;
 	if (owner == IMAGES && !may_be_empty(j, image % NR_SLOTS))
-		complain(image, "%s is nobody's", name);
+		pc_complain(image, "%s is nobody's", name);
 	close(fd);
 	return -1;
 }
@@ -193,269 +167,22 @@ static void find_image(const struct pc_journal *j, uint32_t image, int dir)
 		if (fd < 0)
 			continue;
 		if (v->exists)
-			complain(image, "has two names, of %" PRIu32 " and %" PRIu32 " renames",
-				 v->gen, gen);
+			pc_complain(image, "has two names, of %" PRIu32 " and %" PRIu32 " renames",
+				    v->gen, gen);
 		v->exists = true;
 		v->gen = gen;
 		read_image(j, image, fd);
 		close(fd);
 	}
 	if (v->exists && !is_known(img))
-		complain(image, "is there and was never made");
+		pc_complain(image, "is there and was never made");
 	if (v->exists && v->must_be_gone)
-		complain(image, "has come back");
+		pc_complain(image, "has come back");
 	if (v->exists && v->gen < max(v->due_gen, img->base_gen))
-		complain(image, "has the name of %" PRIu32 " renames, promised were %" PRIu32,
-			 v->gen, max(v->due_gen, img->base_gen));
+		pc_complain(image, "has the name of %" PRIu32 " renames, promised were %" PRIu32,
+			    v->gen, max(v->due_gen, img->base_gen));
 	if (!v->exists && !v->may_be_gone && (v->due || img->base_exists))
-		complain(image, "is not there");
-}
-
-/* ------------------------------------------------------------------ positions of one image */
-
-static void find_runs(const struct pc_image *img, struct view *v)
-{
-	for (uint32_t k = 1; k <= img->nr_ops; k++) {
-		struct loose *last = v->nr_runs ? &v->run[v->nr_runs - 1] : NULL;
-
-		if (!img->ops[k - 1].is_loose || k <= v->due)
-			continue;
-		if (last && last->to == k - 1) {
-			last->to = k;
-			continue;
-		}
-		if (v->nr_runs == RUNS)
-			pc_die("runs", "too many");
-		v->run[v->nr_runs++] = (struct loose){ .from = k - 1, .to = k };
-	}
-}
-
-static void add_interval(struct view *v, uint32_t first, uint32_t last)
-{
-	v->count[first]++;
-	v->count[last + 1]--;
-}
-
-/* But for positions within runs, which have rules of their own. */
-static void add_strict(struct view *v, uint32_t first, uint32_t last)
-{
-	for (uint32_t i = 0; i < v->nr_runs; i++) {
-		uint32_t from = 2 * v->run[i].from + 1, to = 2 * v->run[i].to;
-
-		if (to < first || from > last)
-			continue;
-		if (from > first)
-			add_interval(v, first, from - 1);
-		first = to + 1;
-	}
-	if (first <= last)
-		add_interval(v, first, last);
-}
-
-/* What operation n makes of the expected sectors of a block; false: nothing else than before. */
-static bool change_block(const struct pc_image *img, uint32_t n, uint32_t block, uint32_t *expected)
-{
-	const struct pc_op *op = &img->ops[n - 1];
-	uint32_t from = op->first, to = op->first + op->count, s = block * SECTORS_A_BLOCK;
-	uint32_t version = op->kind == PC_WRITE ? img->first_version + n : 0;
-	bool has_changed = false;
-
-	if (op->kind == PC_TRUNCATE) {
-		from = op->size;
-		to = IMAGE_SECTORS;
-	}
-	if (op->kind == PC_CREATE || to <= s || from >= s + SECTORS_A_BLOCK)
-		return false;
-	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++) {
-		if (s + i < from || s + i >= to || expected[i] == version)
-			continue;
-		expected[i] = version;
-		has_changed = true;
-	}
-	return has_changed;
-}
-
-/* Each sector of it may be of any time of a run. */
-struct loose_block {
-	const uint32_t *found;
-	uint32_t run; /* next, or the one that it is in */
-	bool fits[SECTORS_A_BLOCK];
-};
-
-static void loose_look(struct loose_block *l, const uint32_t *expected)
-{
-	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++)
-		l->fits[i] |= l->found[i] == expected[i];
-}
-
-static void loose_begin(const struct view *v, struct loose_block *l, uint32_t block)
-{
-	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++)
-		l->fits[i] = block * SECTORS_A_BLOCK + i >= v->size;
-}
-
-static void loose_end(struct view *v, struct loose_block *l)
-{
-	bool is_good = true;
-
-	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++)
-		is_good = is_good && l->fits[i];
-	if (is_good)
-		add_interval(v, 2 * v->run[l->run].from + 1, 2 * v->run[l->run].to);
-	l->run++;
-}
-
-/* Adds the positions within runs at which the block may be what it is. */
-static void count_loose_block(const struct pc_image *img, struct view *v, uint32_t block)
-{
-	struct loose_block l = { .found = v->version + block * SECTORS_A_BLOCK };
-	uint32_t expected[SECTORS_A_BLOCK];
-
-	memcpy(expected, img->base + block * SECTORS_A_BLOCK, sizeof(expected));
-	for (uint32_t k = 1; l.run < v->nr_runs; k++) {
-		const struct loose *run = &v->run[l.run];
-
-		if (k == run->from + 1) {
-			loose_begin(v, &l, block);
-			loose_look(&l, expected);
-		}
-		if (change_block(img, k, block, expected) && k > run->from)
-			loose_look(&l, expected);
-		if (k == run->to)
-			loose_end(v, &l);
-	}
-}
-
-/* Adds the positions at which the block may be what it is. */
-static void count_block(const struct pc_image *img, struct view *v, uint32_t block, uint32_t n)
-{
-	const uint32_t *found = v->version + block * SECTORS_A_BLOCK;
-	uint32_t expected[SECTORS_A_BLOCK], start = 0;
-	bool is_same;
-
-	memcpy(expected, img->base + block * SECTORS_A_BLOCK, sizeof(expected));
-	is_same = memcmp(expected, found, sizeof(expected)) == 0;
-	for (uint32_t k = 1; k <= n; k++) {
-		if (!change_block(img, k, block, expected))
-			continue;
-		if (is_same)
-			add_strict(v, start, 2 * k - 1);
-		is_same = memcmp(expected, found, sizeof(expected)) == 0;
-		start = 2 * k - 1;
-	}
-	if (is_same)
-		add_strict(v, start, 2 * n);
-}
-
-static uint32_t size_after(const struct pc_image *img, uint32_t n)
-{
-	return n ? img->ops[n - 1].size : img->base_size;
-}
-
-static void count_loose_size(const struct pc_image *img, struct view *v)
-{
-	for (uint32_t i = 0; i < v->nr_runs; i++) {
-		const struct loose *run = &v->run[i];
-		uint32_t least = UINT32_MAX, most = 0;
-
-		for (uint32_t k = run->from; k <= run->to; k++) {
-			least = min(least, size_after(img, k));
-			most = max(most, size_after(img, k));
-		}
-		if (v->size >= least && v->size <= most)
-			add_interval(v, 2 * run->from + 1, 2 * run->to);
-	}
-}
-
-static void count_size(const struct pc_image *img, struct view *v, uint32_t n)
-{
-	uint32_t expected = img->base_size, start = 0;
-
-	for (uint32_t k = 1; k <= n; k++) {
-		const struct pc_op *op = &img->ops[k - 1];
-
-		if (op->size == expected)
-			continue;
-		if (expected == v->size)
-			add_strict(v, start, 2 * k - 1);
-		else if (op->kind == PC_WRITE && v->size > expected && v->size < op->size &&
-			 v->size % SECTORS_A_BLOCK == 0)
-			add_strict(v, 2 * k - 1, 2 * k - 1);
-		expected = op->size;
-		start = 2 * k - 1;
-	}
-	if (expected == v->size)
-		add_strict(v, start, 2 * n);
-	count_loose_size(img, v);
-}
-
-/* The best position for all that is not: for a message. */
-static void explain(const struct pc_image *img, uint32_t image, uint32_t first)
-{
-	const struct view *v = &views[image];
-	uint32_t expected[SECTORS_A_BLOCK], best = first, told = 0;
-
-	for (uint32_t p = first; p < v->nr_positions; p++) {
-		if (v->count[p] > v->count[best])
-			best = p;
-	}
-	complain(image,
-		 "no position: promised %" PRIu32 " of %u operations; at position %" PRIu32
-		 "/2 %" PRIu32 " of %u blocks and the size fit (size %" PRIu32 ")",
-		 v->due, img->nr_ops, best, v->count[best], NR_BLOCKS + 1, v->size);
-	for (uint32_t b = 0; b < NR_BLOCKS && told < 4; b++) {
-		const uint32_t *found = v->version + b * SECTORS_A_BLOCK;
-
-		memcpy(expected, img->base + b * SECTORS_A_BLOCK, sizeof(expected));
-		for (uint32_t k = 1; k <= best / 2; k++)
-			(void)change_block(img, k, b, expected);
-		for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++) {
-			if (found[i] == expected[i])
-				continue;
-			complain(image,
-				 "there, sector %" PRIu32 " would be version %" PRIu32
-				 " and is %" PRIu32,
-				 b * SECTORS_A_BLOCK + i, expected[i], found[i]);
-			told++;
-			break;
-		}
-	}
-}
-
-static bool is_valid(const struct view *v, uint32_t position)
-{
-	return v->count[position] == NR_BLOCKS + 1;
-}
-
-/* From the position given on; nr_positions: there is none. */
-static uint32_t next_valid(const struct view *v, uint32_t position)
-{
-	while (position < v->nr_positions && !is_valid(v, position))
-		position++;
-	return position;
-}
-
-static void find_positions(const struct pc_journal *j, uint32_t image)
-{
-	const struct pc_image *img = &j->image[image];
-	struct view *v = &views[image];
-	uint32_t n = img->nr_ops;
-
-	v->nr_positions = 2 * n + 1;
-	v->count = calloc(v->nr_positions + 1, sizeof(*v->count));
-	if (!v->count)
-		pc_die("memory", "none");
-	find_runs(img, v);
-	for (uint32_t b = 0; b < NR_BLOCKS; b++) {
-		count_block(img, v, b, n);
-		count_loose_block(img, v, b);
-	}
-	count_size(img, v, n);
-	for (uint32_t p = 1; p < v->nr_positions; p++)
-		v->count[p] += v->count[p - 1];
-	v->position = next_valid(v, 2 * v->due);
-	if (v->position == v->nr_positions)
-		explain(img, image, 2 * v->due);
+		pc_complain(image, "is not there");
 }
 
 /* ------------------------------------------------------------------ all images together */
@@ -488,7 +215,7 @@ static uint32_t needed(const struct pc_journal *j, const struct pc_image *img, u
 static bool changes_nothing(const struct pc_image *img, uint32_t n)
 {
 	return img->ops[n - 1].kind == PC_TRUNCATE &&
-	       img->ops[n - 1].size == size_after(img, n - 1);
+	       img->ops[n - 1].size == pc_size_after(img, n - 1);
 }
 
 /* When the last operation was issued which is there and went to that log; 0: there is none. */
@@ -515,12 +242,12 @@ static bool raise_one(const struct pc_journal *j, uint32_t image, uint32_t other
 	want = needed(j, &j->image[image], log, time);
 	if (want <= v->position)
 		return false;
-	want = next_valid(v, want);
+	want = pc_next_valid(v, want);
 	if (want == v->nr_positions) {
-		complain(image,
-			 "is at position %" PRIu32 "/2, image %" PRIu32 " at %" PRIu32
-			 "/2 of what was issued later",
-			 v->position, other, views[other].position);
+		pc_complain(image,
+			    "is at position %" PRIu32 "/2, image %" PRIu32 " at %" PRIu32
+			    "/2 of what was issued later",
+			    v->position, other, views[other].position);
 		return false;
 	}
 	v->position = want;
@@ -571,24 +298,25 @@ static void check_db(const struct pc_journal *j, int dir)
 	v->exists = fd >= 0;
 	if (!v->exists) {
 		if (v->due)
-			complain(FIRST_DB, "is not there");
+			pc_complain(FIRST_DB, "is not there");
 		return;
 	}
 	read_image(j, FIRST_DB, fd);
 	close(fd);
 	if (v->due && v->size < img->ops[v->due - 1].size)
-		complain(FIRST_DB, "has %" PRIu32 " sectors", v->size);
+		pc_complain(FIRST_DB, "has %" PRIu32 " sectors", v->size);
 	for (uint32_t b = 0; b < v->size / SECTORS_A_BLOCK; b++) {
 		const uint32_t *found = v->version + b * SECTORS_A_BLOCK;
 		uint32_t due = version_due(img, b, v->due);
 
 		if (found[0] < due)
-			complain(FIRST_DB,
-				 "block %" PRIu32 " is version %" PRIu32 ", promised was %" PRIu32,
-				 b, found[0], due);
+			pc_complain(FIRST_DB,
+				    "block %" PRIu32 " is version %" PRIu32
+				    ", promised was %" PRIu32,
+				    b, found[0], due);
 		for (uint32_t i = 1; i < SECTORS_A_BLOCK; i++) {
 			if (found[i] != found[0])
-				complain(FIRST_DB, "block %" PRIu32 " is mixed", b);
+				pc_complain(FIRST_DB, "block %" PRIu32 " is mixed", b);
 		}
 	}
 }
@@ -603,7 +331,7 @@ static void look(const struct pc_journal *j, const char *marks, int dir)
 			continue;
 		find_image(j, i, dir);
 		if (views[i].exists)
-			find_positions(j, i);
+			pc_find_positions(j, &views[i], i);
 	}
 	fit_together(j);
 }

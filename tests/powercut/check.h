@@ -8,6 +8,10 @@
  * each block and the size are as they should be, not below what was promised. And all images
  * together: if anything of an operation is there, then so is each that was answered, on any image,
  * before that one was issued: what remains is a prefix of the order of the log.
+ *
+ * With two caches there are two logs, each with an order of its own. What went past them, to a file
+ * without a cache, is as in any file: until a sync, or a move to a cache, any sectors of it may be
+ * there: of a row of such operations (a run) one position is as good as another.
  */
 #ifndef TESTS_POWERCUT_CHECK_H
 #define TESTS_POWERCUT_CHECK_H

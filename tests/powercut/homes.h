@@ -21,7 +21,6 @@ void homes_end(struct homes *h);
 void homes_opened(struct homes *h, uint32_t image);
 /* Around an operation of the image, by the one thread that writes to it. */
 struct pc_stay homes_begin(const struct pc_journal *j, uint32_t image);
-void homes_note(const struct pc_journal *j, uint32_t image, struct pc_stay begun,
-		struct pc_op *op);
+void homes_note(const struct pc_journal *j, uint32_t image, struct pc_stay begun, struct pc_op *op);
 
 #endif

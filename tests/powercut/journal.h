@@ -57,10 +57,10 @@ struct pc_image {
 	_Atomic uint32_t nr_ops; /* issued */
 	_Atomic uint32_t nr_answered;
 	_Atomic struct pc_stay stay;
-	_Atomic uint32_t gen;	 /* so many names it has had, or is just getting */
-	uint32_t is_gone;	 /* unlinked, or its name was taken */
-	uint32_t first_version;	 /* the operation n wrote version first_version + n */
-	uint32_t base_size;	 /* in sectors */
+	_Atomic uint32_t gen;	/* so many names it has had, or is just getting */
+	uint32_t is_gone;	/* unlinked, or its name was taken */
+	uint32_t first_version; /* the operation n wrote version first_version + n */
+	uint32_t base_size;	/* in sectors */
 	uint32_t base_exists, base_gen;
 	uint32_t base[IMAGE_SECTORS]; /* the versions before the first operation */
 	struct pc_op ops[OPS];	      /* operation n is at n - 1 */
