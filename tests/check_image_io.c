@@ -2,15 +2,11 @@
 /* Reads, writes and syncs of images, cached and uncached, on a real core and engine. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/nsec.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
@@ -343,61 +339,6 @@ START_TEST(damage_of_the_only_copy_is_an_error_and_is_told)
 }
 END_TEST
 
-/* ---- looks ---- */
-
-static _Atomic bool is_over;
-
-static int look_at(struct image *img, void *arg)
-{
-	struct cache_image_info info;
-	char path[OP_PATH_MAX + 32];
-	const char *why;
-
-	(void)arg;
-	for (int i = 0; i < 300; i++) {
-		(void)!image_try_info(img, &info, path, &why);
-		(void)image_size(img);
-		(void)image_cache_id(img);
-	}
-	return 0;
-}
-
-static void *look_on(void *arg)
-{
-	struct bed *b = arg;
-
-	/* with pauses: what is looked at all the time is in use, and stays */
-	while (!atomic_load(&is_over)) {
-		ck_assert_int_eq(imagedir_for_each(b->dir, look_at, NULL), 0);
-		nanosleep(&(struct timespec){ .tv_nsec = (long)NSEC_PER_MSEC }, NULL);
-	}
-	return NULL;
-}
-
-/* Whoever lists images sees some that are about to leave their cache. */
-START_TEST(images_that_go_can_be_looked_at)
-{
-	struct bed *b = bed_new();
-	struct image *img;
-	pthread_t looker;
-
-	bed_must_mount(b);
-	atomic_store(&is_over, false);
-	ck_assert_int_eq(pthread_create(&looker, NULL, look_on, b), 0);
-	for (int i = 0; i < 2; i++) {
-		bed_make_file(b, "a", 'x', 4096);
-		img = bed_open(b, "a");
-		ck_assert_int_eq(bed_fill(img, 'a', 4096, 0), 4096);
-		bed_close(img);
-		ck_assert_int_eq(imagedir_unlink(b->dir, b->fd, "a"), 0);
-		bed_wait_clean(b);
-	}
-	atomic_store(&is_over, true);
-	ck_assert_int_eq(pthread_join(looker, NULL), 0);
-	bed_free(b);
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("image_io");
@@ -414,8 +355,7 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "uncached", without_a_cache_files_are_served_as_they_are,
 		   a_file_that_the_cache_cannot_take_is_served_uncached);
 	CHECK_CASE(s, "stat", stat_shows_size_time_and_blocks_of_what_is_cached,
-		   migration_does_not_move_the_ctime_that_is_shown,
-		   images_that_go_can_be_looked_at);
+		   migration_does_not_move_the_ctime_that_is_shown);
 	return s;
 }
 

@@ -18,7 +18,7 @@
 struct branches {
 	struct branch_start {
 		uint64_t branch, lsn;
-	} * start; /* both fields strictly ascending */
+	} *start; /* both fields strictly ascending */
 	size_t nr, room;
 	uint64_t learnt; /* times that something new was added */
 };

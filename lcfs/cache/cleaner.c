@@ -300,7 +300,7 @@ static void publish(struct cache *c, struct cleaner_item *it, uint64_t now, stru
 	}
 	log_writer_done(c, it->rec, now, ob);
 	it->rec = NULL;
-	range_release(c, it->img, &it->range, ob);
+	range_release(it->img, &it->range, ob);
 }
 
 static void copied(struct cache *c, struct action *a, int result, uint64_t now, struct outbox *ob)
@@ -330,7 +330,7 @@ static bool place(struct cache *c, struct cleaner_item *it, uint64_t now, struct
 	if (!range_take_first(img, &it->range, entry_key_block(it->key)))
 		return true;
 	if (log_prepare(c, 0, 1, c->cleaner->purpose, now, ob) < 0) {
-		range_release(c, img, &it->range, ob);
+		range_release(img, &it->range, ob);
 		return false;
 	}
 	it->img = img;

@@ -525,14 +525,12 @@ void imgtab_damaged(struct cache_image *img, uint64_t block);
 /* ---------------------------------------------------------------- range.c */
 
 /* Takes the range, or returns false with nothing changed. */
-bool range_try(struct cache *c, struct cache_image *img, struct cache_range *r, uint64_t first,
-	       uint64_t last);
+bool range_try(struct cache_image *img, struct cache_range *r, uint64_t first, uint64_t last);
 /* Announces it: later comers wait. */
 void range_announce(struct cache_image *img, struct cache_range *r, uint64_t first, uint64_t last);
 /* An announced range: nothing older overlaps it any more, no backing write is under way there? */
-bool range_claim(struct cache *c, struct cache_image *img, struct cache_range *r);
-void range_release(struct cache *c, struct cache_image *img, struct cache_range *r,
-		   struct outbox *ob);
+bool range_claim(struct cache_image *img, struct cache_range *r);
+void range_release(struct cache_image *img, struct cache_range *r, struct outbox *ob);
 /* Is the block held by an operation? (migration keeps away) */
 bool range_is_claimed(const struct cache_image *img, uint64_t block);
 /* Is the block held by anybody? Who has only announced that he wants it does not count. */

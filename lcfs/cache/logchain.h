@@ -21,17 +21,17 @@
 
 /* A place between two records. */
 struct logchain_pos {
-	bool has_record;	    /* false: the start, what the super block says of the tail */
+	bool has_record;            /* false: the start, what the super block says of the tail */
 	uint64_t lsn, link, branch; /* of the record before it */
-	uint32_t blocks;	    /* of that record */
-	uint32_t offset;	    /* where it ended, in blocks from the start of ... */
-	uint64_t segment;	    /* ... this segment; at the start 0 and the tail */
+	uint32_t blocks;            /* of that record */
+	uint32_t offset;            /* where it ended, in blocks from the start of ... */
+	uint64_t segment;           /* ... this segment; at the start 0 and the tail */
 };
 
 struct logchain {
 	struct logread read;
 	struct branches branches;
-	uint64_t window;	 /* W, segments; const after init */
+	uint64_t window;         /* W, segments; const after init */
 	uint64_t highest_branch; /* of any self-valid header seen */
 	/* The first blocks of segments [window_next - window_slots, window_next), segment id modulo
 	 * window_slots; window_lsn is 0 where no header of that very segment stands. */

@@ -21,11 +21,11 @@ struct logread {
 	const struct superblock *sb;
 	uint32_t segment_blocks;
 	uint64_t first, last; /* segment ids that may be read: one lap from the tail on */
-	uint8_t *buf;	      /* one segment, aligned; holds blocks ... */
+	uint8_t *buf;         /* one segment, aligned; holds blocks ... */
 	uint64_t buf_segment;
 	uint32_t buf_offset, buf_blocks; /* ... from buf_offset on, none when buf_blocks is 0 */
-	uint64_t hinted_segment;	 /* that reading it whole is next has been said; 0: none */
-	int error;			 /* the last one of the device, and where */
+	uint64_t hinted_segment;         /* that reading it whole is next has been said; 0: none */
+	int error;                       /* the last one of the device, and where */
 	uint64_t error_segment;
 	uint32_t error_offset;
 };

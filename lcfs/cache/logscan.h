@@ -25,7 +25,7 @@ struct logscan;
 struct logscan_record {
 	const struct record_disk *header; /* 4096 bytes, valid during the call */
 	uint64_t lsn, segment_id, branch;
-	uint64_t link;	 /* this record's own checksum */
+	uint64_t link;   /* this record's own checksum */
 	uint32_t offset; /* of the header, in blocks from the start of the segment */
 	bool is_checked; /* its blocks' sums were verified (it is above the durable LSN) */
 };
@@ -36,7 +36,7 @@ typedef int (*logscan_record_fn)(struct logscan *s, const struct logscan_record 
 
 struct logscan_result {
 	uint64_t records, entries, segments; /* that count; entries: live ones */
-	uint64_t durable_lsn;		     /* D of rule A1: highest LSN known durable */
+	uint64_t durable_lsn;                /* D of rule A1: highest LSN known durable */
 	/* the last record that counts; when there is none, what the super block says of the tail */
 	uint64_t last_lsn, last_link, last_branch;
 	/* where its segment goes on: segment id and block offset behind it; the next record may
@@ -47,9 +47,9 @@ struct logscan_result {
 	 * there is no room for it when next_first > next_last */
 	uint64_t next_first, next_last;
 	uint64_t highest_branch; /* of any self-valid header seen, abandoned ones included */
-	bool is_damaged;	 /* -EUCLEAN: a durable record is missing ... */
-	bool is_refused;	 /* ... or something is there that must not be ignored */
-	char text[400];		 /* one line: which LSN is missing, where, what proves it; or the
+	bool is_damaged;         /* -EUCLEAN: a durable record is missing ... */
+	bool is_refused;         /* ... or something is there that must not be ignored */
+	char text[400];          /* one line: which LSN is missing, where, what proves it; or the
 				  * refusal; or what could not be read */
 };
 

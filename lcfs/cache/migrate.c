@@ -156,14 +156,21 @@ static void pause_image(struct cache *c, struct cache_image *img, uint64_t now)
 	retry_in(c, img, AGAIN_NS, now);
 }
 
+bool migrate_image_fails(struct cache_image *img, uint64_t since, uint64_t now)
+{
+	bool is_first = !img->fails_ns || now >= img->failed_ns + CLEANER_FORGET_NS;
+
+	if (is_first)
+		img->fails_ns = since;
+	img->failed_ns = now;
+	return is_first;
+}
+
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now)
 {
 	img->batch_failed = true;
-	if (!img->fails_ns || now >= img->failed_ns + CLEANER_FORGET_NS) {
-		img->fails_ns = now;
+	if (migrate_image_fails(img, now, now))
 		shares_wake_at(c, now + CLEANER_STALLED_NS);
-	}
-	img->failed_ns = now;
 	img->tried_ns = img->batch->started_ns;
 	if (error == -EAGAIN) {
 		pause_image(c, img, now);

@@ -111,6 +111,8 @@ void migrate_watch(struct cache *c, uint64_t now, struct outbox *ob);
 uint64_t migrate_watch_deadline(const struct cache *c);
 /* Does the index still point at it? */
 bool migrate_item_is_current(struct cache *c, const struct migrate_item *it);
+/* Its batches fail, or hang, since then at the latest. Is that new? */
+bool migrate_image_fails(struct cache_image *img, uint64_t since, uint64_t now);
 /* The image's blocks of this batch stay dirty; it is tried again after a growing pause. */
 void migrate_image_failed(struct cache *c, struct cache_image *img, int error, uint64_t now);
 void migrate_all_failed(struct cache *c, const struct migrate_batch *b, int error, uint64_t now);

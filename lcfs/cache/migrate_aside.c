@@ -107,9 +107,7 @@ static void image_hangs(struct cache *c, struct cache_image *img, uint64_t now)
 	img->is_hung = true;
 	img->is_hang_told = false;
 	img->hung_ns = since;
-	if (!img->fails_ns || now >= img->failed_ns + CLEANER_FORGET_NS)
-		img->fails_ns = since;
-	img->failed_ns = now;
+	migrate_image_fails(img, since, now);
 	if (img->state == TABLE_STATE_OK)
 		img->error = ETIMEDOUT;
 	c->nr_migrate_errors++;

@@ -31,11 +31,11 @@ void op_resume(struct cache_op *op, struct outbox *ob)
 	outbox_add(ob, &op->act);
 }
 
-void op_done(struct cache *c, struct cache_op *op, int result, struct outbox *ob)
+void op_done(struct cache_op *op, int result, struct outbox *ob)
 {
 	if (op->image) {
 		list_del(&op->s.node);
-		range_release(c, op->image, &op->s.range, ob);
+		range_release(op->image, &op->s.range, ob);
 	}
 	op->result = result;
 	op->act.type = ACTION_DONE;
@@ -253,7 +253,7 @@ static bool needs_range(const struct cache_op *op)
 
 static void step_claim(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	if (!range_claim(c, op->image, &op->s.range)) {
+	if (!range_claim(op->image, &op->s.range)) {
 		op_wait_in(op, &op->image->range_waiters);
 		return;
 	}
@@ -287,7 +287,7 @@ static void step_edges(struct cache *c, struct cache_op *op, uint64_t now, struc
 		op_verify_edges(c, op, now, ob);
 	if (op->result) {
 		op_release_edges(c, op, ob);
-		op_done(c, op, op->result, ob);
+		op_done(op, op->result, ob);
 		return;
 	}
 	op->s.phase = PHASE_LOG;
@@ -311,7 +311,7 @@ static void logged(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 	}
 	if (!needs_range(op) && !op->s.range.is_linked &&
 	    (op->no_wait || op->type != CACHE_OP_LOG)) {
-		op_done(c, op, 0, ob);
+		op_done(op, 0, ob);
 		return;
 	}
 	op->s.phase = PHASE_DURABLE;
@@ -386,7 +386,7 @@ static bool wait_for_punches(struct cache *c, struct cache_op *op, int *ret, uin
 	if (*ret)
 		return false;
 	op_release_edges(c, op, ob);
-	range_release(c, op->image, &op->s.range, ob);
+	range_release(op->image, &op->s.range, ob);
 	shares_wait(c, &op->s.wait, &op->act, now);
 	migrate_kick(c, now, ob);
 	return true;
@@ -423,7 +423,7 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 		make_space(c, now, ob);
 	if (ret < 0) {
 		op_release_edges(c, op, ob);
-		op_done(c, op, ret, ob);
+		op_done(op, ret, ob);
 		return;
 	}
 	logged(c, op, now, ob);
@@ -432,7 +432,7 @@ static void step_log(struct cache *c, struct cache_op *op, uint64_t now, struct 
 static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	if (op->result || !op->s.has_effect) {
-		op_done(c, op, op->result, ob);
+		op_done(op, op->result, ob);
 		return;
 	}
 	op->s.phase = PHASE_EFFECT;
@@ -459,7 +459,7 @@ static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, stru
 		op->s.phase = PHASE_DROP;
 		op_step(c, op, now, ob);
 	} else if (imgtab_error(c, op->image)) {
-		op_done(c, op, imgtab_error(c, op->image), ob);
+		op_done(op, imgtab_error(c, op->image), ob);
 	} else if (op->image->batch || (c->failed && !op->image->lost.is_open)) {
 		op->image->lost.is_wanted = true;
 		migrate_kick(c, now, ob);
@@ -479,7 +479,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
 	else {
-		op_done(c, op, 0, ob);
+		op_done(op, 0, ob);
 		migrate_image_changed(c, op->image, now, ob);
 	}
 }
@@ -514,7 +514,7 @@ void op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *
 		step_drop(c, op, now, ob);
 		break;
 	default:
-		op_done(c, op, op->result, ob);
+		op_done(op, op->result, ob);
 		break;
 	}
 }
@@ -540,7 +540,7 @@ static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct
 		return;
 	}
 	if (op->type == CACHE_OP_TRUNCATE && op->len == CACHE_ONLY_GROW && op->off <= img->size) {
-		op_done(c, op, imgtab_error(c, img), ob);
+		op_done(op, imgtab_error(c, img), ob);
 		return;
 	}
 	if (op->type == CACHE_OP_TRUNCATE)
@@ -549,11 +549,11 @@ static void step_size(struct cache *c, struct cache_op *op, uint64_t now, struct
 		op->len = op->off >= img->size ? 0 : min(op->len, img->size - op->off);
 	if ((op->type == CACHE_OP_PUNCH && !op->len) ||
 	    (op->type == CACHE_OP_TRUNCATE && op->off == img->size)) {
-		op_done(c, op, imgtab_error(c, img), ob);
+		op_done(op, imgtab_error(c, img), ob);
 		return;
 	}
 	if (op->off > IMAGE_BYTES_MAX || op->len > IMAGE_BYTES_MAX - op->off) {
-		op_done(c, op, -EFBIG, ob);
+		op_done(op, -EFBIG, ob);
 		return;
 	}
 	op->s.phase = PHASE_LOG;
@@ -578,7 +578,7 @@ void cache_op_start(struct cache *c, struct cache_op *op, uint64_t now, struct o
 	     (op->type == CACHE_OP_LOG && op->op.type != OP_ATTACH))) {
 		if (op->type == CACHE_OP_LOG)
 			(void)apply_in_memory(c, op, &op->op, now);
-		op_done(c, op, 0, ob); /* the log knows nothing of it */
+		op_done(op, 0, ob); /* the log knows nothing of it */
 		return;
 	}
 	if (has_effect(op))

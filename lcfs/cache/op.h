@@ -25,7 +25,7 @@ void op_step_straight(struct cache *c, struct cache_op *op, uint64_t now, struct
 /* What it does to what is known of images, without the log. */
 void op_apply_in_memory(struct cache *c, struct cache_op *op, uint64_t now);
 /* The answer. */
-void op_done(struct cache *c, struct cache_op *op, int result, struct outbox *ob);
+void op_done(struct cache_op *op, int result, struct outbox *ob);
 /* cache_sync.fn of op->s.sync: resumes it, with the error if there is one. */
 void op_told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob);
 void op_wait_in(struct cache_op *op, struct list *queue);

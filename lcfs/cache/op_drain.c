@@ -23,9 +23,9 @@ static void end_drain(struct cache *c, struct cache_op *op, uint64_t now, struct
 	op->s.sync.fn = op_told;
 	op->s.sync.is_of_log = false;
 	if (c->failed && op->image->dirty)
-		op_done(c, op, -EIO, ob); /* what is left of it is lost */
+		op_done(op, -EIO, ob); /* what is left of it is lost */
 	else if (commit_wait(c, &op->s.sync, now, ob))
-		op_done(c, op, op->s.sync.result, ob);
+		op_done(op, op->s.sync.result, ob);
 }
 
 /* Is everything that can be in the backing file there? */
@@ -37,11 +37,11 @@ static bool is_over(const struct cache *c, const struct cache_image *img)
 void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	if (imgtab_error(c, op->image)) {
-		op_done(c, op, imgtab_error(c, op->image), ob);
+		op_done(op, imgtab_error(c, op->image), ob);
 		return;
 	}
 	if (poison_is_all(op->image)) {
-		op_done(c, op, -EIO, ob);
+		op_done(op, -EIO, ob);
 		return;
 	}
 	if (c->failed && op->image->dirty && op->image->lost.is_saved)
@@ -77,12 +77,12 @@ void op_drain_done(struct cache *c, struct cache_image *img, uint64_t now, struc
 			continue;
 		if (img->is_stopped) {
 			img->is_draining = false;
-			op_done(c, op, -EIO, ob);
+			op_done(op, -EIO, ob);
 		} else if (is_over(c, img)) {
 			end_drain(c, op, now, ob);
 		} else {
 			img->is_draining = false;
-			op_done(c, op, img->error ? -img->error : -EIO, ob);
+			op_done(op, img->error ? -img->error : -EIO, ob);
 		}
 	}
 }

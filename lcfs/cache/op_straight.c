@@ -40,7 +40,7 @@ static int may_start(struct cache *c, struct cache_op *op, uint64_t now, struct 
 	ret = straight_may(c, img, op->off, end, now, ob);
 	if (ret == -EIO && !img->error)
 		ret = 0;
-	if (!ret && !range_claim(c, img, &op->s.range))
+	if (!ret && !range_claim(img, &op->s.range))
 		ret = -EAGAIN;
 	return ret;
 }
@@ -85,13 +85,13 @@ static void finish(struct cache *c, struct cache_op *op, uint64_t now, struct ou
 	struct cache_image *img = op->image;
 
 	if (op->result) {
-		op_done(c, op, op->result, ob);
+		op_done(op, op->result, ob);
 		return;
 	}
 	img->mtime_ns = c->info.real_ns + (int64_t)now;
 	if (op->type == CACHE_OP_TRUNCATE && is_extension(op)) {
 		imgtab_grow_size(img, op->off);
-		op_done(c, op, 0, ob);
+		op_done(op, 0, ob);
 		return;
 	}
 	if (op->type == CACHE_OP_TRUNCATE)
@@ -115,7 +115,7 @@ static void step_change(struct cache *c, struct cache_op *op, uint64_t now, stru
 	if (ret == -EAGAIN)
 		op_wait_in(op, &op->image->range_waiters);
 	else if (ret)
-		op_done(c, op, ret, ob);
+		op_done(op, ret, ob);
 	else
 		issue_effect(op, ob);
 }
@@ -128,7 +128,7 @@ void op_step_straight(struct cache *c, struct cache_op *op, uint64_t now, struct
 	}
 	op_apply_in_memory(c, op, now);
 	if (op->type != CACHE_OP_UNBIND) {
-		op_done(c, op, 0, ob);
+		op_done(op, 0, ob);
 		return;
 	}
 	op->s.phase = PHASE_DROP;

@@ -27,12 +27,10 @@ static void link_range(struct cache_image *img, struct cache_range *r, uint64_t 
 	list_add_tail(&img->ranges, &r->node);
 }
 
-bool range_try(struct cache *c, struct cache_image *img, struct cache_range *r, uint64_t first,
-	       uint64_t last)
+bool range_try(struct cache_image *img, struct cache_range *r, uint64_t first, uint64_t last)
 {
 	struct cache_range *other;
 
-	(void)c;
 	list_for_each_entry(other, &img->ranges, node)
 		if (overlaps(other, first, last))
 			return false;
@@ -45,11 +43,10 @@ void range_announce(struct cache_image *img, struct cache_range *r, uint64_t fir
 	link_range(img, r, first, last, true);
 }
 
-bool range_claim(struct cache *c, struct cache_image *img, struct cache_range *r)
+bool range_claim(struct cache_image *img, struct cache_range *r)
 {
 	struct cache_range *other;
 
-	(void)c;
 	list_for_each_entry(other, &img->ranges, node) {
 		if (other == r)
 			break;
@@ -62,10 +59,8 @@ bool range_claim(struct cache *c, struct cache_image *img, struct cache_range *r
 	return true;
 }
 
-void range_release(struct cache *c, struct cache_image *img, struct cache_range *r,
-		   struct outbox *ob)
+void range_release(struct cache_image *img, struct cache_range *r, struct outbox *ob)
 {
-	(void)c;
 	if (!r->is_linked)
 		return;
 	list_del(&r->node);

@@ -94,7 +94,7 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 			imgtab_grow_size(w->image, end);
 		w->s.done = w->len;
 	}
-	range_release(c, w->image, &w->s.range, ob);
+	range_release(w->image, &w->s.range, ob);
 	a->type = ACTION_RESUME;
 	outbox_add(ob, a);
 	migrate_kick(c, now, ob);
@@ -128,7 +128,7 @@ enum cache_step straight_write(struct cache *c, struct cache_write *w, bool may_
 		return CACHE_AGAIN;
 	ret = straight_may(c, img, off, end, now, ob);
 	if (!ret &&
-	    (migrate_overlaps(img, first, last) || !range_try(c, img, &w->s.range, first, last)))
+	    (migrate_overlaps(img, first, last) || !range_try(img, &w->s.range, first, last)))
 		ret = -EAGAIN;
 	if (ret == -EAGAIN) {
 		waiters_add(&img->range_waiters, &w->s.wait, &w->act);

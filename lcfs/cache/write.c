@@ -352,7 +352,7 @@ void cache_write_publish(struct cache *c, struct cache_write *w, uint64_t now, s
 	w->s.rec = NULL;
 	release_base(c, w, now, ob);
 	log_writer_done(c, rec, now, ob);
-	range_release(c, w->image, &w->s.range, ob);
+	range_release(w->image, &w->s.range, ob);
 	w->s.bytes = 0;
 	w->s.is_admitted = false;
 	w->s.waits_ns = 0;
@@ -467,7 +467,7 @@ static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct 
 {
 	w->s.is_ready = false;
 	release_base(c, w, now, ob);
-	range_release(c, w->image, &w->s.range, ob);
+	range_release(w->image, &w->s.range, ob);
 }
 
 /* The range and, for a partial block, what it needs of the older version. CACHE_COPY: all is there.
@@ -475,7 +475,7 @@ static void let_go(struct cache *c, struct cache_write *w, uint64_t now, struct 
 static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_wait, uint64_t now,
 			       struct outbox *ob)
 {
-	if (!range_try(c, w->image, &w->s.range, w->s.block, w->s.block + w->s.blocks - 1))
+	if (!range_try(w->image, &w->s.range, w->s.block, w->s.block + w->s.blocks - 1))
 		return park(c, w, &w->image->range_waiters, may_wait, now, ob);
 	if (w->s.is_partial) {
 		int ret = find_base(c, w, may_wait, ob);
@@ -486,7 +486,7 @@ static enum cache_step prepare(struct cache *c, struct cache_write *w, bool may_
 			return end_write(c, w, now, ob);
 		}
 		if (ret < 0) {
-			range_release(c, w->image, &w->s.range, ob);
+			range_release(w->image, &w->s.range, ob);
 			return park(c, w, &c->merge_waiters, may_wait, now, ob);
 		}
 		if (ret > 0) {

@@ -120,19 +120,27 @@ int ops_stat(struct session *s, const struct ops_use *u, struct stat *st)
 	return 0;
 }
 
+void ops_forget(struct session *s, const struct ops_use *u, int64_t off)
+{
+	const struct fuse_notify_inval_inode_out what = {
+		.ino = atomic_load(&u->node->id),
+		.off = off,
+	};
+
+	(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &what, sizeof(what));
+}
+
 void ops_check_version(struct session *s, const struct ops_use *u)
 {
 	struct image *img = ops_image(u);
-	struct fuse_notify_inval_inode_out all = { 0 };
 	uint64_t version, old;
 
 	if (!img)
 		return;
 	version = image_version(img) + 1;
 	old = atomic_exchange(&u->node->version, version);
-	all.ino = atomic_load(&u->node->id);
 	if (old && old != version)
-		(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &all, sizeof(all));
+		ops_forget(s, u, 0);
 }
 
 int ops_enter_fd(struct session *s, const struct ops_use *parent, const char *name, int fd,

@@ -72,6 +72,8 @@ void ops_touched(const struct ops_use *u);
 
 /* Attributes as lcfs shows them. */
 int ops_stat(struct session *s, const struct ops_use *u, struct stat *st) must_check;
+/* Lets the kernel forget the attributes of a file; and, from off on, its pages, off < 0: none. */
+void ops_forget(struct session *s, const struct ops_use *u, int64_t off);
 /*
  * Lets the kernel drop what it has cached of a file that was found changed behind lcfs. After the
  * reply.

@@ -20,21 +20,6 @@ static bool is_for_write(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/*
- * It was found changed behind lcfs: its size, too, is not what the kernel has cached. Whoever opens
- * it is not to read by that. Of the pages it takes care itself.
- */
-static void drop_attributes(struct session *s, const struct ops_use *u)
-{
-	const struct fuse_notify_inval_inode_out attributes = {
-		.ino = atomic_load(&u->node->id),
-		.off = -1,
-	};
-
-	(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &attributes,
-			       sizeof(attributes));
-}
-
 /* Opens what is in use, and says how in fi. */
 static int file_open(struct session *s, struct ops_use *u, struct fuse_file_info *fi)
 {
@@ -57,8 +42,10 @@ static int file_open(struct session *s, struct ops_use *u, struct fuse_file_info
 	fi->direct_io = (fi->fh & HANDLE_FILE_BYPASS) != 0;
 	old = atomic_exchange(&u->node->version, version);
 	fi->keep_cache = old == version;
+	/* Changed behind lcfs: its size, too, is not what the kernel has cached, and whoever opens
+	 * it is not to read by that. Of the pages it takes care itself. */
 	if (old && old != version)
-		drop_attributes(s, u);
+		ops_forget(s, u, -1);
 	if (fi->direct_io)
 		meta_add_open_flags(FOPEN_PARALLEL_DIRECT_WRITES);
 	return 0;
@@ -229,10 +216,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
  */
 static void write_out(struct session *s, const struct ops_use *u)
 {
-	const struct fuse_notify_inval_inode_out all = { .ino = atomic_load(&u->node->id) };
-
 	if (node_may_be_dirty(s->nodes, u->node))
-		(void)transport_notify(s->transport, FUSE_NOTIFY_INVAL_INODE, &all, sizeof(all));
+		ops_forget(s, u, 0);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,

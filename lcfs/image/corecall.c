@@ -198,6 +198,16 @@ int corecall_log(struct cachehost *h, struct cache_image *ci, const struct op *o
 	return corecall_op(h, &call);
 }
 
+int corecall_unbind(struct cachehost *h, struct cache_image *ci)
+{
+	struct op_call call;
+
+	op_call_init(&call);
+	call.op.type = CACHE_OP_UNBIND;
+	call.op.image = ci;
+	return corecall_op(h, &call);
+}
+
 static void step_op(struct cachehost *h, struct op_call *call)
 {
 	struct outbox ob;

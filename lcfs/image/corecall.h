@@ -72,6 +72,8 @@ int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step
  * the log. */
 int corecall_log(struct cachehost *h, struct cache_image *ci, const struct op *op,
 		 bool is_durable) must_check;
+/* CACHE_OP_UNBIND. */
+int corecall_unbind(struct cachehost *h, struct cache_image *ci) must_check;
 
 /* RESUME or DONE of a request of this file. */
 void corecall_request(struct cachehost *h, struct action *a);

@@ -10,7 +10,8 @@
  *
  * Who passes counts itself in and then looks whether the gate is open; who shuts it does that first
  * and then looks at the count. Both in one total order (seq_cst), so one of the two sees the other.
- * Who is inside has the image open, or references it, until it has left.
+ * Who is inside has the image open, or knows that it is not about to leave its cache for good: a
+ * mere reference does not keep it there. Who only looks at it takes image->look instead.
  *
  * Nobody waits for those inside while holding image->lock: a writer may wait for space, space for
  * migration, and migration for image->lock. Nobody who is inside waits to come in again: he would

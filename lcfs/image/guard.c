@@ -51,6 +51,13 @@ int guard_mark_get(int fd, uint8_t *cache_uuid)
 	return uuid_parse(text, cache_uuid);
 }
 
+bool guard_is_marked_by(int fd, const uint8_t *cache_uuid)
+{
+	uint8_t uuid[UUID_BYTES];
+
+	return guard_mark_get(fd, uuid) == 0 && memcmp(uuid, cache_uuid, sizeof(uuid)) == 0;
+}
+
 int guard_mark_clear(int fd)
 {
 	if (fremovexattr(fd, MARK_NAME) == 0 || errno == ENODATA)

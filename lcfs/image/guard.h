@@ -20,6 +20,8 @@ int guard_mark_set(int fd, const uint8_t *cache_uuid) must_check;
 /* 0 with the UUID, -ENODATA no mark, -EINVAL a mark that is no UUID, or what the filesystem says.
  */
 int guard_mark_get(int fd, uint8_t *cache_uuid) must_check;
+/* Is it that cache's? */
+bool guard_is_marked_by(int fd, const uint8_t *cache_uuid);
 int guard_mark_clear(int fd) must_check;
 
 /* Each open file description that lcfs writes an image through has a byte of its own. */

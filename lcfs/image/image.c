@@ -434,17 +434,6 @@ static void core_path(struct image *img, struct cache_image *ci, char *path)
 		memcpy(path + n, deleted, sizeof(deleted));
 }
 
-static bool core_info_locked(struct image *img, struct cache_image_info *info, char *path)
-{
-	mutex_assert_held(&img->lock);
-	if (!img->cached)
-		return false;
-	image_core_info(img, info);
-	if (path)
-		core_path(img, img->cached, path);
-	return true;
-}
-
 /*
  * Of one that is in a cache, without its lock: who has that may wait for a store that hangs, and
  * what the core knows is to be seen all the same. A reference does not keep it in the cache.
@@ -466,8 +455,9 @@ bool image_info(struct image *img, struct cache_image_info *info, char *path)
 {
 	if (info_looked(img, info, path))
 		return true;
+	/* it is about to change its cache, under the lock */
 	LOCK_SCOPE(&img->lock);
-	if (core_info_locked(img, info, path))
+	if (info_looked(img, info, path))
 		return true;
 	plain_info(img, info, path);
 	return false;
@@ -482,7 +472,7 @@ int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 		return 1;
 	if (!mutex_trylock(&img->lock))
 		return -EAGAIN;
-	r = core_info_locked(img, info, path);
+	r = info_looked(img, info, path);
 	if (!r)
 		plain_info(img, info, path);
 	mutex_unlock(&img->lock);

@@ -98,8 +98,9 @@ struct image {
 	uint64_t damage_told; /* cache_image_info.damaged */
 	uint64_t lost_told;   /* cache_image_info.lost_blocks */
 
-	/* atomic; written under lock. The two change together, with nobody inside (gate.c): whoever
-	 * neither holds the lock nor is inside must not follow them. */
+	/* atomic; written under lock and look. The two change together, with nobody inside that has
+	 * the image open (gate.c): whoever neither holds one of these locks, nor is inside with the
+	 * image open, must not follow them. */
 	_Atomic(struct cache_image *) cached;
 	_Atomic(struct cachehost *) host; /* NULL without `cached` */
 	_Atomic uint32_t number;	  /* in this mount; 0: none yet; never changes again */

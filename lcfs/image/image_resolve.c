@@ -180,24 +180,10 @@ static int keep_cache(struct image *img)
 /* The mark says that the cache has newer data, which it has not any more. */
 static void remove_mark(int fd, const struct cachehost *h, const char *path)
 {
-	uint8_t uuid[FORMAT_UUID_BYTES];
-
 	if (!cache_is_lost(h->cache))
 		image_is_back(fd, h);
-	if (guard_mark_get(fd, uuid) < 0 || memcmp(uuid, h->uuid, sizeof(uuid)) != 0)
-		return;
-	if (guard_mark_clear(fd) < 0)
+	if (guard_is_marked_by(fd, h->uuid) && guard_mark_clear(fd) < 0)
 		msg_debug("%s: the mark cannot be removed", path);
-}
-
-static int unbind(struct image *img)
-{
-	struct op_call call;
-
-	op_call_init(&call);
-	call.op.type = CACHE_OP_UNBIND;
-	call.op.image = img->cached;
-	return corecall_op(image_host(img), &call);
 }
 
 /* The log of a lost cache, which would say so, cannot: the file does, if it is there. */
@@ -212,7 +198,7 @@ static int unbind_durably(struct image *img, int fd)
 	int r = cache_is_lost(c) ? leave_lost(img, fd) : 0;
 
 	if (r == 0)
-		r = unbind(img);
+		r = corecall_unbind(image_host(img), img->cached);
 	if (r < 0)
 		return r;
 	r = corecall_sync(image_host(img), NULL);

@@ -325,12 +325,10 @@ bool image_xattr_is_private(const char *name)
 
 void image_look_for_mark(struct image *img)
 {
-	uint8_t uuid[FORMAT_UUID_BYTES];
-
 	mutex_assert_held(&img->lock);
 	if (!img->is_marked)
-		img->is_marked = guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) == 0 &&
-				 memcmp(uuid, image_host(img)->uuid, sizeof(uuid)) == 0;
+		img->is_marked = guard_is_marked_by(atomic_load(&img->fd[GUARD_BUFFERED]),
+						    image_host(img)->uuid);
 }
 
 static void set_mark(struct image *img)

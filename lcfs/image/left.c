@@ -97,14 +97,17 @@ static void drop(struct mark *m, unsigned int at)
 	memmove(&m->entry[at], &m->entry[at + 1], (m->nr - at) * sizeof(m->entry[0]));
 }
 
-/* m->nr: none. */
-static unsigned int find(const struct mark *m, const uint8_t *uuid)
+/* The mark of the file at fd, which link leads to then, and where in it the cache is; m->nr: it is
+ * not. */
+static int find(int fd, char *link, struct mark *m, const uint8_t *uuid, unsigned int *at)
 {
-	unsigned int at = 0;
+	int r;
 
-	while (at < m->nr && memcmp(m->entry[at].uuid, uuid, UUID_BYTES) != 0)
-		at++;
-	return at;
+	pathname_magic_link(fd, link);
+	r = read_mark(link, m);
+	for (*at = 0; *at < m->nr && memcmp(m->entry[*at].uuid, uuid, UUID_BYTES) != 0; ++*at)
+		;
+	return r;
 }
 
 int left_put(int fd, const struct left *l)
@@ -112,13 +115,10 @@ int left_put(int fd, const struct left *l)
 	char link[PATHNAME_LINK_BYTES];
 	struct mark m;
 	unsigned int at;
-	int r;
+	int r = find(fd, link, &m, l->uuid, &at);
 
-	pathname_magic_link(fd, link);
-	r = read_mark(link, &m);
 	if (r < 0)
 		return r;
-	at = find(&m, l->uuid);
 	if (at < m.nr)
 		drop(&m, at);
 	else if (m.nr == CACHES_MAX)
@@ -132,13 +132,10 @@ int left_get(int fd, const uint8_t *uuid, struct left *l)
 	char link[PATHNAME_LINK_BYTES];
 	struct mark m;
 	unsigned int at;
-	int r;
+	int r = find(fd, link, &m, uuid, &at);
 
-	pathname_magic_link(fd, link);
-	r = read_mark(link, &m);
 	if (r < 0)
 		return r;
-	at = find(&m, uuid);
 	if (at == m.nr)
 		return -ENODATA;
 	*l = m.entry[at];
@@ -150,15 +147,10 @@ int left_remove(int fd, const uint8_t *uuid)
 	char link[PATHNAME_LINK_BYTES];
 	struct mark m;
 	unsigned int at;
-	int r;
+	int r = find(fd, link, &m, uuid, &at);
 
-	pathname_magic_link(fd, link);
-	r = read_mark(link, &m);
-	if (r < 0)
+	if (r < 0 || at == m.nr)
 		return r;
-	at = find(&m, uuid);
-	if (at == m.nr)
-		return 0;
 	drop(&m, at);
 	return write_mark(link, &m);
 }

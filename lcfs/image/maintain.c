@@ -198,14 +198,7 @@ void maintain_want_room(struct cachehost *h)
 
 bool maintain_unbind(struct image *img)
 {
-	struct op_call call;
-	int r;
-
-	op_call_init(&call);
-	call.op.type = CACHE_OP_UNBIND;
-	call.op.image = img->cached;
-	r = corecall_op(image_host(img), &call);
-	if (r < 0)
+	if (corecall_unbind(image_host(img), img->cached) < 0)
 		return false;
 	atomic_store(&img->is_in_use, false);
 	image_fds_close(img);

@@ -141,10 +141,8 @@ static void judge(struct image *img, const struct cache_image_info *info)
  * that the cache has newer data of it. */
 static void find_old_mark(struct image *img, int fd, const struct cache_image_info *info)
 {
-	uint8_t uuid[FORMAT_UUID_BYTES];
-
-	if (info->state >= IMAGE_DIRTY || atomic_load(&img->bad) || guard_mark_get(fd, uuid) < 0 ||
-	    memcmp(uuid, image_host(img)->uuid, sizeof(uuid)) != 0)
+	if (info->state >= IMAGE_DIRTY || atomic_load(&img->bad) ||
+	    !guard_is_marked_by(fd, image_host(img)->uuid))
 		return;
 	img->is_marked = true;
 	maintain_add(img);

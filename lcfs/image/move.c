@@ -207,14 +207,10 @@ static int drain(struct move *m)
 
 static int unbind(struct image *img, struct cachehost *h)
 {
-	struct op_call call;
-	int r;
+	struct cache_image *ci = atomic_load(&img->cached);
+	int r = corecall_unbind(h, ci);
 
-	op_call_init(&call);
-	call.op.type = CACHE_OP_UNBIND;
-	call.op.image = atomic_load(&img->cached);
-	r = corecall_op(h, &call);
-	if (r == 0 && corecall_sync(h, call.op.image) < 0)
+	if (r == 0 && corecall_sync(h, ci) < 0)
 		msg_warn("cache %u: it has failed while an image left it, which is in its file "
 			 "whole",
 			 (unsigned int)h->id);

@@ -165,16 +165,6 @@ static void tell_others(const struct rename *r)
 			cache_rename(r->hosts[i]->cache, r->path, r->newpath, r->is_exchange);
 }
 
-/* Between log and system call the core has names that lead to another file, or to none: whoever
- * would open an image by its name then would take it for replaced or missing. */
-static void names_ahead(struct rename *r, int n)
-{
-	if (r->img)
-		name_ahead(r->img, n);
-	if (r->newimg)
-		name_ahead(r->newimg, n);
-}
-
 static int log_and_rename(struct rename *r)
 {
 	int result = log_all(r);
@@ -189,13 +179,18 @@ static int log_and_rename(struct rename *r)
 	return result;
 }
 
+/* Between log and system call the core has names that lead to another file, or to none: whoever
+ * would open an image by its name then would take it for replaced or missing. So would he with what
+ * stands at the new name, until the caller has noted what became of it. */
 static int rename_logged(struct rename *r)
 {
 	int result;
 
-	names_ahead(r, 1);
+	if (r->img)
+		name_ahead(r->img, 1);
 	result = log_and_rename(r);
-	names_ahead(r, -1);
+	if (r->img)
+		name_ahead(r->img, -1);
 	return result;
 }
 
