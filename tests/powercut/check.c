@@ -187,10 +187,11 @@ static void find_image(const struct pc_journal *j, uint32_t image, int dir)
 
 /* ------------------------------------------------------------------ all images together */
 
-/* Of a mount with moves: of that log. */
+/* Is it for certain in that log? To a file that the log does not know all but writes is done past
+ * it; that comes before the next write to that file, but not before those to others. */
 static bool is_of_log(const struct pc_journal *j, const struct pc_op *op, uint32_t log)
 {
-	return !j->has_moves || (op->home == log && !op->is_loose);
+	return op->kind == PC_WRITE && (!j->has_moves || (op->home == log && !op->is_loose));
 }
 
 /* The position that img must have reached because something of the log that was issued at that time
@@ -211,20 +212,13 @@ static uint32_t needed(const struct pc_journal *j, const struct pc_image *img, u
 	return 2 * needed;
 }
 
-/* To the size that it has: nothing comes to the log. */
-static bool changes_nothing(const struct pc_image *img, uint32_t n)
-{
-	return img->ops[n - 1].kind == PC_TRUNCATE &&
-	       img->ops[n - 1].size == pc_size_after(img, n - 1);
-}
-
 /* When the last operation was issued which is there and went to that log; 0: there is none. */
 static uint64_t last_issued(const struct pc_journal *j, uint32_t image, uint32_t log)
 {
 	const struct pc_image *img = &j->image[image];
 
 	for (uint32_t n = (views[image].position + 1) / 2; n; n--) {
-		if (is_of_log(j, &img->ops[n - 1], log) && !changes_nothing(img, n))
+		if (is_of_log(j, &img->ops[n - 1], log))
 			return img->ops[n - 1].issued;
 	}
 	return 0;
