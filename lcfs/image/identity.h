@@ -29,6 +29,9 @@ int identity_stamp(int fd, struct op_stamp *stamp) must_check;
 /* The same from what stat gave. */
 void identity_stamp_of(const struct stat *st, struct op_stamp *stamp);
 
+/* Might the next file of its name, or with its inode number, be taken for it? */
+bool identity_is_vague(const struct op_identity *id);
+
 /* What is unknown on either side is not compared. Weak ones: IDENTITY_CANNOT_TELL. */
 enum identity_match identity_compare(const struct op_identity *a, const struct op_identity *b);
 

@@ -145,7 +145,7 @@ struct imagedir {
 	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	void (*looked)(void); /* imagedir_conf */
-	struct privdir priv;  /* its files: one thread */
+	struct privdir priv;  /* its files: one thread; the list of caches is read by others, too */
 	struct taskpool *pool;
 	struct choose choose;
 	uint64_t fd_budget; /* images that may keep descriptors without being open */
@@ -314,8 +314,8 @@ void image_flight(struct imagedir *d, bool begins);
 bool image_is_sync_wanted(struct image *img);
 /* Syncs it. Blocks. */
 int image_sync_backing(struct image *img) must_check;
-/* Before it may be bound: what was changed past the log must not be lost while what comes to the log
- * later is there (B7). image->lock held; blocks if there is such a change. */
+/* Before it may be bound: what was changed past the log must not be lost while what comes to the
+ * log later is there (B7). image->lock held; blocks if there is such a change. */
 void image_sync_ahead(struct image *img);
 
 /* ---- naming.c ---- */
