@@ -57,9 +57,12 @@ static int try_plain(struct image *img, int (*change)(int fd, const void *arg), 
 		*result = change(atomic_load(&img->fd[GUARD_BUFFERED]), arg);
 		tell_size(img);
 		atomic_fetch_add(&img->sync_wanted, 1);
+		img->is_ahead_of_log = true;
 	}
-	if (was_ready)
+	if (was_ready) {
+		image_sync_ahead(img);
 		gate_open(img);
+	}
 	return r < 0 ? r : 1;
 }
 

@@ -70,6 +70,7 @@ struct image {
 	_Atomic bool is_unlinked; /* its last name went through us */
 	uint64_t unlink_seq;	  /* the how manieth such: maintain.c */
 	bool has_intent;	  /* and the log knows */
+	bool is_ahead_of_log; /* bytes or size were changed past the log, perhaps not synced */
 	unsigned int renames;	  /* under way: see name_ahead() */
 	bool is_path_new;	  /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new; /* match.c: what the log is to know of that is not logged yet */
@@ -313,6 +314,9 @@ void image_flight(struct imagedir *d, bool begins);
 bool image_is_sync_wanted(struct image *img);
 /* Syncs it. Blocks. */
 int image_sync_backing(struct image *img) must_check;
+/* Before it may be bound: what was changed past the log must not be lost while what comes to the
+ * log later is there (B7). image->lock held; blocks if there is such a change. */
+void image_sync_ahead(struct image *img);
 
 /* ---- naming.c ---- */
 

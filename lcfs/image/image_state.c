@@ -428,6 +428,7 @@ int image_prepare(struct image *img)
 		return 1;
 	if (atomic_load(&img->is_ready))
 		return 0;
+	image_sync_ahead(img);
 	r = change_mark(img, set_mark);
 	if (r == 0) {
 		image_touch_end(img, NULL);
