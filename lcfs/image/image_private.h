@@ -108,6 +108,7 @@ struct image {
 	_Atomic int fd[2];
 	_Atomic uint32_t direct_align; /* bytes; of offset and length on fd[GUARD_DIRECT] */
 	_Atomic bool is_direct_writable;
+	_Atomic bool is_blocking;   /* its filesystem blocks, though asked not to: image_fd.c */
 	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
 	_Atomic uint64_t version;
 	_Atomic(const char *) reason; /* of a conflict, or of that it is missing; NULL: none */
