@@ -96,6 +96,15 @@ requires_fuse()
 	[ -c /dev/fuse ] || skip "there is no /dev/fuse"
 }
 
+# requires_xattrs DIRECTORY: user.*, as marks on backing files are.
+requires_xattrs()
+{
+	: >"$1/.try"
+	requires setfattr
+	setfattr -n user.try -v 1 "$1/.try" 2>/dev/null || skip "no extended attributes here"
+	rm "$1/.try"
+}
+
 # requires_fs NAME: the kernel has the filesystem.
 requires_fs()
 {

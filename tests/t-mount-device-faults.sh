@@ -177,11 +177,9 @@ try()
 }
 
 start_stand cache=64M
-works "$MKFS" -q "$stand/cache"
-cleanup_fn remove_pool "$tmp/store/cache"
+stand_cache cache
 mkdir "$dir" "$mnt"
-: >"$dir/try"
-setfattr -n user.try -v 1 "$dir/try" 2>/dev/null || skip "no extended attributes here"
+requires_xattrs "$dir"
 truncate -s 16M "$dir/a" "$dir/b"
 "$VERIFIER" random "$tmp/data" 1000000 1
 "$VERIFIER" init "$tmp/journal" 2 32768 "${DEVICE_SEED:-1}"

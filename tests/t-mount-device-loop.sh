@@ -12,14 +12,10 @@ requires blockdev
 dir=$tmp/dir
 mnt=$tmp/mnt
 
-# put BLOCK SEED: 64 KiB, synced, in the mount and in what it should be.
+# put BLOCK SEED: 64 KiB, synced.
 put()
 {
-	"$VERIFIER" random "$tmp/piece" 65536 "$2"
-	for to in "$mnt/image" "$tmp/image"; do
-		dd if="$tmp/piece" of="$to" bs=4096 seek="$1" conv=notrunc,fsync 2>"$tmp/dd" ||
-			fail "$to: $(cat "$tmp/dd")"
-	done
+	put_both image 65536 "$1" "$2" fsync
 }
 
 is_given_up()
@@ -51,8 +47,7 @@ replaced()
 }
 
 mkdir "$dir" "$mnt"
-: >"$dir/try"
-setfattr -n user.try -v 1 "$dir/try" 2>/dev/null || skip "no extended attributes here"
+requires_xattrs "$dir"
 "$VERIFIER" random "$tmp/image" 3000000 1
 cp "$tmp/image" "$dir/image"
 start_stand disk=64M

@@ -59,7 +59,7 @@ for name in quiet large small; do
 	"$VERIFIER" random "$tmp/$name" $size 2
 done
 "$VERIFIER" random "$tmp/new" 4096 3
-setfattr -n user.try -v 1 "$dir/large" 2>/dev/null || skip "no extended attributes here"
+requires_xattrs "$dir"
 
 serve
 mount_with_log "$device" "$dir" "$mnt" allow_migrate=0,ram_buffers=4

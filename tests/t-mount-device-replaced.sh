@@ -12,14 +12,10 @@ requires getfattr
 dir=$tmp/dir
 mnt=$tmp/mnt
 
-# put NAME BLOCK SEED [FLAG]: 16 KiB, in the mount and in what it should be.
+# put NAME BLOCK SEED [FLAG]: 16 KiB.
 put()
 {
-	"$VERIFIER" random "$tmp/piece" 16384 "$3"
-	for to in "$mnt/$1" "$tmp/$1"; do
-		dd if="$tmp/piece" of="$to" bs=4096 seek="$2" conv="notrunc${4:+,$4}" \
-			2>"$tmp/dd" || fail "$to: $(cat "$tmp/dd")"
-	done
+	put_both "$1" 16384 "$2" "$3" "${4:-}"
 }
 
 state_is()
@@ -48,11 +44,9 @@ all_same()
 
 seed=100
 start_stand cache=64M
-works "$MKFS" -q "$stand/cache"
-cleanup_fn remove_pool "$tmp/store/cache"
+stand_cache cache
 mkdir "$dir" "$mnt"
-: >"$dir/try"
-setfattr -n user.try -v 1 "$dir/try" 2>/dev/null || skip "no extended attributes here"
+requires_xattrs "$dir"
 for name in busy idle clean; do
 	"$VERIFIER" random "$tmp/$name" 2000000 1
 	cp "$tmp/$name" "$dir/$name"
@@ -88,7 +82,7 @@ put busy 21 6 fsync
 all_same "$mnt"
 cp "$tmp/idle" "$dir/given-up"
 cp "$tmp/idle" "$tmp/given-up"
-dd if="$tmp/piece" of="$mnt/given-up" bs=4096 conv=notrunc,fsync 2>"$tmp/dd"
+dd if="$tmp/piece.busy" of="$mnt/given-up" bs=4096 conv=notrunc,fsync 2>"$tmp/dd"
 exec 3<&-
 kill_lcfs "$mnt"
 mount_with_log "$stand/cache" "$dir" "$mnt" allow_migrate=0

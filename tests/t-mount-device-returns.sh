@@ -21,14 +21,10 @@ state_is()
 	[ "$(timeout 20 cat "$mnt/.lcctl/caches/$1/state")" = "$2" ]
 }
 
-# put NAME BLOCK SEED: 16 KiB, synced, in the mount and in what it should be.
+# put NAME BLOCK SEED: 16 KiB, synced.
 put()
 {
-	"$VERIFIER" random "$tmp/piece.$1" 16384 "$3"
-	for to in "$mnt/$1" "$tmp/$1"; do
-		timeout 60 dd if="$tmp/piece.$1" of="$to" bs=4096 seek="$2" conv=notrunc,fsync \
-			2>"$tmp/dd.$1" || fail "$to: $(cat "$tmp/dd.$1")"
-	done
+	put_both "$1" 16384 "$2" "$3" fsync
 }
 
 # hangs_when PUT...: one write that meets it, in the background.
@@ -53,11 +49,9 @@ cache_of()
 
 start_stand first=64M
 new_cache "$tmp/second"
-works "$MKFS" -q "$stand/first"
-cleanup_fn remove_pool "$tmp/store/first"
+stand_cache first
 mkdir "$dir" "$mnt"
-: >"$dir/try"
-setfattr -n user.try -v 1 "$dir/try" 2>/dev/null || skip "no extended attributes here"
+requires_xattrs "$dir"
 for name in a b other; do
 	"$VERIFIER" random "$tmp/$name" 200000 1
 	cp "$tmp/$name" "$dir/$name"

@@ -180,6 +180,7 @@ struct cache_image {
 	bool is_touch_wanted;  /* the next image table is to say so: the log has no room */
 	bool is_unbind_wanted; /* likewise that it is unbound */
 	bool has_intent;
+	bool has_gone;	   /* and its DONE was logged by the mount before this one */
 	bool is_new;	   /* naming.h */
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;

@@ -100,3 +100,10 @@ bool cache_image_may_be_lost(struct cache *c, const struct cache_image *img)
 
 	return img->is_new && c->was_cut;
 }
+
+bool cache_image_has_gone(struct cache *c, const struct cache_image *img)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return img->has_gone && !c->was_cut;
+}

@@ -170,6 +170,11 @@ static bool is_known(const uint8_t fsid[16])
 	return memcmp(fsid, zero, sizeof(zero)) != 0;
 }
 
+bool identity_is_vague(const struct op_identity *id)
+{
+	return id->strength == IDENTITY_WEAK || (!id->handle_bytes && !id->btime_ns);
+}
+
 enum identity_match identity_compare(const struct op_identity *a, const struct op_identity *b)
 {
 	if (a->strength == IDENTITY_WEAK || b->strength == IDENTITY_WEAK)

@@ -33,6 +33,9 @@ void identity_stamp_of(const struct stat *st, struct op_stamp *stamp);
  * show a single file by FUSE): the time is then that of the last write to it. 0 or -errno. */
 int identity_set_mtime(int fd, int64_t ns) must_check;
 
+/* Might the next file of its name, or with its inode number, be taken for it? */
+bool identity_is_vague(const struct op_identity *id);
+
 /* What is unknown on either side is not compared. Weak ones: IDENTITY_CANNOT_TELL. */
 enum identity_match identity_compare(const struct op_identity *a, const struct op_identity *b);
 

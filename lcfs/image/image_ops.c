@@ -353,6 +353,11 @@ int image_set_times(struct image *img, const struct timespec ts[2])
 	}
 }
 
+bool image_is_removed(const struct image *img)
+{
+	return atomic_load(&img->is_unlinked);
+}
+
 /* What has no name any more is about to be forgotten: there is nothing to drain it to. */
 static bool is_gone(struct image *img)
 {
@@ -368,7 +373,7 @@ int image_drain(struct image *img)
 	if (is_gone(img))
 		return 0;
 	if (image_hold(img))
-		r = core_op(img, CACHE_OP_CLEAN, 0, 0);
+		r = core_op(img, CACHE_OP_CLEAN, 0, CACHE_AS_OF_NOW);
 	image_unhold(img);
 	return r;
 }

@@ -145,7 +145,7 @@ struct imagedir {
 	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	void (*looked)(void); /* imagedir_conf */
-	struct privdir priv;  /* its files: one thread */
+	struct privdir priv;  /* its files: one thread; the list of caches is read by others, too */
 	struct taskpool *pool;
 	struct choose choose;
 	uint64_t fd_budget; /* images that may keep descriptors without being open */

@@ -38,13 +38,19 @@ struct sim_world *scenario_begin(const struct sim_conf *conf)
 	return w;
 }
 
-struct sim_world *scenario_begin_large(void)
+struct sim_world *scenario_begin_images(uint32_t nr_images, uint32_t blocks)
 {
 	struct sim_conf conf = scenario_conf();
 
-	conf.image_blocks = 128;
-	conf.image_bytes = 128 * BLOCK;
+	conf.nr_images = nr_images;
+	conf.image_blocks = blocks;
+	conf.image_bytes = blocks * BLOCK;
 	return scenario_begin(&conf);
+}
+
+struct sim_world *scenario_begin_large(void)
+{
+	return scenario_begin_images(2, 128);
 }
 
 void scenario_mount(struct sim_world *w)
@@ -133,6 +139,21 @@ void scenario_release(struct sim_world *w, enum action_type type)
 void scenario_write_block(struct sim_world *w, struct sim_image *img, uint64_t block)
 {
 	sim_do_write(w, img, block * BLOCK, BLOCK);
+}
+
+void scenario_write_blocks(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t nr)
+{
+	for (uint64_t b = first; b < first + nr; b++)
+		scenario_write_block(w, img, b);
+	sim_do_sync(w, img);
+}
+
+struct cache_image_info scenario_info(struct sim_world *w, const struct sim_image *img)
+{
+	struct cache_image_info info;
+
+	cache_image_info(w->cache, img->cached, &info);
+	return info;
 }
 
 void scenario_wrap(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t blocks)

@@ -16,6 +16,8 @@ struct sim_conf scenario_conf(void);
 /* A mounted world in which nothing happens by itself: no timers, no migration. NULL:
  * scenario_conf(). */
 struct sim_world *scenario_begin(const struct sim_conf *conf);
+/* With so many images of so many blocks each. */
+struct sim_world *scenario_begin_images(uint32_t nr_images, uint32_t blocks);
 /* With images larger than the log: what fills it is not superseded. */
 struct sim_world *scenario_begin_large(void);
 /* Mounts again what a crash left, and makes it quiet as above. */
@@ -37,6 +39,9 @@ void scenario_hold(struct sim_world *w, enum action_type type);
 void scenario_release(struct sim_world *w, enum action_type type);
 /* Writes the block once more, whole; returns when it was answered. */
 void scenario_write_block(struct sim_world *w, struct sim_image *img, uint64_t block);
+/* So many, in order, and syncs the image. */
+void scenario_write_blocks(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t nr);
+struct cache_image_info scenario_info(struct sim_world *w, const struct sim_image *img);
 /* Overwrites blocks of the image, whole, synced, until the log has gone round. */
 void scenario_wrap(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t blocks);
 

@@ -7,37 +7,12 @@
 
 #define X_BLOCKS 40u /* of 112 that the log holds */
 
-static struct cache_image_info info_of(struct sim_world *w, const struct sim_image *img)
-{
-	struct cache_image_info info;
-
-	cache_image_info(w->cache, img->cached, &info);
-	return info;
-}
-
 static struct cache_status status_of(struct sim_world *w)
 {
 	struct cache_status st;
 
 	cache_status(w->cache, &st);
 	return st;
-}
-
-static struct sim_world *begin(void)
-{
-	struct sim_conf conf = scenario_conf();
-
-	conf.nr_images = 3;
-	conf.image_blocks = 64;
-	conf.image_bytes = 64 * BLOCK;
-	return scenario_begin(&conf);
-}
-
-static void write_blocks(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t nr)
-{
-	for (uint64_t b = first; b < first + nr; b++)
-		scenario_write_block(w, img, b);
-	sim_do_sync(w, img);
 }
 
 /* Migration finds that the file is not what it was. */
@@ -49,7 +24,7 @@ static void find_conflict(struct sim_world *w, struct sim_image *img)
 	r = sim_start_clean(w, img);
 	ck_assert_int_eq(sim_wait(w, r), -EIO);
 	sim_do_sync(w, NULL);
-	ck_assert_int_eq((int)info_of(w, img).state, (int)IMAGE_CONFLICT);
+	ck_assert_int_eq((int)scenario_info(w, img).state, (int)IMAGE_CONFLICT);
 }
 
 static void end_conflict(struct sim_world *w, struct sim_image *img)
@@ -69,22 +44,22 @@ static void find_refusal(struct sim_world *w, struct sim_image *img)
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 10000 * SIM_MS);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
-	ck_assert_int_eq(info_of(w, img).error, ENOSPC);
+	ck_assert_int_eq(scenario_info(w, img).error, ENOSPC);
 }
 
 /* H2. An image is in conflict, and what it has in the log keeps the tail. Another one writes many
  * times what the log holds. */
 START_TEST(test_h2_a_conflict_does_not_stop_others)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 
-	write_blocks(w, x, 0, X_BLOCKS);
+	scenario_write_blocks(w, x, 0, X_BLOCKS);
 	find_conflict(w, x);
 	for (int lap = 0; lap < 4; lap++)
 		scenario_wrap(w, y, 0, 64);
 	ck_assert_uint_ge(status_of(w).relocated_blocks, 2 * X_BLOCKS);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, X_BLOCKS);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, X_BLOCKS);
 	end_conflict(w, x);
 	sim_do_read(w, x);
 	scenario_end(w);
@@ -95,10 +70,10 @@ END_TEST
 START_TEST(test_h2_a_refusing_store_does_not_stop_others)
 {
 	for (int is_power = 0; is_power < 2; is_power++) {
-		struct sim_world *w = begin();
+		struct sim_world *w = scenario_begin_images(3, 64);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 
-		write_blocks(w, x, 0, X_BLOCKS);
+		scenario_write_blocks(w, x, 0, X_BLOCKS);
 		find_refusal(w, x);
 		for (int lap = 0; lap < 3; lap++)
 			scenario_wrap(w, y, 0, 64);
@@ -113,12 +88,12 @@ END_TEST
  * more of it waits for stall_timeout and gets the store's error. */
 START_TEST(test_h2_a_stalled_image_keeps_to_its_share)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 	uint64_t before, dirty;
 	struct sim_request *r;
 
-	write_blocks(w, x, 0, 10);
+	scenario_write_blocks(w, x, 0, 10);
 	find_refusal(w, x);
 	sim_knob(w, KNOB_STALL_TIMEOUT, 60);
 	before = w->now;
@@ -128,13 +103,13 @@ START_TEST(test_h2_a_stalled_image_keeps_to_its_share)
 			break;
 		ck_assert_uint_lt(b, 40);
 	}
-	dirty = info_of(w, x).dirty_blocks;
+	dirty = scenario_info(w, x).dirty_blocks;
 	ck_assert_uint_eq(dirty, 21); /* a quarter of 12 segments */
 	ck_assert_uint_ge(w->now - before, 40000 * SIM_MS);
 	ck_assert_int_eq(sim_wait(w, sim_start_write(w, x, 60 * BLOCK, BLOCK, false)), -ENOSPC);
 	for (uint64_t i = 0; i < 200; i++)
 		scenario_write_block(w, x, i % 20);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, dirty);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, dirty);
 	scenario_wrap(w, y, 0, 64);
 	x->is_refusing = false;
 	sim_do_clean(w, x);
@@ -147,13 +122,13 @@ END_TEST
 /* H2. All that is in the log is of stalled images: it is packed, and then left alone. */
 START_TEST(test_h2_the_cleaner_rests_when_everything_is_stalled)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 	uint64_t writes;
 
 	for (uint64_t b = 0; b < 34; b++) {
-		write_blocks(w, x, b, 1);
-		write_blocks(w, y, b, 1);
+		scenario_write_blocks(w, x, b, 1);
+		scenario_write_blocks(w, y, b, 1);
 	}
 	find_conflict(w, x);
 	find_conflict(w, y);
@@ -186,15 +161,15 @@ START_TEST(test_h2_crashes_while_cleaning)
 	uint64_t relocated = 0;
 
 	for (uint32_t n = 0; n < 60; n++) {
-		struct sim_world *w = begin();
+		struct sim_world *w = scenario_begin_images(3, 64);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 
-		write_blocks(w, x, 0, X_BLOCKS);
+		scenario_write_blocks(w, x, 0, X_BLOCKS);
 		if (n % 2)
 			find_conflict(w, x);
 		else
 			find_refusal(w, x);
-		write_blocks(w, y, 0, 20);
+		scenario_write_blocks(w, y, 0, 20);
 		turns_with_writes(w, y, 200 + 17 * n);
 		relocated += status_of(w).relocated_blocks;
 		if (n % 3)
@@ -222,10 +197,10 @@ static void let_cleaner_work(struct sim_world *w)
 /* x refuses, and the cleaner has blocks of it in hand: read, and with works also with entries. */
 static struct sim_world *begin_cleaning(bool works)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0];
 
-	write_blocks(w, x, 0, X_BLOCKS);
+	scenario_write_blocks(w, x, 0, X_BLOCKS);
 	find_refusal(w, x);
 	scenario_hold(w, ACTION_WORK);
 	for (uint64_t i = 0; !scenario_is_out(w, ACTION_WORK); i++) {
@@ -260,8 +235,7 @@ START_TEST(test_h2_a_copy_never_overtakes_a_write)
 			ck_assert_int_eq(sim_wait(w, r[b]), (int)BLOCK);
 		sim_do_read(w, x);
 		sim_do_sync(w, x);
-		sim_power_cut(w, CUT_DROP_ALL);
-		scenario_mount(w);
+		scenario_crash(w, true);
 		scenario_end(w);
 	}
 }
@@ -286,8 +260,7 @@ START_TEST(test_h2_no_copy_of_what_is_being_written)
 		ck_assert_int_eq(sim_wait(w, r[b]), (int)BLOCK);
 	sim_do_read(w, x);
 	sim_do_sync(w, x);
-	sim_power_cut(w, CUT_DROP_ALL);
-	scenario_mount(w);
+	scenario_crash(w, true);
 	scenario_end(w);
 }
 END_TEST
@@ -309,8 +282,7 @@ START_TEST(test_h2_a_copy_never_brings_back_what_is_gone)
 		scenario_run(w, 0);
 		scenario_wrap(w, y, 0, 64);
 		scenario_wrap(w, y, 0, 64);
-		sim_power_cut(w, CUT_DROP_ALL);
-		scenario_mount(w);
+		scenario_crash(w, true);
 		scenario_end(w);
 	}
 }
@@ -320,14 +292,14 @@ END_TEST
  * image's block keeps all of it in the log. */
 START_TEST(test_h2_copies_are_clean_when_their_image_is)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1], *z = &w->image[2];
 
-	write_blocks(w, y, 0, 1);
-	write_blocks(w, x, 0, X_BLOCKS);
+	scenario_write_blocks(w, y, 0, 1);
+	scenario_write_blocks(w, x, 0, X_BLOCKS);
 	find_conflict(w, y);
 	find_refusal(w, x);
-	write_blocks(w, z, 0, 40);
+	scenario_write_blocks(w, z, 0, 40);
 	scenario_run(w, 5000 * SIM_MS);
 	ck_assert_uint_gt(status_of(w).relocated_blocks, 0);
 	x->is_refusing = x->may_fail = false;
@@ -335,7 +307,7 @@ START_TEST(test_h2_copies_are_clean_when_their_image_is)
 	sim_power_cut(w, CUT_KEEP_ALL);
 	ck_assert_int_eq(sim_open(w, 0), 0);
 	sim_attach(w);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 0);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, 0);
 	sim_judge(w, true);
 	scenario_end(w);
 }
@@ -344,10 +316,10 @@ END_TEST
 /* x has blocks 3 and 4, and the first nr of them are poisoned; nothing of it is in RAM any more. */
 static struct sim_world *begin_rotten(uint32_t nr)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0];
 
-	write_blocks(w, x, 3, 2);
+	scenario_write_blocks(w, x, 3, 2);
 	sim_power_cut(w, CUT_KEEP_ALL);
 	scenario_mount(w);
 	for (uint32_t b = 3; b < 3 + nr; b++)
@@ -355,17 +327,17 @@ static struct sim_world *begin_rotten(uint32_t nr)
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 10000 * SIM_MS);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
-	ck_assert_uint_eq(info_of(w, x).poisoned, nr);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, nr);
-	ck_assert_int_eq((int)info_of(w, x).state, (int)IMAGE_ERROR);
-	ck_assert_int_eq(info_of(w, x).error, EIO);
+	ck_assert_uint_eq(scenario_info(w, x).poisoned, nr);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, nr);
+	ck_assert_int_eq((int)scenario_info(w, x).state, (int)IMAGE_ERROR);
+	ck_assert_int_eq(scenario_info(w, x).error, EIO);
 	sim_do_sync(w, NULL);
 	return w;
 }
 
 static void expect_poison(struct sim_world *w, struct sim_image *x)
 {
-	ck_assert_uint_eq(info_of(w, x).poisoned, 1);
+	ck_assert_uint_eq(scenario_info(w, x).poisoned, 1);
 	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 3, 1)), -EIO);
 	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 0, 8)), -EIO);
 	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 4, 4)), (int)(4 * BLOCK));
@@ -373,12 +345,11 @@ static void expect_poison(struct sim_world *w, struct sim_image *x)
 
 static void expect_whole(struct sim_world *w, struct sim_image *x)
 {
-	ck_assert_uint_eq(info_of(w, x).poisoned, 0);
+	ck_assert_uint_eq(scenario_info(w, x).poisoned, 0);
 	sim_do_read(w, x);
 	sim_do_sync(w, NULL);
-	sim_power_cut(w, CUT_DROP_ALL);
-	scenario_mount(w);
-	ck_assert_uint_eq(info_of(w, x).poisoned, 0);
+	scenario_crash(w, true);
+	ck_assert_uint_eq(scenario_info(w, x).poisoned, 0);
 	scenario_end(w);
 }
 
@@ -415,7 +386,7 @@ START_TEST(test_f4_poison_is_left_alone)
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 600 * 1000 * SIM_MS);
 	ck_assert_uint_eq(w->counts[ACTION_DEV_READ] + w->counts[ACTION_BACK_CHECK], before);
-	write_blocks(w, &w->image[0], 3, 2);
+	scenario_write_blocks(w, &w->image[0], 3, 2);
 	expect_whole(w, &w->image[0]);
 }
 END_TEST
@@ -448,11 +419,11 @@ END_TEST
  * write is what is there in the end. */
 START_TEST(test_f4_poison_never_overtakes_a_write)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0];
 	struct sim_request *r;
 
-	write_blocks(w, x, 3, 2);
+	scenario_write_blocks(w, x, 3, 2);
 	sim_power_cut(w, CUT_KEEP_ALL);
 	scenario_mount(w);
 	sim_rot_block(w, x, 3);
@@ -478,7 +449,7 @@ END_TEST
 /* F4. Only some sectors of a block were in the log: it is they that are lost. */
 START_TEST(test_f4_a_write_of_what_was_lost_ends_poison)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0];
 
 	sim_do_write(w, x, 3 * BLOCK + 1024, 1024);
@@ -511,10 +482,10 @@ static int device_fails(struct sim_world *w, const struct action *a)
 /* F4. A block cannot be read: it alone is poisoned, its neighbours migrate. */
 START_TEST(test_f4_unreadable)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0];
 
-	write_blocks(w, x, 0, 6);
+	scenario_write_blocks(w, x, 0, 6);
 	sim_power_cut(w, CUT_KEEP_ALL);
 	scenario_mount(w);
 	unreadable = sim_rot_block(w, x, 3);
@@ -523,7 +494,7 @@ START_TEST(test_f4_unreadable)
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 60000 * SIM_MS);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 1);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, 1);
 	expect_poison(w, x);
 	w->fault = NULL;
 	scenario_write_block(w, x, 3);
@@ -535,10 +506,10 @@ END_TEST
  * for a single find. */
 START_TEST(test_f4_a_moment_of_errors_poisons_nothing)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0];
 
-	write_blocks(w, x, 0, 6);
+	scenario_write_blocks(w, x, 0, 6);
 	sim_power_cut(w, CUT_KEEP_ALL);
 	scenario_mount(w);
 	is_dead = true;
@@ -549,7 +520,7 @@ START_TEST(test_f4_a_moment_of_errors_poisons_nothing)
 	ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 0, 6)), -EIO);
 	w->fault = NULL;
 	x->may_fail = false;
-	ck_assert_uint_eq(info_of(w, x).poisoned, 0);
+	ck_assert_uint_eq(scenario_info(w, x).poisoned, 0);
 	sim_do_read(w, x);
 	sim_do_clean(w, x);
 	expect_whole(w, x);
@@ -559,17 +530,17 @@ END_TEST
 /* F4, H2. The cleaner does not carry rot along. */
 START_TEST(test_f4_the_cleaner_finds_rot)
 {
-	struct sim_world *w = begin();
+	struct sim_world *w = scenario_begin_images(3, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 
-	write_blocks(w, x, 0, X_BLOCKS);
+	scenario_write_blocks(w, x, 0, X_BLOCKS);
 	sim_power_cut(w, CUT_KEEP_ALL);
 	scenario_mount(w);
 	sim_rot_block(w, x, 3);
 	find_refusal(w, x);
 	scenario_wrap(w, y, 0, 64);
 	scenario_wrap(w, y, 0, 64);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, X_BLOCKS);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, X_BLOCKS);
 	expect_poison(w, x);
 	x->is_refusing = x->may_fail = false;
 	scenario_write_block(w, x, 3);

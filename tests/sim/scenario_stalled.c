@@ -7,31 +7,6 @@
 
 #define S (1000 * SIM_MS)
 
-static struct cache_image_info info_of(struct sim_world *w, const struct sim_image *img)
-{
-	struct cache_image_info info;
-
-	cache_image_info(w->cache, img->cached, &info);
-	return info;
-}
-
-static struct sim_world *begin(uint32_t nr_images)
-{
-	struct sim_conf conf = scenario_conf();
-
-	conf.nr_images = nr_images;
-	conf.image_blocks = 64;
-	conf.image_bytes = 64 * BLOCK;
-	return scenario_begin(&conf);
-}
-
-static void write_blocks(struct sim_world *w, struct sim_image *img, uint64_t first, uint64_t nr)
-{
-	for (uint64_t b = first; b < first + nr; b++)
-		scenario_write_block(w, img, b);
-	sim_do_sync(w, img);
-}
-
 static void hang(struct sim_image *img, enum action_type in)
 {
 	img->is_hanging = img->may_fail = true;
@@ -55,8 +30,8 @@ static void find_hanging(struct sim_world *w, struct sim_image *img, enum action
 	scenario_run(w, 8 * S);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 0);
 	ck_assert(has_out(w, img, in));
-	ck_assert_int_eq(info_of(w, img).error, ETIMEDOUT);
-	ck_assert_int_eq((int)info_of(w, img).state, (int)IMAGE_ERROR);
+	ck_assert_int_eq(scenario_info(w, img).error, ETIMEDOUT);
+	ck_assert_int_eq((int)scenario_info(w, img).state, (int)IMAGE_ERROR);
 }
 
 static void answer(struct sim_world *w, struct sim_image *img)
@@ -65,13 +40,13 @@ static void answer(struct sim_world *w, struct sim_image *img)
 	scenario_run(w, 2 * S);
 	sim_do_clean(w, img);
 	img->may_fail = false;
-	ck_assert_int_eq(info_of(w, img).error, 0);
+	ck_assert_int_eq(scenario_info(w, img).error, 0);
 }
 
 /* x has something for each phase of a batch to do. */
 static void fill(struct sim_world *w, struct sim_image *x)
 {
-	write_blocks(w, x, 0, 20);
+	scenario_write_blocks(w, x, 0, 20);
 	sim_do_write(w, x, 30 * BLOCK, 512); /* a block with a gap */
 	sim_do_write(w, x, 30 * BLOCK + 1024, 512);
 	sim_do_write(w, x, 63 * BLOCK, 100); /* an odd end of the file */
@@ -90,16 +65,16 @@ START_TEST(test_h2_a_hanging_file_does_not_stop_others)
 	};
 
 	for (size_t t = 0; t < array_size(types); t++) {
-		struct sim_world *w = begin(3);
+		struct sim_world *w = scenario_begin_images(3, 64);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 
-		write_blocks(w, y, 0, 20);
+		scenario_write_blocks(w, y, 0, 20);
 		fill(w, x);
 		find_hanging(w, x, types[t]);
-		ck_assert_uint_eq(info_of(w, y).dirty_blocks, 0);
+		ck_assert_uint_eq(scenario_info(w, y).dirty_blocks, 0);
 		for (int lap = 0; lap < 4; lap++)
 			scenario_wrap(w, y, 0, 64);
-		ck_assert_uint_gt(info_of(w, x).dirty_blocks, 0);
+		ck_assert_uint_gt(scenario_info(w, x).dirty_blocks, 0);
 		answer(w, x);
 		scenario_end(w);
 	}
@@ -109,11 +84,11 @@ END_TEST
 /* H2. As many as are set aside, one after the other. */
 START_TEST(test_h2_a_handful_may_hang)
 {
-	struct sim_world *w = begin(6);
+	struct sim_world *w = scenario_begin_images(6, 64);
 	struct sim_image *y = &w->image[5];
 
 	for (int i = 0; i < 4; i++) {
-		write_blocks(w, &w->image[i], 0, 5);
+		scenario_write_blocks(w, &w->image[i], 0, 5);
 		find_hanging(w, &w->image[i], ACTION_BACK_WRITE);
 	}
 	for (int lap = 0; lap < 2; lap++)
@@ -146,19 +121,19 @@ static void pass_slowly(struct sim_world *w, struct sim_image *x, uint64_t ns)
 /* H2. A store that is only slow is no worse off for being set aside each time. */
 START_TEST(test_h2_a_slow_sync_counts)
 {
-	struct sim_world *w = begin(2);
+	struct sim_world *w = scenario_begin_images(2, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 	uint64_t writes;
 
 	syncs_take = 7 * S;
-	write_blocks(w, x, 0, 20);
-	write_blocks(w, y, 0, 20);
+	scenario_write_blocks(w, x, 0, 20);
+	scenario_write_blocks(w, y, 0, 20);
 	hang(x, ACTION_BACK_SYNC);
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	pass_slowly(w, x, 30 * S);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 0);
-	ck_assert_uint_eq(info_of(w, y).dirty_blocks, 0);
-	ck_assert_int_eq(info_of(w, x).error, 0);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, 0);
+	ck_assert_uint_eq(scenario_info(w, y).dirty_blocks, 0);
+	ck_assert_int_eq(scenario_info(w, x).error, 0);
 	writes = w->counts[ACTION_BACK_WRITE];
 	ck_assert_uint_le(writes, 40);
 	x->may_fail = false;
@@ -169,13 +144,13 @@ END_TEST
 /* H2. Who wants more of a hanging image than its share, or drains it, waits for stall_timeout. */
 START_TEST(test_h2_a_hanging_file_is_told_in_the_end)
 {
-	struct sim_world *w = begin(2);
+	struct sim_world *w = scenario_begin_images(2, 64);
 	struct sim_image *x = &w->image[0], *y = &w->image[1];
 	struct sim_request *r;
 	uint64_t before;
 	int ret = 0;
 
-	write_blocks(w, x, 0, 20);
+	scenario_write_blocks(w, x, 0, 20);
 	find_hanging(w, x, ACTION_BACK_WRITE);
 	sim_knob(w, KNOB_STALL_TIMEOUT, 60);
 	before = w->now;
@@ -201,11 +176,11 @@ END_TEST
 START_TEST(test_f1_what_hangs_keeps_its_place)
 {
 	for (int kind = 0; kind < 3; kind++) {
-		struct sim_world *w = begin(2);
+		struct sim_world *w = scenario_begin_images(2, 64);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 		struct sim_request *r;
 
-		write_blocks(w, x, 0, 20);
+		scenario_write_blocks(w, x, 0, 20);
 		find_hanging(w, x, ACTION_BACK_WRITE);
 		r = kind == 0 ? sim_start_truncate(w, x, 3 * BLOCK) :
 		    kind == 1 ? sim_start_punch(w, x, 5 * BLOCK, 10 * BLOCK) :
@@ -228,22 +203,22 @@ END_TEST
 START_TEST(test_h2_shutdown_does_not_wait_for_a_hanging_file)
 {
 	for (int n = 0; n < 8; n++) {
-		struct sim_world *w = begin(3);
+		struct sim_world *w = scenario_begin_images(3, 64);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 
-		write_blocks(w, y, 0, 10);
+		scenario_write_blocks(w, y, 0, 10);
 		fill(w, x);
 		hang(x, n & 1 ? ACTION_BACK_WRITE : ACTION_BACK_SYNC);
 		sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 		scenario_run(w, n & 2 ? 20 * S : S); /* set aside before, or at the end */
-		write_blocks(w, y, 10, 10);
+		scenario_write_blocks(w, y, 10, 10);
 		sim_shutdown(w);
 		if (n & 4)
 			sim_power_cut(w, CUT_DROP_ALL);
 		x->may_fail = false;
 		scenario_mount(w);
 		ck_assert(w->report.was_clean);
-		ck_assert_uint_gt(info_of(w, x).dirty_blocks, 20);
+		ck_assert_uint_gt(scenario_info(w, x).dirty_blocks, 20);
 		scenario_end(w);
 	}
 }
@@ -253,7 +228,7 @@ END_TEST
 START_TEST(test_h2_crashes_while_it_hangs)
 {
 	for (uint32_t n = 0; n < 40; n++) {
-		struct sim_world *w = begin(3);
+		struct sim_world *w = scenario_begin_images(3, 64);
 		struct sim_image *x = &w->image[0], *y = &w->image[1];
 		uint64_t block = 0;
 
@@ -287,19 +262,19 @@ static void be_refused(struct sim_world *w, struct sim_image *x)
 	x->is_refusing = x->may_fail = true;
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 300 * S);
-	ck_assert_int_eq(info_of(w, x).error, ENOSPC);
+	ck_assert_int_eq(scenario_info(w, x).error, ENOSPC);
 }
 
 /* H2. A store that has room again fails nobody for what it was before, though nothing has been
  * tried since. */
 START_TEST(test_h2_an_error_of_before_is_no_error)
 {
-	struct sim_world *w = begin(2);
+	struct sim_world *w = scenario_begin_images(2, 64);
 	struct sim_image *x = &w->image[0];
 	uint64_t before;
 	int ret = 0;
 
-	write_blocks(w, x, 0, 15);
+	scenario_write_blocks(w, x, 0, 15);
 	be_refused(w, x);
 	for (uint64_t b = 15; ret >= 0; b++) {
 		ck_assert_uint_lt(b, 40);
@@ -328,7 +303,7 @@ static int one_place_fails(struct sim_world *w, const struct action *a)
  * place is tried again, less and less often. */
 START_TEST(test_f1_a_bad_place_keeps_only_itself)
 {
-	struct sim_world *w = begin(2);
+	struct sim_world *w = scenario_begin_images(2, 64);
 	struct sim_image *x = &w->image[0];
 	uint64_t writes;
 
@@ -340,8 +315,8 @@ START_TEST(test_f1_a_bad_place_keeps_only_itself)
 	x->may_fail = true;
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, 100 * S);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 1);
-	ck_assert_int_eq(info_of(w, x).error, EIO);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, 1);
+	ck_assert_int_eq(scenario_info(w, x).error, EIO);
 	ck_assert_uint_le(w->counts[ACTION_BACK_WRITE], 40);
 	writes = w->counts[ACTION_BACK_WRITE];
 	scenario_run(w, 320 * S);
@@ -368,7 +343,7 @@ static int one_sync_fails(struct sim_world *w, const struct action *a)
 /* F1. The sync after it fails: then nothing of the batch counts. */
 START_TEST(test_f1_a_failed_sync_keeps_all)
 {
-	struct sim_world *w = begin(2);
+	struct sim_world *w = scenario_begin_images(2, 64);
 	struct sim_image *x = &w->image[0];
 
 	for (uint64_t b = 0; b < 8; b++)
@@ -380,7 +355,7 @@ START_TEST(test_f1_a_failed_sync_keeps_all)
 	sim_knob(w, KNOB_FORCE_MIGRATE, 1);
 	scenario_run(w, S / 2);
 	ck_assert_uint_eq(bad_place, UINT64_MAX);
-	ck_assert_uint_eq(info_of(w, x).dirty_blocks, 8);
+	ck_assert_uint_eq(scenario_info(w, x).dirty_blocks, 8);
 	sim_power_cut(w, CUT_DROP_ALL);
 	scenario_mount(w);
 	w->fault = NULL;
@@ -404,7 +379,7 @@ START_TEST(test_h2_pending_holes_are_bounded)
 	w = scenario_begin(&conf);
 	x = &w->image[0];
 	y = &w->image[1];
-	write_blocks(w, x, 255, 1);
+	scenario_write_blocks(w, x, 255, 1);
 	x->is_refusing = x->may_fail = true;
 	for (; ret == 0 && n < 80; n++)
 		ret = sim_wait(w, sim_start_punch(w, x, 2 * n * BLOCK, BLOCK));

@@ -19,6 +19,24 @@ start_stand()
 	eventually 20 is_mounted "$stand" || fail "blockfile does not serve"
 }
 
+# stand_cache NAME: a new cache, which the stand shows by that name.
+stand_cache()
+{
+	works "$MKFS" -q "$stand/$1"
+	cleanup_fn remove_pool "$tmp/store/$1"
+}
+
+# put_both NAME BYTES BLOCK SEED [FLAG]: in the image of that name under $mnt, and in what it should
+# be, under $tmp. FLAG: fsync.
+put_both()
+{
+	"$VERIFIER" random "$tmp/piece.$1" "$2" "$4"
+	for to in "$mnt/$1" "$tmp/$1"; do
+		timeout 60 dd if="$tmp/piece.$1" of="$to" bs=4096 seek="$3" \
+			conv="notrunc${5:+,$5}" 2>"$tmp/dd.$1" || fail "$to: $(cat "$tmp/dd.$1")"
+	done
+}
+
 # Nothing that hangs keeps it.
 end_stand()
 {
