@@ -157,6 +157,55 @@ START_TEST(a_cache_that_ended_in_order_is_remembered_when_counting_begins_anew)
 }
 END_TEST
 
+/* An image of the second of two caches, clean, whose file says that the first one has newer data: the
+ * daemon died before the image had left that one altogether. */
+static struct bed *moved_bed(void)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	int fd;
+
+	(void)bed_add_cache(b);
+	bed_make_file(b, "a", 'o', BYTES);
+	bed_turn_round(b); /* the one to write to is the first of the mount */
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_int_eq(bed_fill(img, 'n', BYTES, 0), BYTES);
+	bed_drain(b, img);
+	bed_close(img);
+	bed_unmount(b);
+	ck_assert(!is_marked(b, "a"));
+	fd = openat(b->fd, "a", O_RDWR);
+	ck_assert_int_eq(guard_mark_set(fd, b->caches[1]->before.cache_uuid), 0);
+	close(fd);
+	return b;
+}
+
+START_TEST(a_mark_of_another_cache_that_has_nothing_of_the_file_goes)
+{
+	struct bed *b = moved_bed();
+
+	bed_must_mount(b);
+	bed_unmount(b);
+	ck_assert(!is_marked(b, "a"));
+	bed_free(b);
+}
+END_TEST
+
+START_TEST(a_mark_of_another_cache_stays_while_that_is_not_there)
+{
+	struct bed *b = moved_bed();
+
+	ck_assert_int_eq(unlinkat(b->fd, ".lcfs/caches", 0), 0);
+	b->nr_caches = 1;
+	bed_must_mount(b);
+	bed_unmount(b);
+	b->nr_caches = 2;
+	ck_assert(is_marked(b, "a"));
+	bed_free(b);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *s = suite_create("image_marks");
@@ -164,9 +213,11 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "stale",
 		   a_mark_of_a_file_that_its_cache_does_not_know_goes_when_it_is_opened,
 		   a_mark_of_a_cache_that_ended_with_nothing_dirty_is_old,
-		   a_cache_that_ended_in_order_is_remembered_when_counting_begins_anew);
+		   a_cache_that_ended_in_order_is_remembered_when_counting_begins_anew,
+		   a_mark_of_another_cache_that_has_nothing_of_the_file_goes);
 	CHECK_CASE(s, "true", a_mark_of_a_cache_that_is_not_there_and_did_not_end_is_true,
-		   a_mark_of_a_cache_that_misses_a_file_is_kept);
+		   a_mark_of_a_cache_that_misses_a_file_is_kept,
+		   a_mark_of_another_cache_stays_while_that_is_not_there);
 	return s;
 }
 

@@ -3,12 +3,12 @@
  * A writer that knows what must be there after a crash of the filesystem it writes to.
  *
  *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
- *	verifier write [-d] [-e] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
+ *	verifier write [-d] [-e] [-p] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
  *		write, one thread a file, until the time is over or TERM comes (status 0) or the
  *		filesystem dies below it (status 0 too: that is what it is for); -d with O_DIRECT,
- *		-e although the backing store refuses some, -u without ever syncing, -s with no
- *		filesystem that is allowed to die, -l with a line in LOG for each operation, for
- *		whoever looks for a mistake
+ *		-e although the backing store refuses some, -p without punches, which wait for the
+ *		backing store, -u without ever syncing, -s with no filesystem that is allowed to
+ *		die, -l with a line in LOG for each operation, for whoever looks for a mistake
  *	verifier check [-d] [-m] JOURNAL FILE...   everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
@@ -335,7 +335,7 @@ static int do_something(struct run *r)
 {
 	uint64_t dice = below(r, 100);
 
-	if (dice < 4)
+	if (dice < 4 && !r->has_no_punches)
 		return do_punch(r);
 	if (dice < 12)
 		return do_read(r);
@@ -485,11 +485,13 @@ static int write_or_check(bool is_write, int argc, char **argv)
 	struct journal *j;
 	int option;
 
-	while ((option = getopt(argc, argv, "+demust:l:x:")) != -1) {
+	while ((option = getopt(argc, argv, "+dempust:l:x:")) != -1) {
 		if (option == 'd')
 			like.is_direct = true;
 		else if (option == 'e')
 			like.may_refuse = true;
+		else if (option == 'p')
+			like.has_no_punches = true;
 		else if (option == 'u')
 			like.is_unsynced = true;
 		else if (option == 's')

@@ -29,7 +29,7 @@ struct run {
 	uint32_t index;
 	const char *path;
 	uint32_t *versions; /* of this file's sectors, in the journal */
-	bool is_direct, is_unsynced, is_strict, may_refuse, may_mend;
+	bool is_direct, is_unsynced, is_strict, may_refuse, may_mend, has_no_punches;
 	const char *bad_path; /* LIST, or NULL */
 	bool *is_bad;	      /* a block: was found unreadable */
 	FILE *log; /* or NULL */

@@ -82,8 +82,8 @@ static int look_at_block(struct logproof *p, struct logchain *c, const void *h, 
 
 /*
  * Something in that segment cannot be read. Where the next record may stand, that could be one that
- * is missing; anywhere else it is a proof less, of those that each later record brings. But it is an
- * error if nothing can be read.
+ * is missing; anywhere else it is a proof less, of those that each later record brings. But it is
+ * an error if nothing can be read.
  */
 static int look_one_by_one(struct logproof *p, struct logchain *c, const struct logchain_pos *end,
 			   uint64_t segment, uint32_t from)

@@ -40,8 +40,8 @@ uint64_t logread_address(const struct logread *r, uint64_t segment, uint32_t off
 int logread_into(struct logread *r, uint64_t segment, uint32_t offset, uint32_t blocks,
 		 void *buf) must_check;
 /*
- * Makes `blocks` blocks stand in the buffer; they are valid until the next logread_load. On an error
- * whoever needs fewer of them may ask for those.
+ * Makes `blocks` blocks stand in the buffer; they are valid until the next logread_load. On an
+ * error whoever needs fewer of them may ask for those.
  */
 int logread_load(struct logread *r, uint64_t segment, uint32_t offset, uint32_t blocks,
 		 const void **blocks_at) must_check;

@@ -111,6 +111,13 @@ static int find_fd(const struct engine *e, const struct action *a)
 	return e->conf.ops->backing_fd(e->conf.ctx, a->image, is_back_write, a->off, len);
 }
 
+static bool may_block(const struct engine *e, const struct engine_lane *lane,
+		      const struct action *a)
+{
+	return lane == &e->io.back && e->conf.ops->backing_blocks &&
+	       e->conf.ops->backing_blocks(e->conf.ctx, a->image);
+}
+
 static void start(struct engine_lane *lane, struct engine_slot *s, struct action *a, int fd)
 {
 	s->action = a;
@@ -119,6 +126,7 @@ static void start(struct engine_lane *lane, struct engine_slot *s, struct action
 		.fd = fd,
 		.is_write = a->type != ACTION_DEV_READ && a->type != ACTION_BACK_READ,
 		.zero_beyond_end = a->type == ACTION_BACK_READ,
+		.may_block = may_block(s->engine, lane, a),
 		.iov = a->iov,
 		.nr_iov = a->nr_iov,
 		.off = a->off,

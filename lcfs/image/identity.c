@@ -141,6 +141,28 @@ void identity_stamp_of(const struct stat *st, struct op_stamp *stamp)
 	stamp->ctime_ns = timespec_ns(&st->st_ctim);
 }
 
+int identity_set_mtime(int fd, int64_t ns)
+{
+	const int64_t second = (int64_t)NSEC_PER_SEC;
+	int64_t rest = (ns % second + second) % second;
+	struct timespec ts[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = (ns - rest) / second, .tv_nsec = rest },
+	};
+
+	if (futimens(fd, ts) == 0)
+		return 0;
+	switch (errno) {
+	case EPERM:
+	case EACCES:
+	case EOPNOTSUPP:
+	case ENOSYS:
+		return 0;
+	default:
+		return -errno;
+	}
+}
+
 static bool is_known(const uint8_t fsid[16])
 {
 	static const uint8_t zero[16];

@@ -29,6 +29,10 @@ int identity_stamp(int fd, struct op_stamp *stamp) must_check;
 /* The same from what stat gave. */
 void identity_stamp_of(const struct stat *st, struct op_stamp *stamp);
 
+/* In ns since 1970. Also 0 where it is another's file, or its filesystem sets no times (some that
+ * show a single file by FUSE): the time is then that of the last write to it. 0 or -errno. */
+int identity_set_mtime(int fd, int64_t ns) must_check;
+
 /* Might the next file of its name, or with its inode number, be taken for it? */
 bool identity_is_vague(const struct op_identity *id);
 

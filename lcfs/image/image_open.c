@@ -43,12 +43,10 @@ static bool is_noted_clean(struct imagedir *d, const uint8_t *uuid)
 	return c && !c->is_dirty;
 }
 
-/*
- * The cache of the mark has no data of the file: the daemon died before it was bound, or after it
- * was unbound. 1: that is so; 0: it may have; -ENOENT: it is not there, and may have.
- */
-static int judge_mark(struct imagedir *d, const uint8_t *uuid)
+/* The daemon died before the file was bound, or after it was unbound. */
+int image_judge_mark(struct image *img, const uint8_t *uuid)
 {
+	struct imagedir *d = img->dir;
 	struct cachehost *h = cachehost_hold(d, imagedir_cache_id(d, uuid));
 	bool is_stale;
 
@@ -80,7 +78,7 @@ static int look_at_mark(struct image *img)
 
 	if (guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) < 0 || img->dir->force)
 		return 0;
-	r = judge_mark(img->dir, uuid);
+	r = image_judge_mark(img, uuid);
 	if (r > 0)
 		remove_stale_mark(img);
 	if (r >= 0)

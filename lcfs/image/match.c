@@ -138,14 +138,23 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		set_state(img, IMAGE_CLEAN);
 }
 
-/* A daemon has died between the last migration of the image and this: the mark says of a clean one
- * that the cache has newer data of it. */
+/*
+ * A daemon has died between the last migration of the image and this: the mark says of a clean one
+ * that the cache has newer data of it; or before that, when it left another cache: then the mark is
+ * of that one.
+ */
 static void find_old_mark(struct image *img, int fd, const struct cache_image_info *info)
 {
-	if (info->state >= IMAGE_DIRTY || atomic_load(&img->bad) ||
-	    !guard_is_marked_by(fd, image_host(img)->uuid))
+	uint8_t uuid[UUID_BYTES];
+
+	if (atomic_load(&img->bad) || guard_mark_get(fd, uuid) < 0)
 		return;
-	img->is_marked = true;
+	if (memcmp(uuid, image_host(img)->uuid, sizeof(uuid)) != 0)
+		img->has_old_mark = true;
+	else if (info->state < IMAGE_DIRTY)
+		img->is_marked = true;
+	else
+		return;
 	maintain_add(img);
 }
 
