@@ -157,8 +157,8 @@ START_TEST(a_cache_that_ended_in_order_is_remembered_when_counting_begins_anew)
 }
 END_TEST
 
-/* An image of the second of two caches, clean, whose file says that the first one has newer data: the
- * daemon died before the image had left that one altogether. */
+/* An image of the second of two caches, clean, whose file says that the first one has newer data:
+ * the daemon died before the image had left that one altogether. */
 static struct bed *moved_bed(void)
 {
 	struct bed *b = bed_new();
