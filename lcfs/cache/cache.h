@@ -501,13 +501,14 @@ struct cache_op {
 	struct cache_op_state {
 		struct cache_range range;
 		struct cache_waiter wait;
-		struct list node;
+		struct list node, out_node;
 		struct action effect;
 		struct cache_sync sync;
 		int phase;
-		bool has_effect, is_effective, table_is_full;
+		bool has_effect, is_effective, is_hanging, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
 		uint64_t waits_ns;	/* since when it waits for others to have their effect */
+		uint64_t asked_ns;	/* since when its own is waited for */
 		struct {
 			uint64_t block;
 			uint32_t cbn;

@@ -312,6 +312,7 @@ struct cache {
 	struct list merge_free; /* struct merge_buf in the buffers themselves */
 	struct list merge_waiters;
 	struct list share_waiters; /* cache_waiter of writes (shares.h) */
+	struct list ops_out; /* cache_op_state.out_node: their files are to answer */
 	uint64_t share_due_ns;	   /* when they look again */
 	uint32_t nr_reserved;	   /* blocks of writes that have entries and are not published */
 	struct super super;

@@ -337,8 +337,11 @@ static void image_synced(struct cache *c, struct action *a, int result, uint64_t
 uint64_t lost_due(const struct cache *c)
 {
 	const struct cache_image *img;
-	uint64_t at = c->failed && c->lost.look_ns ? c->lost.look_ns : UINT64_MAX;
+	uint64_t at = UINT64_MAX;
 
+	/* else the end of a batch looks */
+	if (c->failed && c->lost.look_ns && migrate_may_begin(c))
+		at = c->lost.look_ns;
 	if (!c->failed || list_is_empty(&c->lost.syncs))
 		return at;
 	list_for_each_entry(img, &c->images, node) {
