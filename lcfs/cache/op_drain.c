@@ -114,7 +114,9 @@ static bool try_end(struct cache *c, struct cache_op *op, uint64_t now, struct o
 {
 	const struct cache_image *img = op->image;
 
-	if (img->is_stopped)
+	if (img->is_unbound)
+		op_done(op, -ENOENT, ob);
+	else if (img->is_stopped)
 		op_done(op, -EIO, ob);
 	else if (is_over(c, img))
 		end_drain(c, op, now, ob);

@@ -8,15 +8,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/align.h"
 #include "common/messages.h"
+#include "common/nsec.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
+#define DRAIN_POLL_NS (200 * NSEC_PER_MSEC)
 #define ALLOWED_MODES (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
 
 /* The core has it in memory only: its size is that of the backing file. */
@@ -361,22 +364,41 @@ bool image_is_removed(const struct image *img)
 	return atomic_load(&img->is_unlinked);
 }
 
-/* What has no name any more is about to be forgotten: there is nothing to drain it to. */
-static bool is_gone(struct image *img)
+/*
+ * What has no name any more is about to be forgotten: there is nothing to drain it to, nor may
+ * there be a way to its file. And it cannot be forgotten while it is held.
+ */
+static int drain_named(struct image *img)
 {
-	LOCK_SCOPE(&img->lock);
+	struct op_call *call = malloc(sizeof(*call));
+	int r;
 
-	return img->is_unlinked;
+	if (!call)
+		return -ENOMEM;
+	op_call_init(call);
+	call->op.type = CACHE_OP_CLEAN;
+	call->op.image = atomic_load(&img->cached);
+	call->op.len = CACHE_AS_OF_NOW;
+	corecall_op_start(image_host(img), call);
+	while (!corecall_op_wait(call, DRAIN_POLL_NS)) {
+		if (!image_is_removed(img))
+			continue;
+		corecall_op_abandon(call);
+		return 0;
+	}
+	r = corecall_op_end(call);
+	free(call);
+	return r;
 }
 
 int image_drain(struct image *img)
 {
 	int r = 0;
 
-	if (is_gone(img))
+	if (image_is_removed(img))
 		return 0;
 	if (image_hold(img))
-		r = core_op(img, CACHE_OP_CLEAN, 0, CACHE_AS_OF_NOW);
+		r = drain_named(img);
 	image_unhold(img);
 	return r;
 }

@@ -2,6 +2,7 @@
 /* Drains of images that are written to meanwhile. */
 #include <errno.h>
 
+#include "common/nsec.h"
 #include "tests/sim/scenario.h"
 
 /* A log that is far from full all the time: nobody waits for migration. */
@@ -92,5 +93,30 @@ START_TEST(test_a_drain_of_all_of_it_goes_on_behind_one_of_what_was_dirty)
 }
 END_TEST
 
+/* What is drained goes: nobody migrates it any more, and its drain ends. */
+START_TEST(test_a_drain_of_an_image_that_goes_ends)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *drain, *unlink;
+
+	scenario_write_block(w, x, 3);
+	sim_do_sync(w, x);
+	x->may_fail = true;
+	scenario_hold(w, ACTION_BACK_CHECK);
+	drain = sim_start_clean(w, x);
+	drain->is_kept = true;
+	scenario_run(w, 0);
+	unlink = sim_start_unlink(w, x);
+	unlink->is_kept = true;
+	scenario_run(w, NSEC_PER_SEC);
+	scenario_release(w, ACTION_BACK_CHECK);
+	ck_assert_int_eq(sim_wait(w, unlink), 0);
+	ck_assert_int_eq(sim_wait(w, drain), -ENOENT);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("drain", test_a_drain_of_an_image_that_is_written_to_ends,
-	       test_a_drain_of_all_of_it_goes_on_behind_one_of_what_was_dirty)
+	       test_a_drain_of_all_of_it_goes_on_behind_one_of_what_was_dirty,
+	       test_a_drain_of_an_image_that_goes_ends)
