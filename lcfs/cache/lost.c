@@ -118,8 +118,9 @@ void lost_end_look(struct cache *c, uint64_t now)
 	if (has_writers(c))
 		return;
 	list_for_each_entry(img, &c->images, node) {
-		/* holes and sizes that the log owes the file count, too */
-		if (img->lost.is_seen || img->lost.is_saved ||
+		/* what a batch set aside still has counts, and holes and sizes that the log owes
+		 * the file */
+		if (img->lost.is_seen || img->lost.is_saved || img->batch ||
 		    (img->is_bound && lost_wants_batch(img)) ||
 		    (img->dirty && look_later(c, now)))
 			continue;

@@ -407,7 +407,7 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
 	else if (!op_is_out_still(op, ob)) {
-		op_done(op, 0, ob);
+		op_done(op, op->result, ob);
 		if (op->type == CACHE_OP_UNBIND)
 			op_drain_done(c, op->image, now, ob);
 		migrate_image_changed(c, op->image, now, ob);

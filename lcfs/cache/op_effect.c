@@ -104,14 +104,27 @@ static bool is_pending(const struct cache_op *op)
 	return false;
 }
 
+/*
+ * A file that hangs or is stopped is not asked, and none at the orderly end. What the operation has
+ * cut leaves the index all the same: the cleaner would move it on to behind the operation, and the
+ * image would show it again (E3). Without the log to say that it has happened, that is the answer.
+ */
+static bool is_not_asked(const struct cache *c, struct cache_op *op)
+{
+	const struct cache_image *img = op->image;
+	int error = imgtab_error(c, img);
+
+	if (error && op->s.lsn > c->log.durable_lsn)
+		op->result = error;
+	return error || (img->is_hung && !c->failed);
+}
+
 /* Not while a batch is at work on the file: its stamp after the sync must be of nothing else. */
 void op_step_effect(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
-	if (op->s.is_effective || !is_pending(op) || (op->image->is_hung && !c->failed)) {
+	if (op->s.is_effective || !is_pending(op) || is_not_asked(c, op)) {
 		op->s.phase = PHASE_DROP;
 		op_step(c, op, now, ob);
-	} else if (imgtab_error(c, op->image)) {
-		op_done(op, imgtab_error(c, op->image), ob);
 	} else if (op->image->batch || (c->failed && !op->image->lost.is_open)) {
 		op->image->lost.is_wanted = true;
 		migrate_kick(c, now, ob);
