@@ -531,7 +531,7 @@ START_TEST(test_device_that_hung_gives_what_it_has)
 }
 END_TEST
 
-/* Its file takes long over what it is given: that is not lost, and no sync says that it is there. */
+/* Its file takes long over what it is given: that is not lost, nor does a sync say it is there. */
 START_TEST(test_what_a_slow_file_is_given_is_not_lost)
 {
 	struct sim_world *w = begin_on_device();
