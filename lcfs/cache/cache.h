@@ -507,8 +507,7 @@ struct cache_op {
 		int phase;
 		bool has_effect, is_effective, is_hanging, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
-		uint64_t waits_ns;	/* since when it waits for others to have their effect */
-		uint64_t asked_ns;	/* since when its own is waited for */
+		uint64_t waits_ns, asked_ns; /* since when: for others' effects; for its own */
 		struct {
 			uint64_t block;
 			uint32_t cbn;

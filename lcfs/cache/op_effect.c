@@ -7,11 +7,11 @@
  * block of the image migrates.
  *
  * A file that does not answer for HANG_NS counts as one that fails, but that it may do it at any
- * time: the index follows, the range is let go of, so that the cleaner can move what is at its edges
- * on, and the image hangs (migrate_aside.c). Nothing of it migrates until the answer comes, and so
- * the late effect, which only makes zeros of what had none of the new data, changes nothing that
- * came after it. Its caller waits for the answer. An operation that finds the file hanging does not
- * ask it.
+ * time: the index follows, the range is let go of, so that the cleaner can move on what is at its
+ * edges, and the image hangs (migrate_aside.c). Nothing of it migrates until the answer comes, and
+ * so the late effect, which only makes zeros of what had none of the new data, changes nothing
+ * that came after it. Its caller waits for the answer. An operation that finds the file hanging
+ * does not ask it.
  */
 #include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"

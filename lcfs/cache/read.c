@@ -139,13 +139,18 @@ static bool plan(struct cache *c, struct cache_read *r)
 	uint64_t block = (r->off + r->s.done) / BLOCK_BYTES;
 	uint64_t end = (r->off + r->len) / BLOCK_BYTES;
 	struct cache_read_part *p = NULL;
+	bool has_device = false;
 	struct found f;
 
 	r->s.nr_parts = 0;
 	r->s.window = 0;
 	for (; block < end; block++) {
 		look(c, r->image, block, &f);
-		if (p && extends(c, p, &f) && !(r->s.is_careful && f.source == SOURCE_DEVICE)) {
+		/* not even together: the kernel might make one request of them */
+		if (r->s.is_careful && f.source == SOURCE_DEVICE && has_device)
+			break;
+		has_device |= f.source == SOURCE_DEVICE;
+		if (p && extends(c, p, &f)) {
 			p->blocks++;
 		} else {
 			uint8_t *bounce = NULL;

@@ -463,8 +463,10 @@ static bool may_clear_mark(struct image *img)
 
 	if (!image_has_mark(img) || !img->is_writable)
 		return false;
-	return img->is_marked || (guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) == 0 &&
-				  image_judge_mark(img, uuid) == 1);
+	if (img->is_marked)
+		return true;
+	return guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) == 0 &&
+	       image_judge_mark(img, uuid) == 1;
 }
 
 bool image_unprepare(struct image *img)

@@ -147,6 +147,7 @@ void homes_opened(struct homes *h, uint32_t image)
 {
 	uint32_t number, was, home = HOME_NONE;
 	struct pc_image *img;
+	struct pc_stay stay;
 	char name[32];
 
 	if (!h)
@@ -159,7 +160,8 @@ void homes_opened(struct homes *h, uint32_t image)
 	pc_name(image, img->gen, name, sizeof(name));
 	number = find_device(h, name);
 	must_do(h, "the cache of an image", number && read_home(h, number, &home));
-	if (home != atomic_load(&img->stay).home || number != was)
+	stay = atomic_load(&img->stay);
+	if (home != stay.home || number != was)
 		set_stay(img, home, home == HOME_NONE);
 	atomic_store(&h->device[image], number);
 }

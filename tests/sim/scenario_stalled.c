@@ -210,8 +210,8 @@ static struct sim_request *start_cut(struct sim_world *w, struct sim_image *x, i
 	return r;
 }
 
-/* H2, E3. The file hangs in the hole or the truncate itself: nothing of that holds the tail, what
- * is written to the place meanwhile outlives the late answer, and so it does a crash before that. */
+/* H2, E3. The file hangs in the hole or the truncate itself: nothing of that holds the tail, and
+ * what is written to the place meanwhile outlives the late answer, or a crash before that. */
 START_TEST(test_h2_a_hole_that_hangs_does_not_stop_others)
 {
 	for (int n = 0; n < 16; n++) {
