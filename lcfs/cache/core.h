@@ -507,6 +507,11 @@ int imgtab_load(struct cache *c, const struct table_entry *e) must_check;
 /* Zeroes what a read of the backing file at off gave but a pending operation has made zero. */
 void imgtab_mask_backing(const struct cache_image *img, void *buf, uint64_t off, uint64_t len);
 bool imgtab_has_pending(const struct cache_image *img);
+/*
+ * It is unbound, or the image table that says so is under way. No record from now on may name it:
+ * the tail passes the unbind, and then neither table nor log know the image (E6).
+ */
+bool imgtab_is_leaving(const struct cache_image *img);
 /* Nothing of it is anywhere but in its backing file, and the log says so. */
 bool imgtab_is_settled(const struct cache_image *img);
 void imgtab_pend_truncate(struct cache_image *img, uint64_t size);

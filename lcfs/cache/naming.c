@@ -25,7 +25,7 @@ static int named(struct cache *c, struct cache_image *img, uint64_t now, struct 
 {
 	const struct op op = { .type = OP_NAMED, .image = img->id };
 
-	if (img->is_bound && !img->is_unbound && !c->failed) {
+	if (img->is_bound && !imgtab_is_leaving(img) && !c->failed) {
 		int ret = log_prepare(c, op_bytes(&op), 0, PURPOSE_OP, now, ob);
 
 		if (ret < 0)
