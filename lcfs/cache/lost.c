@@ -375,7 +375,7 @@ static void forget_failures(struct cache *c, struct outbox *ob)
 	list_for_each_entry(img, &c->images, node) {
 		img->retries = 0;
 		img->is_paused = false;
-		if (img->state == TABLE_STATE_OK)
+		if (img->state == TABLE_STATE_OK && !img->is_hung)
 			img->error = 0;
 		waiters_wake(&img->range_waiters, ob);
 	}
