@@ -20,16 +20,6 @@
 
 #define BYTES 100000
 
-static bool is_marked(struct bed *b, const char *name)
-{
-	int fd = openat(b->fd, name, O_RDONLY);
-	uint8_t uuid[16];
-	bool r = guard_mark_get(fd, uuid) == 0;
-
-	close(fd);
-	return r;
-}
-
 /* As the first write does, which does not come. */
 static void mark_and_die(struct bed *b)
 {
@@ -46,7 +36,7 @@ static struct bed *stale_bed(void)
 
 	bed_make_file(b, "a", 'o', BYTES);
 	bed_die(b, mark_and_die);
-	ck_assert(is_marked(b, "a"));
+	ck_assert(bed_is_marked(b, "a"));
 	return b;
 }
 
@@ -58,7 +48,7 @@ static void expect_opened(struct bed *b, bool for_write)
 	ck_assert(bed_reads(img, 'o', BYTES, 0));
 	image_release(img, for_write);
 	image_put(img);
-	ck_assert(!is_marked(b, "a"));
+	ck_assert(!bed_is_marked(b, "a"));
 }
 
 START_TEST(a_mark_of_a_file_that_its_cache_does_not_know_goes_when_it_is_opened)
@@ -82,7 +72,7 @@ START_TEST(a_mark_of_a_cache_that_ended_with_nothing_dirty_is_old)
 
 	bed_must_mount(b);
 	bed_unmount(b);
-	ck_assert(is_marked(b, "a"));
+	ck_assert(bed_is_marked(b, "a"));
 	(void)bed_add_cache(b);
 	bed_turn_round(b);
 	b->nr_caches = 1;
@@ -108,7 +98,7 @@ START_TEST(a_mark_of_a_cache_that_is_not_there_and_did_not_end_is_true)
 	ck_assert_int_eq(image_open(img, false), -EIO);
 	ck_assert(bed_said(b, "newer data in cache"));
 	image_put(img);
-	ck_assert(is_marked(b, "a"));
+	ck_assert(bed_is_marked(b, "a"));
 	bed_free(b);
 }
 END_TEST
@@ -137,7 +127,7 @@ START_TEST(a_mark_of_a_cache_that_misses_a_file_is_kept)
 	ck_assert_int_eq(image_open(img, false), 0);
 	image_release(img, false);
 	image_put(img);
-	ck_assert(is_marked(b, "moved"));
+	ck_assert(bed_is_marked(b, "moved"));
 	bed_free(b);
 }
 END_TEST
@@ -174,7 +164,7 @@ static struct bed *moved_bed(void)
 	bed_drain(b, img);
 	bed_close(img);
 	bed_unmount(b);
-	ck_assert(!is_marked(b, "a"));
+	ck_assert(!bed_is_marked(b, "a"));
 	fd = openat(b->fd, "a", O_RDWR);
 	ck_assert_int_eq(guard_mark_set(fd, b->caches[1]->before.cache_uuid), 0);
 	close(fd);
@@ -187,7 +177,7 @@ START_TEST(a_mark_of_another_cache_that_has_nothing_of_the_file_goes)
 
 	bed_must_mount(b);
 	bed_unmount(b);
-	ck_assert(!is_marked(b, "a"));
+	ck_assert(!bed_is_marked(b, "a"));
 	bed_free(b);
 }
 END_TEST
@@ -201,7 +191,7 @@ START_TEST(a_mark_of_another_cache_stays_while_that_is_not_there)
 	bed_must_mount(b);
 	bed_unmount(b);
 	b->nr_caches = 2;
-	ck_assert(is_marked(b, "a"));
+	ck_assert(bed_is_marked(b, "a"));
 	bed_free(b);
 }
 END_TEST

@@ -14,28 +14,13 @@ if [ "${powercut_is_alone:-}" != "$$" ]; then
 fi
 let_go_of_foreign_mounts
 . "$top_srcdir/tests/powercut/powercut_lib.sh"
-cache_size=32M
-disk_size=64M
-# Nothing is committed but by a sync.
-disk_options='-t ext4 -o commit=1000'
 
-mkdir "$ram/store" "$ram/after"
-restart_machine
-start_machine "$ram/store" "$ram/trace"
-quietly mkfs.ext4 -qF "$disk_loop"
-mount_disk
-mkdir "$disk/images"
-random_file "$tmp/data" 1048576 1
+begin_small_machine
 for name in first cut; do
 	cp "$tmp/data" "$disk/images/$name"
 done
 sync -f "$disk"
-quietly "$MKFS" -q --segment-order=9 "$stand/cache.img"
 start_lcfs
-write_to()
-{
-	dd if="$tmp/data" of="$mnt/$1" bs=4096 count=3 seek=5 conv=notrunc 2>/dev/null
-}
 cut_short()
 {
 	truncate -s 409600 "$1"
@@ -43,23 +28,16 @@ cut_short()
 }
 # What the first dirty data of a mount syncs is done then.
 write_to first
-echo 1 >"$mnt/.lcctl/flush"
+flush_log
 sync "$mnt/first"
 # A close may sync it.
 exec 3<>"$mnt/cut"
 cut_short "$mnt/cut"
 write_to cut
-# The log only: a sync of an image would commit all of the backing filesystem.
-echo 1 >"$mnt/.lcctl/flush"
-echo cut >"$stand/mark"
+flush_log
+cut_power
 exec 3<&-
-break_machine || :
-"$STATE" "$ram/trace" cut "$ram/after" "$ram/marks"
 
-restart_machine
-start_machine "$ram/after" "$ram/trace.after"
-mount_disk
-start_lcfs
 cp "$tmp/data" "$tmp/want"
 cut_short "$tmp/want"
 dd if="$tmp/data" of="$tmp/want" bs=4096 count=3 seek=5 conv=notrunc 2>/dev/null

@@ -105,10 +105,7 @@ static int look_one_by_one(struct logproof *p, struct logchain *c, const struct 
 		if (ret)
 			return ret;
 	}
-	if (!has_any)
-		return error;
-	logread_excuse(&c->read);
-	return 0;
+	return has_any ? 0 : error;
 }
 
 static int look_at_segment(struct logproof *p, struct logchain *c, const struct logchain_pos *end,

@@ -78,7 +78,6 @@ int logread_load(struct logread *r, uint64_t segment, uint32_t offset, uint32_t 
 	ret = logread_into(r, segment, offset, blocks, r->buf);
 	if (ret)
 		return ret;
-	r->error = 0;
 	r->buf_segment = segment;
 	r->buf_offset = offset;
 	r->buf_blocks = blocks;
@@ -103,11 +102,6 @@ int logread_segment(struct logread *r, uint64_t segment, uint64_t until, const u
 	ret = logread_load(r, segment, 0, r->segment_blocks, &at);
 	*blocks_at = at;
 	return ret;
-}
-
-void logread_excuse(struct logread *r)
-{
-	r->error = 0;
 }
 
 void logread_hint(const struct logread *r, uint64_t segment, uint32_t offset, uint32_t blocks)

@@ -51,8 +51,6 @@ int logread_segment(struct logread *r, uint64_t segment, uint64_t until,
 /* Are the blocks in the buffer? Where, or NULL. */
 const void *logread_peek(const struct logread *r, uint64_t segment, uint32_t offset,
 			 uint32_t blocks);
-/* An error that need not be told: that block is not needed. */
-void logread_excuse(struct logread *r);
 /* These blocks will probably be read. */
 void logread_hint(const struct logread *r, uint64_t segment, uint32_t offset, uint32_t blocks);
 

@@ -30,23 +30,28 @@
 #include "lcfs/cache/op.h"
 #include "lcfs/cache/shares.h"
 
+static struct migrate_batch *idle_batch(const struct cache *c)
+{
+	struct migrate_batch *b = c->migrate->batch;
+
+	for (uint32_t i = 0; i < MIGRATE_BATCHES; i++)
+		if (b[i].phase == MIGRATE_IDLE)
+			return &b[i];
+	return NULL;
+}
+
 struct migrate_batch *migrate_new_batch(struct cache *c)
 {
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = idle_batch(c);
 
-	for (uint32_t i = 0; i < MIGRATE_BATCHES; i++) {
-		struct migrate_batch *b = &m->batch[i];
-
-		if (b->phase != MIGRATE_IDLE)
-			continue;
-		b->is_aside = b->is_hanging = false;
-		b->pending = b->on_files = 0;
-		b->nr_items = 0;
-		b->nr_images = 0;
-		list_init(&b->images);
-		return b;
-	}
-	return NULL;
+	if (!b)
+		return NULL;
+	b->is_aside = b->is_hanging = false;
+	b->pending = b->on_files = 0;
+	b->nr_items = 0;
+	b->nr_images = 0;
+	list_init(&b->images);
+	return b;
 }
 
 bool migrate_is_busy(const struct cache *c)
@@ -61,12 +66,7 @@ bool migrate_is_busy(const struct cache *c)
 
 bool migrate_may_begin(const struct cache *c)
 {
-	const struct migrate_batch *b = c->migrate->batch;
-
-	for (uint32_t i = 0; i < MIGRATE_BATCHES; i++)
-		if (b[i].phase == MIGRATE_IDLE)
-			return !c->migrate->current;
-	return false;
+	return !c->migrate->current && idle_batch(c);
 }
 
 bool migrate_is_out(const struct cache *c)

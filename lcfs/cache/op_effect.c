@@ -32,20 +32,43 @@ static void answered(struct cache *c, struct cache_image *img, uint64_t now)
 	migrate_image_answers(img);
 }
 
+/* Where it stands among its image's pending punches, or nr_punches. */
+static uint32_t find_punch(const struct cache_op *op)
+{
+	const struct cache_image *img = op->image;
+	uint32_t i;
+
+	for (i = 0; i < img->nr_punches; i++)
+		if (img->punch[i].offset == op->off && img->punch[i].bytes == op->len)
+			break;
+	return i;
+}
+
+/* A batch may have applied it already. */
+static bool is_pending(const struct cache_op *op)
+{
+	const struct cache_image *img = op->image;
+
+	if (op->type == CACHE_OP_TRUNCATE)
+		return img->backing_valid != UINT64_MAX;
+	return find_punch(op) < img->nr_punches;
+}
+
 static void not_pending(const struct cache_op *op)
 {
 	struct cache_image *img = op->image;
+	uint32_t i;
 
-	if (op->type == CACHE_OP_TRUNCATE && img->backing_valid >= op->off)
-		img->backing_valid = UINT64_MAX;
-	for (uint32_t i = 0; op->type == CACHE_OP_PUNCH && i < img->nr_punches; i++) {
-		if (img->punch[i].offset != op->off || img->punch[i].bytes != op->len)
-			continue;
-		memmove(&img->punch[i], &img->punch[i + 1],
-			(img->nr_punches - i - 1) * sizeof(img->punch[0]));
-		img->nr_punches--;
-		break;
+	if (op->type == CACHE_OP_TRUNCATE) {
+		if (img->backing_valid >= op->off)
+			img->backing_valid = UINT64_MAX;
+		return;
 	}
+	i = find_punch(op);
+	if (i == img->nr_punches)
+		return;
+	img->nr_punches--;
+	memmove(&img->punch[i], &img->punch[i + 1], (img->nr_punches - i) * sizeof(img->punch[0]));
 }
 
 static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
@@ -91,19 +114,6 @@ static void issue_effect(struct cache *c, struct cache_op *op, uint64_t now, str
 
 /* ---------------------------------------------------------------- the step */
 
-/* A batch may have applied it already. */
-static bool is_pending(const struct cache_op *op)
-{
-	const struct cache_image *img = op->image;
-
-	if (op->type == CACHE_OP_TRUNCATE)
-		return img->backing_valid != UINT64_MAX;
-	for (uint32_t i = 0; i < img->nr_punches; i++)
-		if (img->punch[i].offset == op->off && img->punch[i].bytes == op->len)
-			return true;
-	return false;
-}
-
 /*
  * A file that hangs or is stopped is not asked, and none at the orderly end. What the operation has
  * cut leaves the index all the same: the cleaner would move it on to behind the operation, and the
@@ -145,19 +155,16 @@ bool op_is_out_still(struct cache_op *op, struct outbox *ob)
 
 /* ---------------------------------------------------------------- watching */
 
-static bool hangs(const struct cache_op *op, uint64_t now)
-{
-	return !op->s.is_hanging && now >= op->s.asked_ns + HANG_NS;
-}
-
 void op_watch(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct cache_op *op;
 
 	list_for_each_entry(op, &c->ops_out, s.out_node) {
-		if (!op->image->is_hung && now >= op->s.asked_ns + HANG_NS)
+		bool is_late = now >= op->s.asked_ns + HANG_NS;
+
+		if (is_late && !op->image->is_hung)
 			migrate_image_hangs(c, op->image, op->s.asked_ns, now, ob);
-		if (hangs(op, now)) {
+		if (is_late && !op->s.is_hanging) {
 			op->s.is_hanging = true;
 			op_resume(op, ob);
 		}

@@ -175,6 +175,20 @@ bool identity_is_vague(const struct op_identity *id)
 	return id->strength == IDENTITY_WEAK || (!id->handle_bytes && !id->btime_ns);
 }
 
+bool identity_explains(const struct op_identity *id, bool is_touching, bool has_intent)
+{
+	return is_touching && !(has_intent && identity_is_vague(id));
+}
+
+int identity_on_fuse(int fd)
+{
+	struct statfs sf;
+
+	if (fstatfs(fd, &sf) < 0)
+		return -errno;
+	return (long)sf.f_type == MAGIC_FUSE;
+}
+
 enum identity_match identity_compare(const struct op_identity *a, const struct op_identity *b)
 {
 	if (a->strength == IDENTITY_WEAK || b->strength == IDENTITY_WEAK)

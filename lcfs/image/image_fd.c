@@ -9,9 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "common/align.h"
@@ -50,9 +48,7 @@ static uint32_t direct_align(int fd)
  */
 static bool blocks_submission(int fd)
 {
-	struct statfs sf;
-
-	return fstatfs(fd, &sf) == 0 && (long)sf.f_type == FUSE_SUPER_MAGIC;
+	return identity_on_fuse(fd) > 0;
 }
 
 static bool takes_size(int fd, uint64_t size)

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -370,25 +369,18 @@ bool image_is_removed(const struct image *img)
  */
 static int drain_named(struct image *img)
 {
-	struct op_call *call = malloc(sizeof(*call));
-	int r;
+	struct op_call *call =
+		corecall_drain(image_host(img), atomic_load(&img->cached), CACHE_AS_OF_NOW);
 
 	if (!call)
 		return -ENOMEM;
-	op_call_init(call);
-	call->op.type = CACHE_OP_CLEAN;
-	call->op.image = atomic_load(&img->cached);
-	call->op.len = CACHE_AS_OF_NOW;
-	corecall_op_start(image_host(img), call);
 	while (!corecall_op_wait(call, DRAIN_POLL_NS)) {
 		if (!image_is_removed(img))
 			continue;
 		corecall_op_abandon(call);
 		return 0;
 	}
-	r = corecall_op_end(call);
-	free(call);
-	return r;
+	return corecall_drain_end(call);
 }
 
 int image_drain(struct image *img)

@@ -114,8 +114,8 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		.present = img->stamp,
 		.is_weak = info->identity.strength == IDENTITY_WEAK,
 		.is_dirty = info->state >= IMAGE_DIRTY,
-		.is_touching = info->is_touching &&
-			       !(info->has_intent && identity_is_vague(&info->identity)),
+		.is_touching = identity_explains(&info->identity, info->is_touching,
+						 info->has_intent),
 		.lease_ns = image_host(img)->old_lease_ns,
 	};
 	const char *what = "found so before";

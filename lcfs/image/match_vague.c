@@ -10,7 +10,7 @@
  *	- a later image was bound at that name, and the file looks as recorded for that one.
  *
  * Else an image that was to be removed is there only if its file is exactly as recorded: that lcfs
- * may have been changing it explains nothing then (identity_is_vague()).
+ * may have been changing it explains nothing then (identity_explains()).
  */
 #include <errno.h>
 #include <fcntl.h>

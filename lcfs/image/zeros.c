@@ -4,13 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "common/align.h"
+#include "lcfs/image/identity.h"
 
 #define ZERO_BYTES (256u << 10)
 #define PROBE_BYTES 4096u
@@ -54,13 +53,10 @@ static int reads_zeros(int fd, uint64_t off)
 static int is_punched(int fd, uint64_t off, uint64_t len)
 {
 	const uint64_t look[] = { off, off + len / 2, off + len - PROBE_BYTES };
-	struct statfs sf;
-	int r = 1;
+	int r = identity_on_fuse(fd);
 
-	if (fstatfs(fd, &sf) < 0)
-		return -errno;
-	if ((long)sf.f_type != FUSE_SUPER_MAGIC)
-		return 1;
+	if (r <= 0)
+		return r < 0 ? r : 1;
 	if (len < 2 * PROBE_BYTES)
 		return 0;
 	for (size_t i = 0; r == 1 && i < array_size(look); i++)

@@ -108,8 +108,8 @@ static const char *find_difference(const struct applying *a, const struct settle
 		.recorded = img->info.stamp,
 		.is_weak = img->info.identity.strength == IDENTITY_WEAK,
 		.is_dirty = true,
-		.is_touching = img->info.is_touching &&
-			       !(img->info.has_intent && identity_is_vague(&img->info.identity)),
+		.is_touching = identity_explains(&img->info.identity, img->info.is_touching,
+						 img->info.has_intent),
 		.lease_ns = (int64_t)a->s.sb.lease_ns,
 	};
 	struct op_identity id;

@@ -72,6 +72,47 @@ mount_disk()
 	quietly mount $disk_options "$disk_loop" "$disk"
 }
 
+# begin_small_machine: with an empty cache, $disk/images, and 1 MiB of $tmp/data. Its filesystem
+# commits nothing but by a sync.
+begin_small_machine()
+{
+	cache_size=32M
+	disk_size=64M
+	disk_options='-t ext4 -o commit=1000'
+	mkdir "$ram/store" "$ram/after"
+	restart_machine
+	start_machine "$ram/store" "$ram/trace"
+	quietly mkfs.ext4 -qF "$disk_loop"
+	mount_disk
+	mkdir "$disk/images"
+	quietly "$MKFS" -q --segment-order=9 "$stand/cache.img"
+	random_file "$tmp/data" 1048576 1
+}
+
+# write_to NAME: the first three blocks of the data, from the sixth on.
+write_to()
+{
+	dd if="$tmp/data" of="$mnt/$1" bs=4096 count=3 seek=5 conv=notrunc 2>/dev/null
+}
+
+# flush_log: not an image, whose sync would commit all of the backing filesystem.
+flush_log()
+{
+	echo 1 >"$mnt/.lcctl/flush"
+}
+
+# cut_power: of the small machine; it starts again with what was durable.
+cut_power()
+{
+	echo cut >"$stand/mark"
+	break_machine || :
+	"$STATE" "$ram/trace" cut "$ram/after" "$ram/marks"
+	restart_machine
+	start_machine "$ram/after" "$ram/trace.after"
+	mount_disk
+	start_lcfs
+}
+
 # cache_is FILE [loop]: $lcfs_cache is that file, or a loop device on it.
 cache_is()
 {
