@@ -2,4 +2,4 @@
 # H2: a store that takes few requests at a time stops the thread that serves all images.
 #! tests/t-store-few-requests.sh
 #@ lcfs/image/image_fd.c
-s/&& \(long\)sf\.f_type == FUSE_SUPER_MAGIC/\&\& !fd/
+s/identity_on_fuse\(fd\) > 0/!fd/
