@@ -2,13 +2,6 @@
 # shellcheck shell=sh disable=SC2154
 # The daemon is killed with so many MiB of dirty segments: until the next mount serves.
 
-kill_lcfs()
-{
-	kill -9 "$lcfs_pid"
-	eventually 20 is_gone "$lcfs_pid" || die "the daemon survives kill -9"
-	leave_to "$recovery_undo"
-}
-
 # The command ends when the mount serves.
 recover()
 {
@@ -18,12 +11,12 @@ recover()
 	until_ns=$(date +%s%N)
 	sample recovery "$1" lcfs "$(calc "($until_ns - $from) / 1e9")" \
 		"$(calc "$(cpu_ms "$lcfs_pid") * 1000 / ($dirty_mb * 256)")"
-	sample recovery "$1" ref "$(calc "$dirty_mb / 2048")"
+	sample recovery "$1" ref "$(calc "$dirty_mb / 4096")"
 }
 
 bar_recovery()
 {
-	row recovery s less 1 "recovery of $dirty_mb MiB of dirty segments / 2 s for 4 GiB"
+	row recovery s less 1 "recovery of $dirty_mb MiB of dirty segments / 1 s for 4 GiB"
 	recovery_undo=$nr_undo
 	fresh_lcfs "$((dirty_mb * 4))"
 	fio_size=$((dirty_mb * 4))m
@@ -37,6 +30,7 @@ bar_recovery()
 	while [ $pair -lt 3 ]; do
 		progress "recovery $pair"
 		kill_lcfs
+		leave_to "$recovery_undo"
 		recover $pair
 		pair=$((pair + 1))
 	done

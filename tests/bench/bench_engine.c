@@ -327,6 +327,7 @@ static void compare_streams(uint64_t start)
 	}
 	print_samples("lcfs", engine, &cpu);
 	print_samples("ref", opt.has_fio ? fio : raw, NULL);
+	print_samples("raw", raw, NULL);
 	print_series("device, 1 MiB sequential, depth 8", raw, "MB/s");
 	if (opt.has_fio && median(fio) > 0)
 		print_series("the same by fio", fio, "MB/s");

@@ -46,6 +46,8 @@ written_to()
 
 # ---------------------------------------------------------------- the cgroup
 
+no_group="no cgroup controller can throttle a block device here"
+
 end_group()
 {
 	while read -r process; do
@@ -54,30 +56,39 @@ end_group()
 	eventually 10 rmdir "$1"
 }
 
-# Version 1, where the controller is mounted alone; else version 2.
+# limit_v1 GROUP MAJ:MIN VALUE iops|bps
+limit_v1()
+{
+	echo "$2 $3" >"$1/blkio.throttle.write_$4_device" &&
+		echo "$2 $3" >"$1/blkio.throttle.read_$4_device"
+}
+
+# Version 1, where the controller is mounted alone; else version 2. What the kernel writes back on
+# its own is not the group's in version 1: so all others get as little of that device.
 group_v1()
 {
 	[ -w /sys/fs/cgroup/blkio/blkio.throttle.write_iops_device ] || return 1
-	group=/sys/fs/cgroup/blkio/lcfs-bench-$$
-	mkdir "$group" && undo end_group "$group"
-	echo "$1 $2" >"$group/blkio.throttle.write_iops_device"
-	echo "$1 $2" >"$group/blkio.throttle.read_iops_device"
+	group=$(mktemp -d "/sys/fs/cgroup/blkio/lcfs-bench-$$.XXXXXX") || return 1
+	undo end_group "$group"
+	undo limit_v1 "${group%/*}" "$1" 0 "$3"
+	limit_v1 "$group" "$1" "$2" "$3" && limit_v1 "${group%/*}" "$1" "$2" "$3"
 }
 
 group_v2()
 {
 	grep -qw io /sys/fs/cgroup/cgroup.controllers 2>/dev/null || return 1
 	echo +io >/sys/fs/cgroup/cgroup.subtree_control || return 1
-	group=/sys/fs/cgroup/lcfs-bench-$$
-	mkdir "$group" && undo end_group "$group"
-	echo "$1 riops=$2 wiops=$2" >"$group/io.max"
+	group=$(mktemp -d "/sys/fs/cgroup/lcfs-bench-$$.XXXXXX") || return 1
+	undo end_group "$group"
+	echo "$1 r$3=$2 w$3=$2" >"$group/io.max"
 }
 
-# slow_group DEVICE IOPS: what $tmp/in-group runs gets so many requests a second from it.
+# slow_group DEVICE VALUE [iops|bps]: what $tmp/in-group runs gets so many requests (or bytes) a
+# second from it.
 slow_group()
 {
 	number=$(lsblk -dno MAJ:MIN "$1" | tr -d ' ')
-	group_v1 "$number" "$2" || group_v2 "$number" "$2" || return 1
+	group_v1 "$number" "$2" "${3:-iops}" || group_v2 "$number" "$2" "${3:-iops}" || return 1
 	cat >"$tmp/in-group" <<-END
 		#!/bin/sh
 		echo \$\$ >"$group/cgroup.procs"

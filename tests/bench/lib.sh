@@ -8,6 +8,7 @@
 #	sample NAME PAIR SIDE VALUE DAEMON CLIENT	CPU us an operation, or -
 #
 # SIDE lcfs is held against SIDE ref; other sides are parts of the reference. The ratio is lcfs/ref.
+# What cannot be measured here: note NAME REASON, and no samples.
 
 die()
 {
@@ -104,7 +105,7 @@ find_build()
 	[ -n "$build" ] || { [ -e lcfs/lcfs ] && build=.; } || build=$top_srcdir
 	build=$(cd "$build" && pwd)
 	[ -x "$build/lcfs/lcfs" ] || die "$build: lcfs is not built there; make, or give --build"
-	for program in null_fuse bench_engine; do
+	for program in null_fuse loop_mt bench_engine; do
 		[ -x "$build/tests/bench/$program" ] ||
 			make -C "$build" -s "tests/bench/$program" >/dev/null ||
 			die "$program cannot be built"
@@ -112,23 +113,37 @@ find_build()
 	LCFS=$build/lcfs/lcfs
 	MKFS=$build/lcfs/tools/mkfs.lcfs
 	NULL_FUSE=$build/tests/bench/null_fuse
+	LOOP_MT=$build/tests/bench/loop_mt
 	BENCH_ENGINE=$build/tests/bench/bench_engine
 }
 
-# Amounts, by $size: ms a sample; MiB of cache, image, engine's round, dirty segments.
+# Amounts, by $size: pairs of bars and of the other rows; ms a sample; MiB of cache, image, engine's
+# round, dirty segments, a cache that is too small.
 set_sizes()
 {
 	case $size in
-	full) set -- 11 2000 6400 1024 1024 4096 ;;
-	short) set -- 5 1000 6400 1024 512 4096 ;;
-	tiny) set -- 1 200 256 64 64 32 ;;
+	long) set -- 11 5 2000 6400 1024 1024 4096 48 ;;
+	short) set -- 5 3 1000 6400 1024 512 4096 32 ;;
+	tiny) set -- 1 1 100 256 64 64 32 24 ;;
 	esac
+	few_pairs=${pairs:-$2}
 	pairs=${pairs:-$1}
-	ms=$2
-	cache_mb=$3
-	image_mb=$4
-	engine_mb=$5
-	dirty_mb=$6
+	ms=$3
+	cache_mb=$4
+	image_mb=$5
+	engine_mb=$6
+	dirty_mb=$7
+	small_mb=$8
+}
+
+is_long()
+{
+	[ "$size" = long ]
+}
+
+is_tiny()
+{
+	[ "$size" = tiny ]
 }
 
 # The file is written once, so that no allocation disturbs afterwards.
@@ -188,11 +203,14 @@ client()
 	return $client_status
 }
 
-# Processor time of a process and all its threads, in ms.
+# cpu_ms PID...: processor time of processes and all their threads, in ms.
 cpu_ms()
 {
-	awk -v ticks="$ticks" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000 / ticks }' \
-		"/proc/$1/stat"
+	for process; do
+		cat "/proc/$process/stat"
+	done 2>/dev/null |
+		awk -v ticks="$ticks" '{ sub(/.*\) /, ""); sum += $12 + $13 }
+			END { print sum * 1000 / ticks }'
 }
 
 is_mounted()
@@ -205,6 +223,14 @@ is_mounted_or_gone()
 	is_mounted "$2" || is_gone "$1"
 }
 
+has_images()
+{
+	for file in "$1"/image*; do
+		[ ! -e "$file" ] || return 0
+	done
+	return 1
+}
+
 # end_server PID MNT
 end_server()
 {
@@ -213,19 +239,25 @@ end_server()
 	wait "$1" 2>/dev/null || :
 }
 
-# serve MNT COMMAND...: a server in the foreground of a process behind this one; $server.
-serve()
+# try_serve MNT COMMAND...: a server in the foreground of a process behind this one; $server. MNT is
+# a directory in which an `image` is to appear, or a file. 1: it does not serve, see $tmp/log.
+try_serve()
 {
 	where=$1
 	shift
 	"$@" >"$tmp/log" 2>&1 </dev/null &
 	server=$!
 	undo end_server "$server" "$where"
-	if ! eventually 60 is_mounted_or_gone "$server" "$where" || is_gone "$server" ||
-		! eventually 20 test -e "$where/image"; then
+	eventually 60 is_mounted_or_gone "$server" "$where" && ! is_gone "$server" || return 1
+	[ ! -d "$where" ] || eventually 20 has_images "$where"
+}
+
+serve()
+{
+	try_serve "$@" || {
 		cat "$tmp/log" >&2
-		die "$where: is not served"
-	fi
+		die "$1: is not served"
+	}
 }
 
 # ---------------------------------------------------------------- lcfs and the null filesystem
@@ -233,13 +265,29 @@ serve()
 # fresh_back DIR [MIB]: an image of holes, and nothing that speaks of an earlier cache.
 fresh_back()
 {
-	rm -rf --one-file-system "$1/.lcfs" "$1/image"
+	rm -rf --one-file-system "$1"/.lcfs "$1"/image*
 	truncate -s "${2:-$image_mb}M" "$1/image"
 }
 
 format_cache()
 {
 	"$MKFS" -q --force "$cache" || die "mkfs.lcfs failed"
+}
+
+# with_small_cache MIB: from now on the cache is a file of that size; $cache is put back by leave_to.
+with_small_cache()
+{
+	undo "cache=$cache"
+	cache=$tmp/small-cache
+	fallocate -l "$1M" "$cache" || die "$dir has not $1 MiB free"
+	dd if=/dev/zero of="$cache" bs=1M count="$1" oflag=direct conv=notrunc,fdatasync 2>/dev/null
+}
+
+# kill_lcfs: what it has cached is of no use to anybody; it does not even migrate it.
+kill_lcfs()
+{
+	kill -9 "$lcfs_pid"
+	eventually 20 is_gone "$lcfs_pid" || die "the daemon survives kill -9"
 }
 
 # fresh_lcfs [MIB]: on an empty cache, with an image of so many MiB; migration waits. $lcfs_pid
@@ -250,22 +298,46 @@ fresh_lcfs()
 	start_lcfs "$tmp/back"
 }
 
-# start_lcfs BACK [COMMAND...]: COMMAND is put before lcfs.
+# fresh_images NR [MIB]: the same with image0, image1 and so on.
+fresh_images()
+{
+	rm -rf --one-file-system "$tmp"/back/.lcfs "$tmp"/back/image*
+	for i in $(seq 0 $(($1 - 1))); do
+		truncate -s "${2:-$((image_mb / 16))}M" "$tmp/back/image$i"
+	done
+	format_cache
+	start_lcfs "$tmp/back"
+}
+
+# start_lcfs BACK [COMMAND...]: COMMAND is put before lcfs. $lcfs_options: besides those of all.
 start_lcfs()
 {
 	lcfs_back=$1
 	shift
-	serve "$tmp/mnt" "$@" "$LCFS" -f -o "cache=$cache,allow_migrate=0" "$lcfs_back" "$tmp/mnt"
+	serve "$tmp/mnt" "$@" "$LCFS" -f \
+		-o "config=none,cache=$cache,${lcfs_options:-allow_migrate=0}$lcfs_transport" \
+		"$lcfs_back" "$tmp/mnt"
 	lcfs_pid=$server
 	# The first write binds the image: not what is measured.
-	dd if=/dev/zero of="$tmp/mnt/image" bs=4k count=1 oflag=direct conv=notrunc,fsync \
-		2>/dev/null
+	for bound in "$tmp"/mnt/image*; do
+		dd if=/dev/zero of="$bound" bs=4k count=1 oflag=direct conv=notrunc,fsync \
+			2>/dev/null
+	done
 }
 
 start_null()
 {
-	serve "$tmp/null" "$NULL_FUSE" "$tmp/null-back" "$tmp/null"
+	# shellcheck disable=SC2086 # no option, or one and its argument
+	serve "$tmp/null" "$NULL_FUSE" $null_transport "$tmp/null-back" "$tmp/null"
 	null_pid=$server
+}
+
+# The null filesystem on libfuse's own loop: the file $tmp/loop.
+start_loop_mt()
+{
+	: >"$tmp/loop"
+	serve "$tmp/loop" "$LOOP_MT" -n "${image_mb}M" "$tmp/loop"
+	loop_pid=$server
 }
 
 knob()
@@ -294,62 +366,98 @@ drain()
 
 # ---------------------------------------------------------------- fio
 
-# load NAME: words for fio. Direct, on one file, random without a map of what was done.
+# load NAME: words for fio. Direct, random without a map of what was done. ENGINE-DEPTHxJOBS is
+# 4 KiB writes at random places.
 load()
 {
-	common="--bs=4k --rw=randwrite --norandommap --randrepeat=0 --direct=1"
+	common="--direct=1 --norandommap --randrepeat=0"
+	random="$common --bs=4k --rw=randwrite"
+	synced="$random --ioengine=psync --fdatasync=1"
 	case $1 in
-	qd1) echo "$common --ioengine=psync" ;;
-	qd32) echo "$common --ioengine=libaio --iodepth=32" ;;
-	fdatasync) echo "$common --ioengine=psync --fdatasync=1" ;;
+	qd1) load psync-1x1 ;;
+	qd32) load libaio-32x1 ;;
+	qd32x4) load libaio-32x4 ;;
+	fdatasync) echo "$synced" ;;
+	fdatasync-x*) echo "$synced --numjobs=${1#*-x}" ;;
 	raw-fdatasync) echo "--bs=8k --rw=write --direct=1 --ioengine=psync --fdatasync=1" ;;
+	seq-write) echo "--direct=1 --bs=1m --rw=write --ioengine=libaio --iodepth=4" ;;
+	seq-read) echo "--direct=1 --bs=1m --rw=read --ioengine=libaio --iodepth=4" ;;
+	seq-read-buffered) echo "--direct=0 --bs=1m --rw=read --ioengine=psync" ;;
+	read-qd1) echo "$common --bs=4k --rw=randread --ioengine=psync" ;;
+	read-qd32) echo "$common --bs=4k --rw=randread --ioengine=libaio --iodepth=32" ;;
+	mixed) echo "$common --bs=4k --rw=randrw --rwmixread=70 --ioengine=libaio --iodepth=32" ;;
+	*-*x*)
+		depth=${1#*-}
+		echo "$random --ioengine=${1%%-*} --iodepth=${depth%x*} --numjobs=${depth#*x}"
+		;;
 	*) die "no load is called $1" ;;
 	esac
 }
 
-# Of fio's terse output: IOPS of writes, and CPU us a write.
+# terse FILE JOBS: of fio's terse output: operations a second, seconds, CPU us an operation, us that
+# 99 % of the reads (of the writes, where none was read) took at most.
 terse()
 {
-	awk -F ';' '
-	/^3;/ && $5 == 0 && $49 > 0 {
-		printf "%s %.3f\n", $49, ($88 + $89) / 100 * 1e6 / $49
+	awk -F ';' -v jobs="$2" '
+	function p99(first,    i) {
+		for (i = first; i < first + 20; i++)
+			if ($i ~ /^99\.0+%=/)
+				return substr($i, index($i, "=") + 1)
+		return "-"
+	}
+	/^3;/ && $5 == 0 && $8 + $49 > 0 {
+		ops = $8 + $49
+		printf "%s %s %.3f %s\n", ops, ($9 > $50 ? $9 : $50) / 1000,
+			($88 + $89) / 100 * jobs * 1e6 / ops, p99($8 > 0 ? 18 : 59)
 		found = 1
 	}
 	END { exit !found }' "$1"
 }
 
-# measure PID FILE WORDS...: fio on FILE; $iops, $us, $cpu_server (of PID, or -), $cpu_client.
+# numjobs WORDS...: how many jobs they tell fio to run.
+numjobs()
+{
+	of_jobs=1
+	for word; do
+		case $word in
+		--numjobs=*) of_jobs=${word#*=} ;;
+		esac
+	done
+	echo "$of_jobs"
+}
+
+# measure PIDS FILE WORDS...: fio on FILE, or, where that is a directory, each job on its own image
+# in it; $iops, $us, $seconds, $p99, $cpu_server (of PIDS, or -), $cpu_client.
 measure()
 {
 	served_by=$1
-	file=$2
+	file=--filename=$2
+	[ ! -d "$2" ] || file="--directory=$2 --filename_format=image\$jobnum"
 	shift 2
-	before=0
-	[ "$served_by" = - ] || before=$(cpu_ms "$served_by")
+	jobs=$(numjobs "$@")
 	[ -n "${fio_amount:-}" ] || set -- --time_based --runtime="${ms}ms" "$@"
+	before=0
 	# shellcheck disable=SC2086
-	client timeout --foreground 300 ${in_group:-} fio --name=bench --filename="$file" \
+	[ "$served_by" = - ] || before=$(cpu_ms $served_by)
+	# shellcheck disable=SC2086
+	client timeout --foreground 300 ${in_group:-} fio --name=bench $file \
 		--allow_file_create=0 --size="${fio_size:-${image_mb}m}" --minimal \
-		--terse-version=3 ${fio_amount:-} "$@" >"$tmp/fio.out" 2>"$tmp/fio.err" ||
-		fio_failed "$*"
-	terse "$tmp/fio.out" >"$tmp/fio.result" || fio_failed "no result: $*"
-	read -r iops cpu_client <"$tmp/fio.result"
+		--group_reporting --terse-version=3 ${fio_amount:-} "$@" >"$tmp/fio.out" \
+		2>"$tmp/fio.err" || fio_failed "$*"
+	terse "$tmp/fio.out" "$jobs" >"$tmp/fio.result" || fio_failed "no result: $*"
+	read -r iops seconds cpu_client p99 <"$tmp/fio.result"
 	us=$(calc "1e6 / $iops")
 	cpu_server=-
-	[ "$served_by" = - ] && return
-	used=$(calc "($(cpu_ms "$served_by") - $before) * 1000")
-	cpu_server=$(calc "$used / ($iops * $(fio_seconds))")
+	[ "$served_by" != - ] || return 0
+	# shellcheck disable=SC2086
+	used=$(calc "($(cpu_ms $served_by) - $before) * 1000")
+	cpu_server=$(calc "$used / ($iops * $seconds)")
 }
 
 fio_failed()
 {
 	cat "$tmp/fio.err" >&2
 	die "fio failed: $*"
-}
-
-fio_seconds()
-{
-	awk -F ';' '/^3;/ { print $50 / 1000 }' "$tmp/fio.out"
 }
 
 calc()
@@ -376,7 +484,7 @@ note()
 	printf 'note\t%s\t%s\n' "$1" "$2" >>"$tmp/samples"
 }
 
-# in_turn PAIR COMMAND1 COMMAND2 [COMMAND3]: which comes first changes from pair to pair.
+# in_turn PAIR COMMAND...: which comes first changes from pair to pair.
 in_turn()
 {
 	turn=$1
@@ -386,6 +494,20 @@ in_turn()
 		eval "command=\${$(((turn + n) % $# + 1))}"
 		$command "$turn"
 		n=$((n + 1))
+	done
+}
+
+# pairwise NAME NR COMMAND...: so many rounds of in_turn.
+pairwise()
+{
+	pairwise_name=$1
+	pairwise_nr=$2
+	shift 2
+	pair=0
+	while [ $pair -lt "$pairwise_nr" ]; do
+		progress "$pairwise_name $pair"
+		in_turn $pair "$@"
+		pair=$((pair + 1))
 	done
 }
 

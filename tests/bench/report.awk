@@ -89,14 +89,22 @@ function quoted(s)
 	return "\"" s "\""
 }
 
-function json_side(row, side,    pair, out, v)
+# What field `what` of the row's side has, pair by pair.
+function json_list(row, side, what,    pair, out, v)
 {
 	for (pair = 0; pair <= last_pair[row]; pair++) {
-		v = data[row, side, pair, "value"]
-		out = out (pair ? ", " : "") (v == "" ? "null" : v)
+		v = data[row, side, pair, what]
+		out = out (pair ? ", " : "") (v == "" || v == "-" ? "null" : v)
 	}
-	v = cpu(row, side)
-	return quoted(side) ": {\"cpu_us\": " quoted(v) ", \"samples\": [" out "]}"
+	return "[" out "]"
+}
+
+function json_side(row, side)
+{
+	return quoted(side) ": {\"cpu_us\": " quoted(cpu(row, side)) ", \"samples\": " \
+		json_list(row, side, "value") ",\n              \"cpu_us_server\": " \
+		json_list(row, side, "server") ", \"cpu_us_client\": " \
+		json_list(row, side, "client") "}"
 }
 
 function json_row(row, n, mid, said,    s, out)
@@ -141,7 +149,7 @@ $1 == "machine" { machine = $2 }
 
 END {
 	print machine (size == "tiny" ? " (tiny: the figures mean nothing)" : "")
-	format = "%-12s %9s %9s %-5s %6s %13s %13s %6s %-6s %13s %13s  %s\n"
+	format = "%-18s %9s %9s %-5s %6s %13s %13s %6s %-6s %13s %13s  %s\n"
 	printf format, "row", "lcfs", "ref", "unit", "ratio", "quartiles", "range", "needs", "", \
 		"cpu lcfs", "cpu ref", "what"
 	for (r = 1; r <= nr_rows; r++) {
