@@ -7,7 +7,7 @@
 # Over an image that has all its blocks, on a full cache.
 full_start()
 {
-	rm -rf --one-file-system "$tmp/slow/back/.lcfs"
+	written_image "$full_mb"
 	format_cache
 	lcfs_options=allow_migrate=1 start_lcfs "$tmp/slow/back" "$tmp/in-group"
 	fio_amount="--io_size=${small_mb}m"
@@ -52,10 +52,8 @@ bar_full()
 	row full-random IOPS more 1 "4 KiB random write QD32, the cache full / a disk of 150 IOPS"
 	row full-seq MiB/s more 0.95 "1 MiB sequential write QD4, the cache full / the same disk"
 	has_disk || { note full-random "$no_disk"; return; }
-	full_mb=$((image_mb / 4))
+	full_mb=$((small_mb * 4))
 	make_disk $((full_mb + 64)) "$full_mb"
-	dd if=/dev/zero of="$tmp/slow/back/image" bs=1M count="$full_mb" oflag=direct 2>/dev/null
-	sync -f "$tmp/slow"
 	slow_group "$loop" 150 || { note full-random "$no_group"; return; }
 	with_small_cache "$small_mb"
 	full_undo=$nr_undo

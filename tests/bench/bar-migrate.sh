@@ -7,9 +7,7 @@
 # On an empty cache, over an image that has all its blocks.
 migrate_start()
 {
-	rm -rf --one-file-system "$tmp/slow/back/.lcfs" "$tmp/slow/back/image"
-	dd if=/dev/zero of="$tmp/slow/back/image" bs=1M count=64 oflag=direct 2>/dev/null
-	sync -f "$tmp/slow"
+	written_image 64
 	format_cache
 	start_lcfs "$tmp/slow/back"
 }

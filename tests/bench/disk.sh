@@ -30,6 +30,14 @@ make_disk()
 	mkdir "$tmp/slow/back"
 }
 
+# written_image MIB: that disk's image, which has all its blocks and has never been cached.
+written_image()
+{
+	rm -rf --one-file-system "$tmp"/slow/back/.lcfs "$tmp"/slow/back/image*
+	dd if=/dev/zero of="$tmp/slow/back/image" bs=1M count="$1" oflag=direct 2>/dev/null
+	sync -f "$tmp/slow"
+}
+
 no_disk="no loop devices, or no mkfs.ext4 (package e2fsprogs)"
 
 has_disk()

@@ -50,12 +50,19 @@ leave_to()
 	done
 }
 
+# A bar is another process, which may have ended anywhere.
+count_undo()
+{
+	nr_undo=$(find "$tmp/undo" -type f | wc -l)
+}
+
 bench_end()
 {
 	status=$?
 	trap '' EXIT INT TERM HUP
 	set +e
 	kill_client
+	count_undo
 	leave_to 0
 	exit $status
 }
@@ -167,6 +174,7 @@ bench_setup()
 	tmp=$(mktemp -d "$dir/lcfs-bench.XXXXXX")
 	mkdir "$tmp/undo" "$tmp/back" "$tmp/mnt" "$tmp/null-back" "$tmp/null"
 	client=
+	bars_failed=0
 	trap bench_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -188,8 +196,48 @@ is_gone()
 
 kill_client()
 {
-	[ -z "$client" ] || kill "$client" 2>/dev/null || :
+	if [ -n "$client" ]; then
+		kill "$client" 2>/dev/null || :
+		wait "$client" 2>/dev/null || :
+	fi
 	client=
+}
+
+# What the bar knows how to undo may be known to nobody else.
+end_bar()
+{
+	status=$?
+	trap '' EXIT INT TERM HUP
+	set +e
+	kill_client
+	leave_to 1
+	exit $status
+}
+
+run_bar()
+{
+	client=
+	trap end_bar EXIT
+	trap 'exit 143' TERM HUP
+	# shellcheck source=/dev/null
+	. "$bench_src/bar-$1.sh"
+	progress "$1"
+	"bar_$1"
+}
+
+# bar NAME: in a process of its own, so that one that fails is not the end of the others.
+bar()
+{
+	run_bar "$1" </dev/null &
+	client=$!
+	bar_status=0
+	wait "$client" || bar_status=$?
+	client=
+	count_undo
+	leave_to 1
+	[ $bar_status = 0 ] && return
+	echo "bench: $1 ended with status $bar_status" >&2
+	bars_failed=$((bars_failed + 1))
 }
 
 # client COMMAND...: waits for it so that a signal ends the wait, and it.
@@ -321,7 +369,7 @@ start_lcfs()
 	# The first write binds the image: not what is measured.
 	for bound in "$tmp"/mnt/image*; do
 		dd if=/dev/zero of="$bound" bs=4k count=1 oflag=direct conv=notrunc,fsync \
-			2>/dev/null
+			2>>"$tmp/log" || { cat "$tmp/log" >&2; die "$bound: cannot be written"; }
 	done
 }
 
@@ -528,5 +576,6 @@ bench_report()
 	machine >>"$tmp/samples"
 	status=0
 	awk -v json="$json" -v size="$size" -f "$bench_src/report.awk" "$tmp/samples" || status=$?
+	[ "$bars_failed" = 0 ] || status=2
 	exit $status
 }
