@@ -2,8 +2,8 @@
 # shellcheck shell=sh disable=SC2154
 # What migration does to those who read at the same time: the time that 99 of 100 reads of what is
 # not cached take at most, one after the other. On the disk that has the cache as well, where it is
-# told to migrate at once; and on a disk with an arm (see loop_mt.c), where each request of migration
-# is in the way: as it does by default, and told so.
+# told to migrate at once; and on a disk with an arm (see loop_mt.c), where each request of
+# migration is in the way: as it does by default, and told so.
 
 # foreground_burst FILE: what is to be migrated, in the upper half.
 foreground_burst()

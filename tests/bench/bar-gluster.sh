@@ -13,7 +13,8 @@ gluster_bar()
 requires()
 {
 	for command; do
-		command -v "$command" >/dev/null || skip "$command is not installed (see scripts/deps)"
+		command -v "$command" >/dev/null ||
+			skip "$command is not installed (see scripts/deps)"
 	done
 }
 
@@ -57,7 +58,8 @@ bar_gluster()
 {
 	gluster_loads="qd1 qd32 fdatasync"
 	for gluster_load in $gluster_loads; do
-		row "gluster-$gluster_load" IOPS more 1 "4 KiB $gluster_load, lcfs on GlusterFS / GlusterFS"
+		row "gluster-$gluster_load" IOPS more 1 \
+			"4 KiB $gluster_load, lcfs on GlusterFS / GlusterFS"
 	done
 	why=$(gluster_bar) || { note gluster-qd1 "$why"; return; }
 	. "$bench_src/../gluster_lib.sh"

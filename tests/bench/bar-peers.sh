@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC2154
-# 4 KiB random writes, and writes each with an fdatasync, against what else there is without a kernel
-# module: over a disk of 150 requests a second, and on a fast disk. lcfs is as it is by default.
+# 4 KiB random writes, and writes each with an fdatasync, against what else there is without a
+# kernel module: over a disk of 150 requests a second, and on a fast disk. lcfs is as by default.
 . "$bench_src/disk.sh"
 . "$bench_src/peers.sh"
 

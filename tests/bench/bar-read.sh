@@ -80,7 +80,8 @@ bar_read()
 	row read-qd32 IOPS more 0.95 "the same, 32 at a time"
 	row seq-read MiB/s more 0.95 "1 MiB sequential read QD4, not cached / FUSE passthrough"
 	row seq-read-buffered MiB/s more 0.95 "the same through the page cache, QD1"
-	row read-written IOPS more - "4 KiB random read QD32 of what was just written / FUSE passthrough"
+	row read-written IOPS more - \
+		"4 KiB random read QD32 of what was just written / FUSE passthrough"
 	read_files
 	read_undo=$nr_undo
 	for read_load in read-qd1 read-qd32 seq-read seq-read-buffered; do

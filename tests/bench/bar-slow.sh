@@ -51,7 +51,8 @@ slow_pair()
 
 bar_slow()
 {
-	row slow IOPS more 1 "4 KiB random write QD32 / 600 times a disk of 150 IOPS, or 85 % of null"
+	row slow IOPS more 1 \
+		"4 KiB random write QD32 / 600 times a disk of 150 IOPS, or 85 % of null"
 	row slow-times IOPS more - "the same / the disk of 150 IOPS"
 	has_disk || { note slow "$no_disk"; return; }
 	make_disk $((image_mb + 256)) 64

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC2154
-# 4 KiB random writes through the mount, against a null filesystem on the same transport, and against
-# one on libfuse's own loop.
+# 4 KiB random writes through the mount, against a null filesystem on the same transport, and
+# against one on libfuse's own loop.
 
 write_lcfs()
 {

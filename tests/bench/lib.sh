@@ -322,7 +322,7 @@ format_cache()
 	"$MKFS" -q --force "$cache" || die "mkfs.lcfs failed"
 }
 
-# with_small_cache MIB: from now on the cache is a file of that size; $cache is put back by leave_to.
+# with_small_cache MIB: from now on the cache is a file of that size, until this is undone.
 with_small_cache()
 {
 	undo "cache=$cache"
@@ -369,7 +369,9 @@ start_lcfs()
 	# The first write binds the image: not what is measured.
 	for bound in "$tmp"/mnt/image*; do
 		dd if=/dev/zero of="$bound" bs=4k count=1 oflag=direct conv=notrunc,fsync \
-			2>>"$tmp/log" || { cat "$tmp/log" >&2; die "$bound: cannot be written"; }
+			2>>"$tmp/log" && continue
+		cat "$tmp/log" >&2
+		die "$bound: cannot be written"
 	done
 }
 

@@ -38,7 +38,11 @@
 #define ARM_NS 8000000.0
 #define BYTES_PER_SECOND 150e6
 
-enum kind { KIND_NULL, KIND_PASSTHROUGH, KIND_DISK };
+enum kind {
+	KIND_NULL,
+	KIND_PASSTHROUGH,
+	KIND_DISK
+};
 
 static struct {
 	enum kind kind;
