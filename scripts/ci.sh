@@ -36,7 +36,8 @@ phase_lint() {
 		esac
 	done
 	(cd "$top" && shellcheck scripts/check-* scripts/deps scripts/test scripts/ci.sh \
-		scripts/bench tests/bench/*.sh scripts/quickstart scripts/coverage scripts/lcfs-plot scripts/plot-example \
+		scripts/bench tests/bench/*.sh scripts/quickstart scripts/coverage \
+		scripts/lcfs-plot scripts/plot-example \
 		.ci/run tests/*.sh tests/*.bash tests/limited tests/sim/mutate \
 		tests/powercut/mutate tests/powercut/powercut completion/lcfs \
 		debian/tests/smoke) || failed=1

@@ -210,10 +210,10 @@ bar_apps()
 	: >"$tmp/pass"
 	apps_undo=$nr_undo
 	apps_rows loop-direct loop_direct IOPS more "loop device, direct, 4 KiB random write QD32"
-	apps_rows loop-cached loop_cached IOPS more "the same, through the page cache"
+	is_tiny || apps_rows loop-cached loop_cached IOPS more "the same, through the page cache"
 	apps_rows sqlite sqlite s less \
 		"ext4 on a loop device: $((apps_dirs * 4)) transactions of SQLite" sqlite3 sqlite3
-	apps_rows untar untar s less \
+	is_tiny || apps_rows untar untar s less \
 		"ext4 on a loop device: $((apps_dirs * 32)) files of 8 KiB unpacked"
 	apps_rows checkout checkout s less "ext4 on a loop device: those cloned from a repository" \
 		git git make_repository

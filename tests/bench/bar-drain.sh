@@ -115,5 +115,5 @@ bar_drain()
 	slow_group "$loop" 150 || { note drain-dense "$no_group"; return; }
 	drain_undo=$nr_undo
 	drain_rows drain-dense "$drain_dense_mb" 4
-	drain_rows drain-sparse "$drain_sparse_mb" 100
+	is_tiny || drain_rows drain-sparse "$drain_sparse_mb" 100
 }

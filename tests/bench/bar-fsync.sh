@@ -79,7 +79,9 @@ fsync_images()
 
 fsync_many()
 {
-	for fsync_nr in 4 16; do
+	fsync_nrs="4 16"
+	! is_tiny || fsync_nrs=16
+	for fsync_nr in $fsync_nrs; do
 		in_turn "$1" fsync_jobs_lcfs fsync_jobs_null fsync_images
 	done
 }

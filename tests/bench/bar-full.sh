@@ -58,5 +58,5 @@ bar_full()
 	with_small_cache "$small_mb"
 	full_undo=$nr_undo
 	full_rows full-random qd32
-	full_rows full-seq seq-write
+	is_tiny || full_rows full-seq seq-write
 }

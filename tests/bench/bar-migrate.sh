@@ -49,7 +49,7 @@ bar_migrate()
 	make_disk 128 0
 	migrate_undo=$nr_undo
 	pair=0
-	while [ $pair -lt 3 ]; do
+	while [ $pair -lt "$few_pairs" ]; do
 		progress "migrate $pair"
 		migrate_start
 		dirty --rw=randwrite --size=64m --io_size=8m --norandommap --randrepeat=0

@@ -84,7 +84,9 @@ bar_read()
 		"4 KiB random read QD32 of what was just written / FUSE passthrough"
 	read_files
 	read_undo=$nr_undo
-	for read_load in read-qd1 read-qd32 seq-read seq-read-buffered; do
+	read_loads="read-qd1 read-qd32 seq-read seq-read-buffered"
+	! is_tiny || read_loads="read-qd32 seq-read-buffered"
+	for read_load in $read_loads; do
 		pairwise "$read_load" "$pairs" read_lcfs read_pass
 	done
 	pairwise read-written "$few_pairs" read_written_lcfs read_written_pass

@@ -27,7 +27,7 @@ bar_recovery()
 	fio_amount=
 	note recovery "$(knob nr_dirty_caches) dirty blocks"
 	pair=0
-	while [ $pair -lt 3 ]; do
+	while [ $pair -lt "$few_pairs" ]; do
 		progress "recovery $pair"
 		kill_lcfs
 		leave_to "$recovery_undo"
