@@ -11,8 +11,8 @@ requires fio
 
 rows="beside cpu-qd1 drain-dense drain-seek engine engine-266 fsync fsync-16x1 fsync-16x16
 	full-random loop-direct loopmt-qd1 memory merge migrate mixed nbdkit-fdatasync passthrough-fdatasync
-	qcow2-fdatasync raw-fdatasync read-qd32 reads-arm recovery slow sqlite write-qd1
-	write-qd32x4"
+	qcow2-fdatasync raw-fdatasync read-qd32 reads-arm recovery slow sqlite
+	uring-qd1 write-qd1 write-qd32x4"
 
 left_behind()
 {

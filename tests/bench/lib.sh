@@ -228,6 +228,7 @@ run_bar()
 # bar NAME: in a process of its own, so that one that fails is not the end of the others.
 bar()
 {
+	bar_from=$(date +%s)
 	run_bar "$1" </dev/null &
 	client=$!
 	bar_status=0
@@ -235,6 +236,7 @@ bar()
 	client=
 	count_undo
 	leave_to 1
+	printf 'took\t%s\t%s\n' "$1" $(($(date +%s) - bar_from)) >>"$tmp/samples"
 	[ $bar_status = 0 ] && return
 	echo "bench: $1 ended with status $bar_status" >&2
 	bars_failed=$((bars_failed + 1))
@@ -375,9 +377,20 @@ start_lcfs()
 	done
 }
 
+# use_transport NAME: of lcfs and of the null filesystem, from now on. Empty: what is the default.
+use_transport()
+{
+	lcfs_transport=${1:+,transport=$1}
+	case $1 in
+	'' | dev) null_transport= ;;
+	uring) null_transport=-u ;;
+	*) die "no transport is called $1" ;;
+	esac
+}
+
 start_null()
 {
-	# shellcheck disable=SC2086 # no option, or one and its argument
+	# shellcheck disable=SC2086 # no option, or one
 	serve "$tmp/null" "$NULL_FUSE" $null_transport "$tmp/null-back" "$tmp/null"
 	null_pid=$server
 }

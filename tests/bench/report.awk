@@ -145,6 +145,7 @@ $1 == "sample" {
 }
 
 $1 == "note" { notes[++nr_notes] = $2 ": " $3 }
+$1 == "took" { took = took (took ? ", " : "") $2 " " $3; seconds += $3 }
 $1 == "machine" { machine = $2 }
 
 END {
@@ -169,7 +170,8 @@ END {
 	}
 	for (i = 1; i <= nr_notes; i++)
 		print "  " notes[i]
-	printf "{\"machine\": %s, \"size\": %s,\n \"rows\": [\n%s\n ]}\n", quoted(machine), \
+	print "  seconds: " seconds " (" took ")"
+	printf "{\"machine\": %s, \"size\": %s, \"seconds\": " seconds + 0 ",\n \"rows\": [\n%s\n ]}\n", quoted(machine), \
 		quoted(size), text >json
 	exit missed > 0
 }
