@@ -217,9 +217,9 @@ bar_apps()
 		"ext4 on a loop device: $((apps_dirs * 32)) files of 8 KiB unpacked"
 	apps_rows checkout checkout s less "ext4 on a loop device: those cloned from a repository" \
 		git git make_repository
+	is_tiny && return
 	apps_rows convert convert s less "qemu-img convert of a disk that is half full" \
 		qemu-img qemu-utils make_qcow2
-	is_tiny && return
-	apps_rows database database IOPS more \
+	! is_long || apps_rows database database IOPS more \
 		"ext4 on a loop device: 8 KiB read or written and synced"
 }

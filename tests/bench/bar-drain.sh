@@ -106,7 +106,7 @@ bar_drain()
 	drain_sparse_mb=200
 	! is_long || drain_dense_mb=32
 	! is_tiny || drain_dense_mb=4
-	! is_tiny || drain_sparse_mb=50
+	! is_tiny || drain_sparse_mb=24
 	arm_rows "$drain_sparse_mb"
 	has_disk || { note drain-dense "$no_disk"; return; }
 	drain_fs_mb=$((drain_sparse_mb + 16))

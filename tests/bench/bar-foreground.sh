@@ -96,6 +96,7 @@ bar_foreground()
 	row reads-arm-forced us less - "the same, with force_migrate"
 	foreground_undo=$nr_undo
 	foreground_rows reads-migrating "$tmp/back" "$image_mb"
+	is_tiny && return
 	foreground_rows reads-arm "$tmp/arm-back" 64
-	is_tiny || foreground_rows reads-arm-forced "$tmp/arm-back" 64
+	foreground_rows reads-arm-forced "$tmp/arm-back" 64
 }

@@ -79,8 +79,6 @@ fsync_images()
 
 fsync_many()
 {
-	fsync_nrs="4 16"
-	! is_tiny || fsync_nrs=16
 	for fsync_nr in $fsync_nrs; do
 		in_turn "$1" fsync_jobs_lcfs fsync_jobs_null fsync_images
 	done
@@ -97,10 +95,14 @@ fsync_pair()
 bar_fsync()
 {
 	row fsync us less 1.1 "4 KiB write + fdatasync / raw 8 KiB + null filesystem"
-	row fsync-4x1 times more - "4 jobs on one image, against 1 / null filesystem"
 	row fsync-16x1 times more 0.9 "16 jobs on one image, against 1 / null filesystem"
-	row fsync-4x4 kIOPS more - "write + fdatasync, 4 jobs on 4 images / 1 job"
 	row fsync-16x16 kIOPS more 6 "write + fdatasync, 16 jobs on 16 images / 1 job"
+	fsync_nrs=16
+	if is_long; then
+		fsync_nrs="4 16"
+		row fsync-4x1 times more - "4 jobs on one image, against 1 / null filesystem"
+		row fsync-4x4 kIOPS more - "write + fdatasync, 4 jobs on 4 images / 1 job"
+	fi
 	start_null
 	fsync_undo=$nr_undo
 	pairwise fsync "$pairs" fsync_pair

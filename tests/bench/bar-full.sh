@@ -11,6 +11,7 @@ full_start()
 	format_cache
 	lcfs_options=allow_migrate=1 start_lcfs "$tmp/slow/back" "$tmp/in-group"
 	fio_amount="--io_size=${small_mb}m"
+	! is_tiny || fio_amount=--io_size=4m
 	# shellcheck disable=SC2046
 	fio_size=${full_mb}m measure "$lcfs_pid" "$tmp/mnt/image" $(load "$1")
 	fio_amount=
@@ -42,7 +43,7 @@ full_rows()
 	full_row=$1
 	full_load=$2
 	kept_ms=$ms
-	ms=$((ms * 5))
+	ms=$((ms * 3))
 	pairwise "$1" "$few_pairs" full_lcfs full_raw
 	ms=$kept_ms
 }

@@ -56,12 +56,13 @@ gluster_alone()
 
 bar_gluster()
 {
-	gluster_loads="qd1 qd32 fdatasync"
+	gluster_loads="qd32 fdatasync"
+	! is_long || gluster_loads="qd1 qd32 fdatasync"
 	for gluster_load in $gluster_loads; do
 		row "gluster-$gluster_load" IOPS more 1 \
 			"4 KiB $gluster_load, lcfs on GlusterFS / GlusterFS"
 	done
-	why=$(gluster_bar) || { note gluster-qd1 "$why"; return; }
+	why=$(gluster_bar) || { note gluster-qd32 "$why"; return; }
 	. "$bench_src/../gluster_lib.sh"
 	gluster_start "$tmp/gluster"
 	gluster_back=$tmp/gluster/mnt/back

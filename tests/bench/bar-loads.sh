@@ -131,7 +131,7 @@ bar_loads()
 	disk_rows seq-write seq-write MiB/s "1 MiB sequential write QD4 / FUSE passthrough" \
 		disk_pass
 	disk_rows cache-seq-write seq-write MiB/s "the same / the cache device" disk_raw
-	disk_rows cache-qd1 qd1 IOPS "4 KiB random write / the cache device" disk_raw
+	! is_long || disk_rows cache-qd1 qd1 IOPS "4 KiB random write / the cache device" disk_raw
 	disk_rows cache-qd32 qd32 IOPS "4 KiB random write QD32 / the cache device" disk_raw
 	disk_rows cache-fdatasync fdatasync IOPS "4 KiB write + fdatasync / the cache device" \
 		disk_raw

@@ -112,7 +112,8 @@ peers_fast()
 
 bar_peers()
 {
-	peers_loads="qd1 qd32 fdatasync"
+	peers_loads="qd32 fdatasync"
+	! is_long || peers_loads="qd1 qd32 fdatasync"
 	! is_tiny || peers_loads=fdatasync
 	peers_rows raw "the image on a disk of 150 IOPS, exported by qemu-storage-daemon"
 	peers_rows qcow2 "a qcow2 overlay on the fast disk, over that"

@@ -50,6 +50,6 @@ bar_uring()
 	use_transport uring
 	uring_undo=$nr_undo
 	uring_rows qd1 0.90
-	is_tiny || uring_rows qd32 0.80
+	! is_long || uring_rows qd32 0.80
 	uring_rows qd32x4 0.85
 }

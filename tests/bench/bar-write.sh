@@ -60,6 +60,6 @@ bar_write()
 	start_loop_mt
 	write_undo=$nr_undo
 	write_rows qd1 0.90 1.1 -
-	is_tiny || write_rows qd32 0.80 - -
+	! is_long || write_rows qd32 0.80 - -
 	write_rows qd32x4 0.85 0.9 1
 }

@@ -71,24 +71,30 @@ limit_v1()
 		echo "$2 $3" >"$1/blkio.throttle.read_$4_device"
 }
 
-# Version 1, where the controller is mounted alone; else version 2. What the kernel writes back on
-# its own is not the group's in version 1: so all others get as little of that device.
-group_v1()
+# change_group VALUE iops|bps: of $group and device $number. Version 1: what the kernel writes back
+# on its own is not the group's: so all others get as little of that device.
+change_group()
 {
-	[ -w /sys/fs/cgroup/blkio/blkio.throttle.write_iops_device ] || return 1
-	group=$(mktemp -d "/sys/fs/cgroup/blkio/lcfs-bench-$$.XXXXXX") || return 1
-	undo end_group "$group"
-	undo limit_v1 "${group%/*}" "$1" 0 "$3"
-	limit_v1 "$group" "$1" "$2" "$3" && limit_v1 "${group%/*}" "$1" "$2" "$3"
+	if [ -e "$group/io.max" ]; then
+		echo "$number r$2=$1 w$2=$1" >"$group/io.max"
+	else
+		limit_v1 "$group" "$number" "$1" "$2" &&
+			limit_v1 "${group%/*}" "$number" "$1" "$2"
+	fi
 }
 
-group_v2()
+# Version 1, where the controller is mounted alone; else version 2.
+make_group()
 {
-	grep -qw io /sys/fs/cgroup/cgroup.controllers 2>/dev/null || return 1
-	echo +io >/sys/fs/cgroup/cgroup.subtree_control || return 1
-	group=$(mktemp -d "/sys/fs/cgroup/lcfs-bench-$$.XXXXXX") || return 1
+	top=/sys/fs/cgroup/blkio
+	if [ ! -w $top/blkio.throttle.write_iops_device ]; then
+		top=/sys/fs/cgroup
+		grep -qw io $top/cgroup.controllers 2>/dev/null || return 1
+		echo +io >$top/cgroup.subtree_control || return 1
+	fi
+	group=$(mktemp -d "$top/lcfs-bench-$$.XXXXXX") || return 1
 	undo end_group "$group"
-	echo "$1 r$3=$2 w$3=$2" >"$group/io.max"
+	[ -e "$group/io.max" ] || undo limit_v1 $top "$number" 0 "$1"
 }
 
 # slow_group DEVICE VALUE [iops|bps]: what $tmp/in-group runs gets so many requests (or bytes) a
@@ -96,7 +102,7 @@ group_v2()
 slow_group()
 {
 	number=$(lsblk -dno MAJ:MIN "$1" | tr -d ' ')
-	group_v1 "$number" "$2" "${3:-iops}" || group_v2 "$number" "$2" "${3:-iops}" || return 1
+	make_group "${3:-iops}" && change_group "$2" "${3:-iops}" || return 1
 	cat >"$tmp/in-group" <<-END
 		#!/bin/sh
 		echo \$\$ >"$group/cgroup.procs"

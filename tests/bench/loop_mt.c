@@ -7,6 +7,7 @@
  *	loop_mt -p FILE MNT	passthrough to FILE; direct if its user has opened it so
  *	loop_mt -d FILE MNT	the same as a disk with an arm: one request at a time, and those
  *				that are far from the last one take longer
+ *	... -r SIZE ...		no more bytes a second than that
  *
  * The disk turns 10,000 times a minute and moves its arm from end to end in 8 ms, the more slowly
  * the shorter the way: about 120 random requests a second, or 300 neighbouring ones, or 150 MB/s.
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/clock.h"
 #include "common/compiler.h"
 #include "common/nsec.h"
 #include "common/parse.h"
@@ -49,7 +51,9 @@ static struct {
 	const char *path; /* of what is behind */
 	int fd;
 	uint64_t bytes;
-	uint64_t arm; /* where the last request ended; one thread */
+	uint64_t arm;		  /* where the last request ended; one thread */
+	uint64_t rate;		  /* bytes a second; 0: as it comes */
+	_Atomic uint64_t next_ns; /* at rate, all that was taken so far is done then */
 } file;
 
 /* Of each thread: payloads of libfuse's requests are not aligned as direct I/O wants them. */
@@ -90,12 +94,35 @@ static void move_arm(uint64_t off, uint64_t bytes)
 	take_time(ns);
 }
 
+/* ------------------------------------------------------------------ so many bytes a second */
+
+static void wait_for_rate(uint64_t bytes)
+{
+	uint64_t now = clock_mono_ns(), next = atomic_load(&file.next_ns), end;
+	struct timespec ts;
+
+	if (!file.rate)
+		return;
+	do {
+		end = max(next, now) + bytes * NSEC_PER_SEC / file.rate;
+	} while (!atomic_compare_exchange_weak(&file.next_ns, &next, end));
+	ts.tv_sec = (time_t)(end / NSEC_PER_SEC);
+	ts.tv_nsec = (long)(end % NSEC_PER_SEC);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
 /* ------------------------------------------------------------------ operations */
 
 static int look(struct stat *st)
 {
-	if (file.kind != KIND_NULL)
-		return fstat(file.fd, st) < 0 ? -errno : 0;
+	if (file.kind != KIND_NULL) {
+		if (fstat(file.fd, st) < 0)
+			return -errno;
+		/* Of a block device, too, a file is shown. */
+		st->st_mode = S_IFREG | 0600;
+		st->st_size = (off_t)file.bytes;
+		return 0;
+	}
 	*st = (struct stat){ .st_mode = S_IFREG | 0600,
 			     .st_nlink = 1,
 			     .st_size = (off_t)file.bytes,
@@ -171,6 +198,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
 	ssize_t n = (ssize_t)size;
+	int error;
 
 	(void)ino;
 	if (size > REQUEST_MAX || !has_area()) {
@@ -180,8 +208,10 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	move_arm((uint64_t)off, size);
 	if (file.kind != KIND_NULL)
 		n = pread((int)fi->fh, area, size, off);
+	error = errno;
+	wait_for_rate(size);
 	if (n < 0)
-		fuse_reply_err(req, errno);
+		fuse_reply_err(req, error);
 	else
 		fuse_reply_buf(req, area, (size_t)n);
 }
@@ -190,6 +220,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		     struct fuse_file_info *fi)
 {
 	ssize_t n = (ssize_t)size;
+	int error;
 
 	(void)ino;
 	if (size > REQUEST_MAX || !has_area()) {
@@ -202,8 +233,10 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	move_arm((uint64_t)off, size);
 	if (file.kind != KIND_NULL)
 		n = pwrite((int)fi->fh, area, size, off);
+	error = errno;
+	wait_for_rate(size);
 	if (n < 0)
-		fuse_reply_err(req, errno);
+		fuse_reply_err(req, error);
 	else
 		fuse_reply_write(req, (size_t)n);
 }
@@ -242,39 +275,40 @@ static noreturn_ void die(const char *what, const char *why)
 
 static noreturn_ void usage(void)
 {
-	die("usage", "loop_mt -n SIZE|-p FILE|-d FILE MNT");
+	die("usage", "loop_mt [-r SIZE] -n SIZE|-p FILE|-d FILE MNT");
 }
 
 static void open_file(void)
 {
-	struct stat st;
+	off_t end = -1;
 
 	file.fd = open(file.path, O_RDWR | O_CLOEXEC);
-	if (file.fd < 0 || fstat(file.fd, &st) < 0)
+	if (file.fd >= 0)
+		end = lseek(file.fd, 0, SEEK_END);
+	if (end < 0)
 		die(file.path, strerror(errno));
-	file.bytes = (uint64_t)st.st_size;
+	file.bytes = (uint64_t)end;
 }
 
 static void parse_command_line(int argc, char **argv)
 {
-	switch (getopt(argc, argv, "n:p:d:")) {
-	case 'n':
-		if (parse_size(optarg, 4096, INT64_MAX, &file.bytes))
+	bool has_size = false;
+	int c;
+
+	while ((c = getopt(argc, argv, "n:p:d:r:")) != -1) {
+		if (c == 'n')
+			has_size = !parse_size(optarg, 4096, INT64_MAX, &file.bytes);
+		else if (c == 'r' && !parse_size(optarg, 4096, 1ull << 34, &file.rate))
+			continue;
+		else if (c == 'p' || c == 'd')
+			file.path = optarg;
+		else
 			usage();
-		break;
-	case 'p':
-		file.kind = KIND_PASSTHROUGH;
-		break;
-	case 'd':
-		file.kind = KIND_DISK;
-		break;
-	default:
-		usage();
+		file.kind = c == 'n' ? KIND_NULL : c == 'p' ? KIND_PASSTHROUGH : KIND_DISK;
 	}
-	if (optind != argc - 1)
+	if (optind != argc - 1 || has_size == (file.path != NULL))
 		usage();
-	file.path = optarg;
-	if (file.kind != KIND_NULL)
+	if (file.path)
 		open_file();
 }
 

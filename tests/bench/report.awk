@@ -171,7 +171,7 @@ END {
 	for (i = 1; i <= nr_notes; i++)
 		print "  " notes[i]
 	print "  seconds: " seconds " (" took ")"
-	printf "{\"machine\": %s, \"size\": %s, \"seconds\": " seconds + 0 ",\n \"rows\": [\n%s\n ]}\n", quoted(machine), \
-		quoted(size), text >json
+	printf "{\"machine\": %s, \"size\": %s, \"seconds\": %d,\n \"rows\": [\n%s\n ]}\n", \
+		quoted(machine), quoted(size), seconds, text >json
 	exit missed > 0
 }
