@@ -188,6 +188,11 @@ void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_by
 	e->is_durable = e->is_ok && is_durable;
 }
 
+void oracle_straight(struct oracle_event *e)
+{
+	e->is_straight = true;
+}
+
 void oracle_synced(struct oracle *o, struct oracle_image *img, uint64_t since)
 {
 	struct oracle_image *i;

@@ -13,7 +13,10 @@
  * order" means). A byte may show piece a only if no piece b that covers it, with a < b, must be
  * there. What is visible of one piece of a write makes the whole of it visible in its block: no
  * block mixes versions. (Operations that zero bytes take effect sector by sector while they run,
- * but after a crash they are there as a whole or not at all.)
+ * but after a crash they are there as a whole or not at all.) A write that goes straight to the
+ * plain file, as there is no log any more, shows as that file does: while it runs, or if it was cut
+ * off, sector by sector, and of a sector that the end of the image cuts the part before the end;
+ * it is whole for each read that begins after its answer.
  *
  * A block may get *lost*: rot has destroyed what was in it. From then on reads of it may fail, and
  * must, until something has been put there; and they must not when all of it was written again
@@ -54,6 +57,7 @@ struct oracle_event {
 	bool is_base;	     /* it was there before all else, past the log */
 	bool is_nothing;     /* there was nothing to be done: it has no place in the log */
 	bool is_vague;	     /* it failed: it may show, or not, for ever */
+	bool is_straight;    /* a write past the log: a plain file's, sector by sector */
 	bool is_observed;    /* while recovery is judged */
 };
 
@@ -118,6 +122,8 @@ struct oracle_event *oracle_punch(struct oracle_image *img, uint64_t off, uint64
 /* It was answered; ok_bytes of it succeeded (operations: 0 or all). */
 void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_bytes,
 		bool is_durable);
+/* A write goes on, or starts, straight to the plain file. */
+void oracle_straight(struct oracle_event *e);
 /* A sync that began at `since` has succeeded: img NULL: of all. */
 void oracle_synced(struct oracle *o, struct oracle_image *img, uint64_t since);
 /* Somebody wrote the plain file, past the cache; nothing else was going on. */

@@ -122,10 +122,15 @@ static int compare_edges(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-/* A truncate or punch, which may take effect sector by sector. */
 static bool is_operation(const struct oracle_piece *p)
 {
 	return p->event->kind != ORACLE_WRITE;
+}
+
+/* What may take effect sector by sector. */
+static bool is_gradual(const struct oracle_piece *p)
+{
+	return is_operation(p) || p->event->is_straight;
 }
 
 static uint32_t sector_of(const struct segment *s)
@@ -136,17 +141,17 @@ static uint32_t sector_of(const struct segment *s)
 static void cut_segments(const struct oracle_block *b, struct shown *sh)
 {
 	uint16_t edge[SEGMENTS_MAX + 2];
-	bool has_operation = false;
+	bool has_gradual = false;
 	uint32_t n = 0;
 
 	if (b->nr > ORACLE_PIECES_MAX)
 		abort();
 	for (uint32_t i = 0; i < b->nr; i++) {
-		has_operation = has_operation || is_operation(b->piece[i]);
+		has_gradual = has_gradual || is_gradual(b->piece[i]);
 		edge[n++] = b->piece[i]->lo;
 		edge[n++] = b->piece[i]->hi;
 	}
-	for (uint16_t at = 512; has_operation && at < ORACLE_BLOCK; at += 512)
+	for (uint16_t at = 512; has_gradual && at < ORACLE_BLOCK; at += 512)
 		edge[n++] = at;
 	qsort(edge, n, sizeof(edge[0]), compare_edges);
 	sh->nr = 0;
@@ -249,8 +254,14 @@ static bool choose(const struct shown *sh, const struct judge *j, struct segment
 			"this is newer and must be there");
 }
 
+/* A straight write that had not been answered by then, or never will be: a part of it may show. */
+static bool is_partial(const struct judge *j, const struct oracle_piece *p)
+{
+	return p->event->is_straight && (p->event->is_vague || p->event->end > j->before);
+}
+
 /* No two segments of a block may each show a piece that the other one's should have replaced. */
-static bool check_mixture(const struct shown *sh)
+static bool check_mixture(const struct shown *sh, const struct judge *j)
 {
 	for (uint32_t i = 0; i < sh->nr; i++) {
 		const struct segment *s = &sh->segment[i];
@@ -260,12 +271,13 @@ static bool check_mixture(const struct shown *sh)
 			const struct segment *t = &sh->segment[k];
 			const struct oracle_piece *b = shown_piece(sh, t);
 
-			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b))
+			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b) ||
+			    is_partial(j, b))
 				continue;
 			if (oracle_is_before(a, b, sector_of(s)))
 				return complain(sh->img, sh->block, s, a, b,
 						"the block also shows this newer one");
-			if (covers(a, t))
+			if (covers(a, t) && !is_partial(j, a))
 				return complain(sh->img, sh->block, s, a, b,
 						"the block mixes it with");
 		}
@@ -278,15 +290,18 @@ static bool judge_block(struct shown *sh, const struct judge *j)
 	for (uint32_t i = 0; i < sh->nr; i++)
 		if (!choose(sh, j, &sh->segment[i]))
 			return false;
-	return check_mixture(sh);
+	return check_mixture(sh, j);
 }
 
 /* ---- reads ---- */
 
 static void see(struct oracle_piece *p, const struct segment *s, uint64_t now)
 {
+	/* The part of a sector that is before the end of the image says nothing of the rest. */
+	if (p->event->is_straight && s->hi - s->lo < 512)
+		return;
 	for (uint32_t i = 0; i < ORACLE_SECTORS; i++)
-		if (!is_operation(p) || i == sector_of(s))
+		if (!is_gradual(p) || i == sector_of(s))
 			p->seen[i] = min(p->seen[i], now);
 }
 
