@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The oracle's memory: images, their events and pieces. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +56,28 @@ void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo,
 
 		buf[i - lo] = (uint8_t)(1 + (v >= 255 ? v - 255 : v));
 	}
+}
+
+void oracle_find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
+			size_t size)
+{
+	const struct oracle_image *img;
+	uint8_t content[ORACLE_BLOCK];
+
+	snprintf(buf, size, "of no version of any block (%02x %02x %02x %02x ...)", bytes[0],
+		 bytes[hi - lo > 1], bytes[hi - lo > 2 ? 2 : 0], bytes[hi - lo > 3 ? 3 : 0]);
+	if (hi - lo < 4)
+		return;
+	list_for_each_entry(img, &o->images, node)
+		for (uint64_t b = 0; b < img->nr_blocks; b++)
+			for (uint32_t v = 0; v <= img->block[b].version; v++) {
+				oracle_content(img, b, lo, hi, v, content);
+				if (memcmp(content, bytes, hi - lo))
+					continue;
+				snprintf(buf, size, "version %u of image %u block %" PRIu64, v,
+					 img->index, b);
+				return;
+			}
 }
 
 /* ---- pieces ---- */
@@ -233,12 +257,17 @@ void oracle_found(struct oracle_image *img, uint64_t block)
 	img->block[block].is_unknown = false;
 }
 
-bool oracle_is_touched(const struct oracle_block *b)
+bool oracle_is_written_since(const struct oracle_block *b, uint64_t since)
 {
 	for (uint32_t i = 0; i < b->nr; i++)
-		if (b->piece[i]->event->start > b->lost)
+		if (b->piece[i]->event->start > since)
 			return true;
-	return b->is_unknown;
+	return false;
+}
+
+bool oracle_is_touched(const struct oracle_block *b)
+{
+	return oracle_is_written_since(b, b->lost) || b->is_unknown;
 }
 
 bool oracle_is_partly_known(const struct oracle_block *b)

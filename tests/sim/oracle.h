@@ -143,6 +143,8 @@ bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blo
 		       const uint8_t *data, uint64_t since) must_check;
 /* A plain file after a drain: as a read, without consequences. data has room to whole blocks. */
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
+/* After one of what was dirty at `since` alone: not of blocks that were written to after that. */
+bool oracle_check_drained(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
 /* The same of one that goes on without its cache: where blocks are lost it has what it had. */
 bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
 /* May the size be this, at or after `since`? */
@@ -169,6 +171,8 @@ bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec
 
 /* ---- shared by the oracle's files ---- */
 
+/* Did anything that changes it start after that? */
+bool oracle_is_written_since(const struct oracle_block *b, uint64_t since);
 /* Was anything put into the lost block since; the whole of it? certain: before that moment. */
 bool oracle_is_touched(const struct oracle_block *b);
 /* Only a part of it: it may be readable, with anything in the rest. */
@@ -183,6 +187,9 @@ uint64_t oracle_certain_since(uint64_t block, const struct oracle_piece *p, uint
 /* Content of [lo, hi) of a block in a version, 0 = zeros. */
 void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo, uint32_t hi,
 		    uint32_t version, uint8_t *buf);
+/* Where do these bytes come from? Only for messages. */
+void oracle_find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
+			size_t size);
 /* May the size be this when what was answered before the moment `before` must be there (in
  * recovery: and what is durable)? */
 bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before,

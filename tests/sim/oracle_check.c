@@ -55,29 +55,6 @@ static void piece_text(const struct oracle_piece *p, char *buf, size_t size)
 		 e->is_base ? " base" : "", is_seen ? " seen" : "");
 }
 
-/* Where do these bytes come from? Only for messages. */
-static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
-			size_t size)
-{
-	const struct oracle_image *img;
-	uint8_t content[ORACLE_BLOCK];
-
-	snprintf(buf, size, "of no version of any block (%02x %02x %02x %02x ...)", bytes[0],
-		 bytes[hi - lo > 1], bytes[hi - lo > 2 ? 2 : 0], bytes[hi - lo > 3 ? 3 : 0]);
-	if (hi - lo < 4)
-		return;
-	list_for_each_entry(img, &o->images, node)
-		for (uint64_t b = 0; b < img->nr_blocks; b++)
-			for (uint32_t v = 0; v <= img->block[b].version; v++) {
-				oracle_content(img, b, lo, hi, v, content);
-				if (memcmp(content, bytes, hi - lo))
-					continue;
-				snprintf(buf, size, "version %u of image %u block %" PRIu64, v,
-					 img->index, b);
-				return;
-			}
-}
-
 static bool covers(const struct oracle_piece *p, const struct segment *s)
 {
 	return p->lo <= s->lo && s->hi <= p->hi;
@@ -91,7 +68,7 @@ static bool complain_unknown(struct oracle_image *img, uint64_t block, const str
 	char source[120];
 	int n;
 
-	find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
+	oracle_find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
 	n = snprintf(o->text, sizeof(o->text),
 		     "image %u block %" PRIu64 " bytes [%u,%u): content is %s, not one of:",
 		     img->index, block, s->lo, s->hi, source);
@@ -337,8 +314,15 @@ static bool complain_lost(struct oracle_image *img, uint64_t block, const char *
 	return false;
 }
 
+enum source {
+	SOURCE_READ,
+	SOURCE_FILE,
+	SOURCE_DRAINED, /* a file that has not all that was written since */
+	SOURCE_LEFT	/* one without its cache */
+};
+
 static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
-			 const uint8_t *data, uint64_t since, bool is_read, bool is_plain)
+			 const uint8_t *data, uint64_t since, enum source source)
 {
 	struct judge j = { .before = since };
 	struct shown sh;
@@ -347,7 +331,9 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 	for (uint32_t i = 0; i < nr_blocks; i++) {
 		const struct oracle_block *b = &img->block[block + i];
 
-		if (b->lost && is_plain && !oracle_is_rewritten(b, block + i, since))
+		if (source == SOURCE_DRAINED && oracle_is_written_since(b, since))
+			continue;
+		if (b->lost && source == SOURCE_LEFT && !oracle_is_rewritten(b, block + i, since))
 			continue; /* whatever the file had before */
 		if (b->lost && !oracle_is_touched(b))
 			return complain_lost(img, block + i, "shows something");
@@ -358,7 +344,7 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 		if (!match_block(img, block + i, data + (size_t)i * ORACLE_BLOCK, &sh) ||
 		    !judge_block(&sh, &j))
 			return false;
-		if (is_read)
+		if (source == SOURCE_READ)
 			learn_order(&sh, &j);
 	}
 	return true;
@@ -367,17 +353,22 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
 		       const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, block, nr_blocks, data, since, true, false);
+	return check_blocks(img, block, nr_blocks, data, since, SOURCE_READ);
 }
 
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, 0, img->nr_blocks, data, since, false, false);
+	return check_blocks(img, 0, img->nr_blocks, data, since, SOURCE_FILE);
+}
+
+bool oracle_check_drained(struct oracle_image *img, const uint8_t *data, uint64_t since)
+{
+	return check_blocks(img, 0, img->nr_blocks, data, since, SOURCE_DRAINED);
 }
 
 bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, 0, img->nr_blocks, data, since, false, true);
+	return check_blocks(img, 0, img->nr_blocks, data, since, SOURCE_LEFT);
 }
 
 /* ---- recovery ---- */
