@@ -257,17 +257,12 @@ void oracle_found(struct oracle_image *img, uint64_t block)
 	img->block[block].is_unknown = false;
 }
 
-bool oracle_is_written_since(const struct oracle_block *b, uint64_t since)
-{
-	for (uint32_t i = 0; i < b->nr; i++)
-		if (b->piece[i]->event->start > since)
-			return true;
-	return false;
-}
-
 bool oracle_is_touched(const struct oracle_block *b)
 {
-	return oracle_is_written_since(b, b->lost) || b->is_unknown;
+	for (uint32_t i = 0; i < b->nr; i++)
+		if (b->piece[i]->event->start > b->lost)
+			return true;
+	return b->is_unknown;
 }
 
 bool oracle_is_partly_known(const struct oracle_block *b)

@@ -143,7 +143,8 @@ bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blo
 		       const uint8_t *data, uint64_t since) must_check;
 /* A plain file after a drain: as a read, without consequences. data has room to whole blocks. */
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
-/* After one of what was dirty at `since` alone: not of blocks that were written to after that. */
+/* After one of what was dirty at `since` alone: not of blocks that were written to then or since.
+ */
 bool oracle_check_drained(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
 /* The same of one that goes on without its cache: where blocks are lost it has what it had. */
 bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
@@ -171,8 +172,6 @@ bool oracle_check_recovered(struct oracle *o, const struct oracle_recovered *rec
 
 /* ---- shared by the oracle's files ---- */
 
-/* Did anything that changes it start after that? */
-bool oracle_is_written_since(const struct oracle_block *b, uint64_t since);
 /* Was anything put into the lost block since; the whole of it? certain: before that moment. */
 bool oracle_is_touched(const struct oracle_block *b);
 /* Only a part of it: it may be readable, with anything in the rest. */

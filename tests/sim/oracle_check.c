@@ -321,6 +321,14 @@ enum source {
 	SOURCE_LEFT	/* one without its cache */
 };
 
+static bool is_written_since(const struct oracle_block *b, uint64_t since)
+{
+	for (uint32_t i = 0; i < b->nr; i++)
+		if (b->piece[i]->event->end > since)
+			return true;
+	return false;
+}
+
 static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
 			 const uint8_t *data, uint64_t since, enum source source)
 {
@@ -331,7 +339,7 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 	for (uint32_t i = 0; i < nr_blocks; i++) {
 		const struct oracle_block *b = &img->block[block + i];
 
-		if (source == SOURCE_DRAINED && oracle_is_written_since(b, since))
+		if (source == SOURCE_DRAINED && is_written_since(b, since))
 			continue;
 		if (b->lost && source == SOURCE_LEFT && !oracle_is_rewritten(b, block + i, since))
 			continue; /* whatever the file had before */
