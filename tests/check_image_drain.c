@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Drains of images that are removed meanwhile, while their store hangs: no other end is in sight. */
+/* Drains of images that are removed meanwhile, while the store hangs: no other end is in sight. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>

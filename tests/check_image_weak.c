@@ -158,6 +158,7 @@ START_TEST(a_weak_image_that_was_removed_is_not_written_to_a_file_of_its_name)
 
 	bed_die(b, unlink_weak_make_plain_and_die);
 	bed_must_mount(b);
+	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
 	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
 	bed_unmount(b);
 	ck_assert(bed_plain_is(b, "a", 'p', 10));
@@ -230,13 +231,34 @@ START_TEST(a_file_that_is_neither_of_two_weak_images_is_a_conflict)
 }
 END_TEST
 
+static void remove_unnoticed_make_plain_and_die(struct bed *b)
+{
+	log_intent(make_weak(b, "a", 'a'));
+	must(unlinkat(b->fd, "a", 0) == 0);
+	bed_make_file(b, "a", 'p', 10);
+}
+
+/* By its times alone, it could be the image's, which lcfs was changing. */
+START_TEST(a_file_in_the_place_of_a_weak_image_that_was_to_be_removed_is_a_conflict)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, remove_unnoticed_make_plain_and_die);
+	bed_must_mount(b);
+	ck_assert(bed_said(b, "conflict"));
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	bed_unmount(b);
+	ck_assert(bed_plain_is(b, "a", 'p', 10));
+	bed_free(b);
+}
+END_TEST
+
 static void unlink_weak_and_die(struct bed *b)
 {
-	struct image *img = make_weak(b, "a", 'a');
-
+	make_weak(b, "a", 'a');
 	must(linkat(b->fd, "a", b->root_fd, "kept", 0) == 0);
 	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
-	must(bed_sync(img) == 0);
+	make_weak(b, "b", 'b'); /* whose sync makes durable that a is gone */
 }
 
 /* The removal was not durable in the backing filesystem. */
@@ -250,6 +272,7 @@ START_TEST(a_weak_image_that_a_power_cut_brings_back_has_its_data)
 	bed_must_mount(b);
 	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
 	expect(b, "a", 'a');
+	expect(b, "b", 'b');
 	bed_free(b);
 }
 END_TEST
@@ -267,6 +290,7 @@ static Suite *make_suite(void)
 		   a_weak_image_that_was_to_be_removed_is_there,
 		   a_name_is_of_the_weak_image_that_was_bound_last,
 		   a_file_that_is_neither_of_two_weak_images_is_a_conflict,
+		   a_file_in_the_place_of_a_weak_image_that_was_to_be_removed_is_a_conflict,
 		   a_weak_image_that_a_power_cut_brings_back_has_its_data);
 	return s;
 }
