@@ -33,6 +33,7 @@ static _Alignas(BLOCK) char back[BLOCKS * BLOCK];
 
 static uint32_t fails[BLOCKS]; /* const while it runs: so often */
 static atomic_bool is_slow;    /* what comes again is not answered */
+static _Thread_local bool is_io_thread; /* the log thread has a loop, too */
 /* by the I/O thread alone, or when nothing is under way */
 static struct list held;
 static uint32_t nr_starts[BLOCKS], nr_again, most_again;
@@ -59,6 +60,7 @@ void __wrap_loop_start(struct loop *l, struct loop_op *op)
 		__real_loop_start(l, op);
 		return;
 	}
+	is_io_thread = true;
 	nr_starts[block_of(op)]++;
 	list_add_tail(&held, &op->node);
 	nr_again += comes_again(op);
@@ -78,7 +80,7 @@ unsigned int __wrap_loop_run(struct loop *l, uint64_t deadline_ns)
 {
 	struct loop_op *op;
 
-	if (list_is_empty(&held))
+	if (!is_io_thread || list_is_empty(&held))
 		return __real_loop_run(l, deadline_ns);
 	list_for_each_entry(op, &held, node)
 		if (!comes_again(op)) {
