@@ -92,6 +92,8 @@ static void issue(struct sim_world *w, struct action *a)
 
 	if (!sa)
 		abort();
+	if (w->has_ended && !w->is_lease_asked)
+		sim_fail(w, "an action of type %d behind the orderly end", (int)a->type);
 	sa->action = a;
 	sa->id = w->next_id++;
 	sa->turn = w->turn;
