@@ -26,14 +26,17 @@ expect_changes() # MUTATION FILE
 	line=1
 	while [ "$line" -lt "$lines" ]; do
 		# inside of { } it is none
-		if sed -E -e "${line}q" "$tmp/script" | sed -E -f - "$2" >"$tmp/$line" 2>"$tmp/error"; then
-			! cmp -s "$before" "$tmp/$line" || complain "$1, line $line, changes nothing in $2"
-			before=$tmp/$line
+		now=$tmp/$line
+		if sed "${line}q" "$tmp/script" | sed -E -f - "$2" >"$now" 2>"$tmp/error"; then
+			! cmp -s "$before" "$now" ||
+				complain "$1, line $line, changes nothing in $2"
+			before=$now
 		fi
 		line=$((line + 1))
 	done
 	sed -E -f "$tmp/script" "$2" >"$tmp/mutant" || complain "$1 is no script"
-	! cmp -s "$before" "$tmp/mutant" || complain "$1 changes nothing in $2, or its last line does not"
+	! cmp -s "$before" "$tmp/mutant" ||
+		complain "$1 changes nothing in $2, or its last line does not"
 }
 
 for mutation in tests/sim/mutations/*.sed tests/mutations/*.sed; do
