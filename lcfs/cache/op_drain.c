@@ -5,8 +5,8 @@
  * not answered for stall_timeout, or all that is left is poisoned: that goes to no backing file.
  * An image that is written to all the time may never be clean: whoever asks for no more than what
  * was dirty then (CACHE_AS_OF_NOW) is told so when no segment that there was then has a dirty block
- * of it. None of these gets one any more, so each is looked through once; but the cleaner moves what
- * is old, and where it goes counts, too, with whatever else is there.
+ * of it. None of these gets one any more, so each is looked through once; but the cleaner moves
+ * what is old, and where it goes counts, too, with whatever else is there.
  * Without the cache device it ends when all that can be read is saved and synced; what could not be
  * read before is tried once more.
  */
