@@ -31,6 +31,7 @@ enum {
 };
 
 #define ATTR_TIMEOUT_MS 1000
+#define TRANSPORT_URING 1 /* its place in "dev|uring" */
 #define CTLDIR_VISIBLE 1 /* its place in "hidden|visible" */
 
 static int failure_status(const struct options *o)
@@ -51,6 +52,7 @@ static must_check int start_session(struct session **out, const struct daemon *d
 		.nr_clones = d->nr_clones,
 		.writeback_cache = options_flag(o, OPT_WRITEBACK_CACHE, false),
 		.ctl_visible = options_number(o, OPT_CTLDIR) == CTLDIR_VISIBLE,
+		.over_uring = options_number(o, OPT_TRANSPORT) == TRANSPORT_URING,
 		.timeout_ms = ATTR_TIMEOUT_MS,
 	};
 	char text[512];

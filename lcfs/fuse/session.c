@@ -152,10 +152,29 @@ static int fail(char *text, size_t size, int error, const char *format, ...)
 	return error;
 }
 
+/* By io_uring from now on, if asked for. False: it stays as it is. */
+static bool go_over_uring(struct session *s, const struct request *init)
+{
+	int error;
+
+	if (!s->conf.over_uring)
+		return false;
+	if (!init_offers_uring(init->msg, init->msg_len)) {
+		msg_warn("transport=uring: the kernel does not offer it (Linux 6.14 or newer, with Y in "
+			 "/sys/module/fuse/parameters/enable_uring): it stays transport=dev");
+		return false;
+	}
+	error = transport_uring_open(&s->transport, s, s->conf.fd);
+	if (error)
+		msg_warn("transport=uring: io_uring cannot be used (%s): it stays transport=dev",
+			 strerror(-error));
+	return !error;
+}
+
 /* Reads INIT, the first request, and agrees. */
 static int negotiate(struct session *s, char *text, size_t size)
 {
-	const struct init_conf conf = {
+	struct init_conf conf = {
 		.writeback_cache = s->conf.writeback_cache,
 		.max_background = (uint16_t)s->conf.max_background,
 	};
@@ -167,6 +186,7 @@ static int negotiate(struct session *s, char *text, size_t size)
 		return fail(text, size, error,
 			    "/dev/fuse: cannot read the kernel's first request: %s",
 			    strerror(-error));
+	conf.over_uring = go_over_uring(s, rq);
 	error = init_answer(rq->msg, rq->msg_len, &conf, &r);
 	if (error) {
 		request_reply(rq, error, NULL, 0);
@@ -188,12 +208,9 @@ static int open_transport(struct session *s)
 	const int shared[] = { s->conf.fd, s->conf.fd };
 	bool has_clones = s->conf.nr_clones > 0;
 
-	s->nr_workers = has_clones ? s->conf.nr_clones : array_size(shared);
-	s->workers = calloc(s->nr_workers, sizeof(s->workers[0]));
-	if (!s->workers)
-		return -ENOMEM;
 	return transport_dev_open(&s->transport, s, s->conf.fd,
-				  has_clones ? s->conf.clones : shared, s->nr_workers, STOP_SIGNAL);
+				  has_clones ? s->conf.clones : shared,
+				  has_clones ? s->conf.nr_clones : array_size(shared), STOP_SIGNAL);
 }
 
 static int start_workers(struct session *s)
@@ -201,6 +218,10 @@ static int start_workers(struct session *s)
 	sigset_t set, before;
 	int error = 0;
 
+	s->nr_workers = s->transport->nr_workers;
+	s->workers = calloc(s->nr_workers, sizeof(s->workers[0]));
+	if (!s->workers)
+		return -ENOMEM;
 	sigemptyset(&set);
 	sigaddset(&set, STOP_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, &before);

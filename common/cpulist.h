@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lists of processors, as the kernel writes them: "0-3,8". */
+#ifndef COMMON_CPULIST_H
+#define COMMON_CPULIST_H
+
+#include <sched.h>
+
+#include "common/compiler.h"
+
+/* Those of the file in *set, up to CPU_SETSIZE. How many there are, at least 1; or -errno. */
+int cpulist_read(const char *path, cpu_set_t *set) must_check;
+
+#endif
