@@ -3,8 +3,8 @@
  * Commands to one descriptor by way of an io_uring of their own (IORING_OP_URING_CMD): a driver
  * keeps each until it has something to say, perhaps for ever.
  *
- * One thread owns the ring: it alone begins, sends, looks and waits, and the kernel does its part of
- * the work in that thread's waits only. Any thread may wake the owner.
+ * One thread owns the ring: it alone begins, sends, looks and waits, and the kernel does its part
+ * of the work in that thread's waits only. Any thread may wake the owner.
  */
 #ifndef LCFS_IO_CMDRING_H
 #define LCFS_IO_CMDRING_H

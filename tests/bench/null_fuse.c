@@ -5,7 +5,8 @@
  * [-b] [-u] DIR MNT
  *
  * Shows the tree of DIR at MNT (make a file there, of the size wanted, as holes); -b: with the
- * kernel's write-back cache; -u: by io_uring. Says "serving" when it serves, ends when it is unmounted.
+ * kernel's write-back cache; -u: by io_uring. Says "serving" when it serves, ends when it is
+ * unmounted.
  */
 #include <errno.h>
 #include <fcntl.h>
