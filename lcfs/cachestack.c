@@ -238,6 +238,16 @@ struct imagedir_cache cachestack_spec(const struct cachestack *s)
 					.device = s->path };
 }
 
+bool cachestack_is_clean(const struct cachestack *s)
+{
+	struct superblock sb;
+	char text[TEXT_MAX];
+
+	return s->cache && !cache_is_lost(s->cache) &&
+	       cache_superblock_read(cachedev_blkdev(s->dev), &sb, text, sizeof(text)) == 0 &&
+	       (sb.state & SUPERBLOCK_CLEAN);
+}
+
 int cachestack_close(struct cachestack *s, bool is_clean)
 {
 	/* The buffers are part of the log until the cache is marked clean. */

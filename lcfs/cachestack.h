@@ -31,6 +31,8 @@ int cachestack_recover(struct cachestack *s, struct imagedir *dir,
 		       const struct options *o) must_check;
 /* For imagedir_add_caches(); good for as long as *s. */
 struct imagedir_cache cachestack_spec(const struct cachestack *s);
+/* Does its super block say that the log has ended in order? Reads it; after the engine's end. */
+bool cachestack_is_clean(const struct cachestack *s);
 /* is_clean: the log has ended in order, so that the RAM buffers are not needed any more. */
 int cachestack_close(struct cachestack *s, bool is_clean) must_check;
 

@@ -170,7 +170,7 @@ static int give_up_last(struct stack *s, int err, char *text, size_t size)
 
 	snprintf(text, size, "%s: it cannot be used, see the log of lcfs: %s", c->path,
 		 strerror(-err));
-	if (cachestack_close(c, false) < 0)
+	if (cachestack_close(c, cachestack_is_clean(c)) < 0)
 		msg_debug("a cache that was refused is not closed in order");
 	s->nr_caches--;
 	return err;
@@ -234,7 +234,7 @@ int stack_remove_cache(struct stack *s, uint32_t id, char *text, size_t size)
 	err = imagedir_remove_cache(s->dir, id, text, size);
 	if (!c || err == -ENOENT || err == -EBUSY)
 		return err;
-	if (cachestack_close(c, !err) < 0)
+	if (cachestack_close(c, !err || (err < 0 && cachestack_is_clean(c))) < 0)
 		msg_debug("the RAM buffers of a cache are left behind");
 	*c = s->cache[--s->nr_caches];
 	return err;
@@ -361,7 +361,7 @@ static void tell_all_left(struct imagedir *d)
 int stack_close(struct stack *s)
 {
 	bool had_engine[IMAGEDIR_CACHES_MAX] = { false };
-	int err = 0;
+	int end, err = 0;
 
 	/* without an engine nothing marks the cache clean */
 	for (unsigned int i = 0; i < s->nr_caches; i++)
@@ -376,8 +376,11 @@ int stack_close(struct stack *s)
 		err = imagedir_close(s->dir);
 	if (err)
 		tell_end(s, err);
+	end = err;
 	for (unsigned int i = 0; i < s->nr_caches; i++) {
-		int close_err = cachestack_close(&s->cache[i], had_engine[i] && err >= 0);
+		struct cachestack *c = &s->cache[i];
+		bool is_clean = had_engine[i] && (end >= 0 || cachestack_is_clean(c));
+		int close_err = cachestack_close(c, is_clean);
 
 		err = err ? err : close_err;
 	}

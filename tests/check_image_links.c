@@ -319,103 +319,6 @@ START_TEST(a_file_is_first_opened_while_its_directory_is_renamed)
 }
 END_TEST
 
-/* ---- weak identities ---- */
-
-/* As on a filesystem without numbers that last. */
-static struct image *make_weak(struct bed *b, const char *path, char fill)
-{
-	struct image *img = bed_create(b, path);
-
-	must(image_open(img, true) == 0);
-	img->is_weak = true;
-	atomic_load(&img->cached)->identity.strength = IDENTITY_WEAK;
-	must(bed_fill(img, fill, BYTES, 0) == BYTES && bed_sync(img) == 0);
-	return img;
-}
-
-/* The rename is durable in the log, and was not made. */
-static void log_rename_and_die(struct bed *b)
-{
-	struct op op = { .type = OP_RENAME,
-			 .path = "a",
-			 .path_bytes = 1,
-			 .path2 = "z",
-			 .path2_bytes = 1 };
-	struct image *img = make_weak(b, "a", 'a');
-
-	must(corecall_log(image_host(img), atomic_load(&img->cached), &op, true) == 0);
-}
-
-START_TEST(a_weak_image_is_found_under_its_old_name)
-{
-	struct bed *b = bed_new();
-	struct image *img;
-
-	bed_die(b, log_rename_and_die);
-	bed_must_mount(b);
-	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	img = bed_open(b, "a");
-	ck_assert_uint_eq(image_size(img), BYTES);
-	ck_assert(bed_reads(img, 'a', BYTES, 0));
-	bed_close(img);
-	bed_free(b);
-}
-END_TEST
-
-START_TEST(a_weak_image_is_not_what_it_was_to_be_renamed_over)
-{
-	struct bed *b = bed_new();
-
-	bed_make_file(b, "z", 'z', BYTES);
-	bed_die(b, log_rename_and_die);
-	bed_must_mount(b);
-	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	expect(b, "z", 'z');
-	expect(b, "a", 'a');
-	bed_free(b);
-}
-END_TEST
-
-static void rename_weak_and_die(struct bed *b)
-{
-	make_weak(b, "a", 'a');
-	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "z", 0) == 0);
-}
-
-START_TEST(a_weak_image_is_found_under_its_new_name_though_the_old_one_is_used_again)
-{
-	struct bed *b = bed_new();
-
-	bed_die(b, rename_weak_and_die);
-	bed_make_file(b, "a", 'n', 10);
-	ck_assert_int_eq(utimensat(b->fd, "a", (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0), 0);
-	bed_must_mount(b);
-	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	expect(b, "z", 'a');
-	bed_free(b);
-}
-END_TEST
-
-static void rename_weak_make_new_and_die(struct bed *b)
-{
-	make_weak(b, "a", 'a');
-	must(imagedir_rename(b->dir, b->fd, "a", b->fd, "z", 0) == 0);
-	make_weak(b, "a", 'n');
-}
-
-START_TEST(weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart)
-{
-	struct bed *b = bed_new();
-
-	bed_die(b, rename_weak_make_new_and_die);
-	bed_must_mount(b);
-	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
-	expect(b, "z", 'a');
-	expect(b, "a", 'n');
-	bed_free(b);
-}
-END_TEST
-
 /* ---- what came before ---- */
 
 /* Whatever was done to it before, by whomever: its creation, its name, writes past the cache. */
@@ -517,10 +420,6 @@ static Suite *make_suite(void)
 		   an_open_image_is_migrated_while_a_directory_is_renamed,
 		   a_file_is_renamed_while_its_directory_is,
 		   a_file_is_first_opened_while_its_directory_is_renamed);
-	CHECK_CASE(s, "weak", a_weak_image_is_found_under_its_old_name,
-		   a_weak_image_is_not_what_it_was_to_be_renamed_over,
-		   a_weak_image_is_found_under_its_new_name_though_the_old_one_is_used_again,
-		   weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart);
 	CHECK_CASE(s, "before", the_first_sync_of_a_file_syncs_what_was_there_before,
 		   a_clean_image_whose_inode_is_another_file_now_is_forgotten);
 	CHECK_CASE(s, "after", a_cache_with_a_pending_truncate_stays_listed);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "lcfs/image/guard.h"
 #include "tests/check_child.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
@@ -45,16 +44,6 @@ static void expect_served(struct bed *b, const char *name)
 	bed_close(img);
 }
 
-static bool is_marked(struct bed *b, const char *name)
-{
-	int fd = openat(b->fd, name, O_RDONLY);
-	uint8_t uuid[16];
-	bool r = guard_mark_get(fd, uuid) == 0;
-
-	close(fd);
-	return r;
-}
-
 static void drain_and_die(struct bed *b)
 {
 	struct image *img = bed_open(b, "a");
@@ -71,7 +60,7 @@ START_TEST(the_mark_of_a_clean_image_whose_daemon_died_goes)
 
 		bed_make_file(b, "a", 'o', BYTES);
 		bed_die(b, drain_and_die);
-		ck_assert(is_marked(b, "a"));
+		ck_assert(bed_is_marked(b, "a"));
 		bed_must_mount(b);
 		if (reads) {
 			struct image *img = bed_get(b, "a");
@@ -81,7 +70,7 @@ START_TEST(the_mark_of_a_clean_image_whose_daemon_died_goes)
 			image_put(img);
 		}
 		bed_unmount(b);
-		ck_assert(!is_marked(b, "a"));
+		ck_assert(!bed_is_marked(b, "a"));
 		ck_assert_str_eq(b->said, "");
 		bed_must_mount(b);
 		expect_served(b, "a");

@@ -378,18 +378,21 @@ random_file()
 		head -c "$2" >"$1"
 }
 
-# own_namespace "$0": the test again in a mount namespace of its own, where it may mount over what
-# others use, and sees no mounts of theirs.
+# own_namespace "$0" [OPTION...]: the test again in a mount namespace of its own, where it may mount
+# over what others use, and sees no mounts of theirs. Options of unshare, for more of its own.
 own_namespace()
 {
 	requires_root
 	requires unshare
 	if [ "${test_in_namespace:-}" != yes ]; then
-		unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces"
+		myself=$1
+		shift
+		set -- -m --propagation private "$@"
+		unshare "$@" true 2>/dev/null || skip "no namespaces: unshare $*"
 		test_in_namespace=yes
 		export test_in_namespace
 		status=0
-		unshare -m --propagation private "$1" || status=$?
+		unshare "$@" "$myself" || status=$?
 		exit $status
 	fi
 	let_go_of_foreign_mounts

@@ -299,7 +299,9 @@ static void do_sync_dir(struct worker *w)
 static void do_drain(struct worker *w, int slot)
 {
 	doing(w->m, slot, "drain");
-	check(w, slot, "drain", image_drain(open_slot(w, slot)), 0);
+	int r = image_drain(open_slot(w, slot));
+
+	check(w, slot, "drain", r == -EINPROGRESS ? 0 : r, 0);
 }
 
 /* Which of the caches it is in, or none, changes nothing. */

@@ -18,6 +18,7 @@ new_cache "$tmp/cache"
 mount_with_log "$tmp/cache" "$dir" "$mnt"
 cp "$tmp/data" "$mnt/big.img"
 sync "$mnt/big.img"
+cp "$tmp/data" "$mnt/gone.img"
 
 is_in_error()
 {
@@ -36,6 +37,20 @@ run "$LCCTL" drain "$mnt/big.img"
 [ "$status" = 1 ] || fail "lcctl drain ends with $status"
 grep -q 'No space left on device: .* stay in the cache: drain it when that is over' "$tmp/err" ||
 	fail "$(cat "$tmp/err")"
+
+# One that was removed meanwhile is owed to no file: it is no matter of a drain.
+are_in_error()
+{
+	[ "$(cat "$mnt"/.lcctl/devices/*/state | grep -cx error)" = 2 ]
+}
+eventually 30 are_in_error || fail "gone.img is in no error"
+exec 5<"$mnt/gone.img"
+rm "$mnt/gone.img"
+grep -qx 1 "$mnt"/.lcctl/devices/*/removed || fail "none is said to be removed"
+run "$LCCTL" drain "$mnt"
+! grep 'gone.img' "$tmp/err" || fail "what was removed is said to be not drained"
+grep -q 'big.img: error: .*No space left' "$tmp/err" || fail "$(cat "$tmp/err")"
+exec 5<&-
 
 mount -o remount,size=40M "$tmp/small"
 eventually 60 is_clean "$mnt" || fail "it is not tried again"

@@ -15,21 +15,10 @@ if [ "${powercut_is_alone:-}" != "$$" ]; then
 fi
 let_go_of_foreign_mounts
 . "$top_srcdir/tests/powercut/powercut_lib.sh"
-cache_size=32M
-disk_size=64M
-# Nothing is committed but by a sync.
-disk_options='-t ext4 -o commit=1000'
 
-# A boot with three clean images.
-mkdir "$ram/store" "$ram/after"
-restart_machine
-start_machine "$ram/store" "$ram/trace"
-quietly mkfs.ext4 -qF "$disk_loop"
-mount_disk
-mkdir "$disk/images"
-quietly "$MKFS" -q --segment-order=9 "$stand/cache.img"
+# A mount with three clean images.
+begin_small_machine
 start_lcfs
-random_file "$tmp/data" 1048576 1
 for name in mode name other; do
 	cp "$tmp/data" "$mnt/$name"
 done
@@ -39,26 +28,15 @@ sync -f "$disk"
 
 start_lcfs
 # What the first dirty data of a mount syncs is done then.
-write_to()
-{
-	dd if="$tmp/data" of="$mnt/$1" bs=4096 count=3 seek=5 conv=notrunc 2>/dev/null
-}
 write_to other
-echo 1 >"$mnt/.lcctl/flush"
+flush_log
 chmod 600 "$mnt/mode"
 mv "$mnt/name" "$mnt/renamed"
 write_to mode
 write_to renamed
-# The log only: a sync of an image would commit all of the backing filesystem.
-echo 1 >"$mnt/.lcctl/flush"
-echo cut >"$stand/mark"
-break_machine || :
-"$STATE" "$ram/trace" cut "$ram/after" "$ram/marks"
+flush_log
+cut_power
 
-restart_machine
-start_machine "$ram/after" "$ram/trace.after"
-mount_disk
-start_lcfs
 # Should the backing filesystem have been committed for a reason of its own, it is the new name.
 [ -e "$mnt/name" ] || mv "$mnt/renamed" "$mnt/name"
 for name in mode name; do

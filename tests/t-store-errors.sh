@@ -76,6 +76,34 @@ done
 	fail "a: what was written in error is not there"
 exec 3>&- 4>&-
 
+# A store that sets no times, as many that show a single file: they are then those of migration.
+for error in EOPNOTSUPP ENOSYS; do
+	fault "setattr good $error"
+	put "$mnt/good" 1 13
+	eventually 10 has "$store/good" 1 13 || fail "not migrated: setting times gives $error"
+	eventually 10 is_clean "$mnt" || fail "not clean: setting times gives $error"
+	fault clear
+done
+
+# A store that takes a hole for a hint (nbdfuse does): what is punched is zero all the same.
+is_ignored()
+{
+	faults | grep -q "^rule .* fallocate good .* hit=1$"
+}
+is_zero_in_store()
+{
+	[ "$(dd if="$store/good" bs=4096 skip=16 count="$1" status=none | tr -d '\0' | wc -c)" = 0 ]
+}
+for blocks in 1 8; do
+	put "$mnt/good" 16 14 8
+	eventually 10 is_clean "$mnt" || fail "not clean before $blocks blocks are punched"
+	fault "fallocate good ignored times=1"
+	works fallocate -p -o 65536 -l $((4096 * blocks)) "$mnt/good"
+	eventually 10 is_ignored || fail "no punch of $blocks blocks: $(faults)"
+	eventually 10 is_zero_in_store $blocks || fail "$blocks blocks are not zero in the store"
+	fault clear
+done
+
 # The sync of a new file is one of its name, too: it fails while the directory cannot be synced.
 mkdir "$mnt/sub"
 echo new >"$mnt/sub/new"

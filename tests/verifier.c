@@ -3,19 +3,22 @@
  * A writer that knows what must be there after a crash of the filesystem it writes to.
  *
  *	verifier init JOURNAL FILES SECTORS SEED   a new journal for so many files and sectors
- *	verifier write [-d] [-e] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
+ *	verifier write [-d] [-e] [-p] [-u] [-s] [-t SECONDS] [-l LOG] JOURNAL FILE...
  *		write, one thread a file, until the time is over or TERM comes (status 0) or the
  *		filesystem dies below it (status 0 too: that is what it is for); -d with O_DIRECT,
- *		-e although the backing store refuses some, -u without ever syncing, -s with no
- *		filesystem that is allowed to die, -l with a line in LOG for each operation, for
- *		whoever looks for a mistake
- *	verifier check [-d] JOURNAL FILE...        everything that was acknowledged is there
+ *		-e although the backing store refuses some, -p without punches, which wait for the
+ *		backing store, -u without ever syncing, -s with no filesystem that is allowed to
+ *		die, -l with a line in LOG for each operation, for whoever looks for a mistake
+ *	verifier check [-d] [-m] JOURNAL FILE...   everything that was acknowledged is there
  *	verifier random FILE BYTES SEED            a file whose content follows from SEED
  *
  * The journal is a file on another filesystem, mapped and shared, so that it outlives this process
  * too. For each sector it has the version that was last acknowledged; 0 stands for zeros. A
  * version's 512 bytes follow from seed, file, sector and version. What was in flight at the end may
  * be there or not, but not one part of a 4 KiB block and not the other; check notes what it finds.
+ *
+ * Both take -x LIST: blocks that may be unreadable (EIO), as in verifier_bad.c. check prints those
+ * that are, and with -m writes them anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,37 +36,7 @@
 
 #include "common/align.h"
 #include "common/clock.h"
-
-#define SECTOR 512u
-#define SECTORS_A_BLOCK 8u
-#define CHUNK_SECTORS 2048u /* 1 MiB: the largest write, and what check reads at a time */
-#define JOURNAL_MAGIC UINT64_C(0x6c63766572696679)
-
-struct journal_file {
-	uint64_t next_version;
-	uint64_t first, count; /* in flight, sectors; count 0: nothing */
-	uint64_t version;      /* of what is in flight */
-	uint64_t writes, syncs, punches;
-};
-
-struct journal {
-	uint64_t magic, files, sectors, seed;
-	struct journal_file file[];
-};
-
-struct run {
-	struct journal *j;
-	uint32_t index;
-	const char *path;
-	uint32_t *versions; /* of this file's sectors, in the journal */
-	bool is_direct, is_unsynced, is_strict, may_refuse;
-	FILE *log; /* or NULL */
-	uint64_t end_ns;
-	int fd;
-	uint8_t *buf; /* CHUNK_SECTORS, aligned */
-	uint64_t random;
-	bool has_failed;
-};
+#include "tests/verifier.h"
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -90,8 +63,7 @@ static void fill_random(uint8_t *buf, size_t bytes, uint64_t seed)
 	}
 }
 
-/* The version of a sector; the first words say which it is, for whoever looks at a wrong one. */
-static void fill_sector(const struct run *r, uint8_t *buf, uint64_t sector, uint64_t version)
+void verifier_fill_sector(const struct run *r, uint8_t *buf, uint64_t sector, uint64_t version)
 {
 	uint64_t head[4] = { JOURNAL_MAGIC, r->index, sector, version };
 
@@ -108,7 +80,7 @@ static bool sector_is(const struct run *r, const uint8_t *buf, uint64_t sector, 
 {
 	uint8_t want[SECTOR];
 
-	fill_sector(r, want, sector, version);
+	verifier_fill_sector(r, want, sector, version);
 	return memcmp(buf, want, SECTOR) == 0;
 }
 
@@ -192,13 +164,14 @@ static ssize_t read_all(struct run *r, size_t bytes, off_t off)
 	return (ssize_t)done;
 }
 
-/* Reads and checks [first, first + count) in blocks. */
-static bool check_range(struct run *r, uint64_t first, uint64_t count)
+bool verifier_check_range(struct run *r, uint64_t first, uint64_t count)
 {
 	ssize_t n = read_all(r, count * SECTOR, (off_t)(first * SECTOR));
 	uint64_t end = first + count;
 	bool is_right = true;
 
+	if (n < 0 && errno == EIO && r->bad_path)
+		return bad_check_range(r, first, count);
 	if (n != (ssize_t)(count * SECTOR)) {
 		fprintf(stderr, "%s: read of %" PRIu64 " sectors at %" PRIu64 " gives %zd (%s)\n",
 			r->path, count, first, n, n < 0 ? strerror(errno) : "short");
@@ -219,11 +192,11 @@ static void *check_file(void *arg)
 	struct run *r = arg;
 
 	for (uint64_t s = 0; s < r->j->sectors; s += CHUNK_SECTORS) {
-		if (!check_range(r, s, min_t(uint64_t, CHUNK_SECTORS, r->j->sectors - s)))
+		if (!verifier_check_range(r, s, min_t(uint64_t, CHUNK_SECTORS, r->j->sectors - s)))
 			r->has_failed = true;
 	}
 	if (!r->has_failed)
-		r->j->file[r->index].count = 0;
+		r->has_failed = !bad_end_check(r);
 	return NULL;
 }
 
@@ -256,8 +229,7 @@ static void note(const struct run *r, const char *what, uint64_t first, uint64_t
 			clock_mono_ns(), r->index, what, first, first + count - 1, version);
 }
 
-/* The journal says first what is about to happen, and afterwards that it has. */
-static void begin(struct run *r, uint64_t first, uint64_t count, uint64_t version)
+void verifier_begin(struct run *r, uint64_t first, uint64_t count, uint64_t version)
 {
 	struct journal_file *f = &r->j->file[r->index];
 
@@ -267,7 +239,7 @@ static void begin(struct run *r, uint64_t first, uint64_t count, uint64_t versio
 	__atomic_store_n(&f->count, count, __ATOMIC_SEQ_CST);
 }
 
-static void acknowledge(struct run *r)
+void verifier_acknowledge(struct run *r)
 {
 	struct journal_file *f = &r->j->file[r->index];
 
@@ -311,16 +283,16 @@ static int do_write(struct run *r)
 	ssize_t n;
 
 	pick_range(r, &first, &count);
-	begin(r, first, count, ++f->next_version);
+	verifier_begin(r, first, count, ++f->next_version);
 	for (uint64_t i = 0; i < count; i++)
-		fill_sector(r, r->buf + i * SECTOR, first + i, f->version);
+		verifier_fill_sector(r, r->buf + i * SECTOR, first + i, f->version);
 	iov = (struct iovec){ r->buf, count * SECTOR };
 	n = pwritev2(r->fd, &iov, 1, (off_t)(first * SECTOR), flags);
 	if (n < 0)
 		return errno;
 	if (n != (ssize_t)iov.iov_len)
 		return r->may_refuse ? ENOSPC : EIO;
-	acknowledge(r);
+	verifier_acknowledge(r);
 	f->writes++;
 	return 0;
 }
@@ -330,11 +302,11 @@ static int do_punch(struct run *r)
 	uint64_t first, count;
 
 	pick_range(r, &first, &count);
-	begin(r, first, count, 0);
+	verifier_begin(r, first, count, 0);
 	if (fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(first * SECTOR),
 		      (off_t)(count * SECTOR)) < 0)
 		return errno;
-	acknowledge(r);
+	verifier_acknowledge(r);
 	r->j->file[r->index].punches++;
 	return 0;
 }
@@ -354,7 +326,7 @@ static int do_read(struct run *r)
 
 	pick_range(r, &first, &count);
 	errno = 0;
-	if (check_range(r, first, count))
+	if (verifier_check_range(r, first, count))
 		return 0;
 	return errno ? errno : EILSEQ;
 }
@@ -363,7 +335,7 @@ static int do_something(struct run *r)
 {
 	uint64_t dice = below(r, 100);
 
-	if (dice < 4)
+	if (dice < 4 && !r->has_no_punches)
 		return do_punch(r);
 	if (dice < 12)
 		return do_read(r);
@@ -387,9 +359,11 @@ static int settle_refused(struct run *r, int err)
 	struct journal_file *f = &r->j->file[r->index];
 	uint64_t first = f->first - f->first % SECTORS_A_BLOCK;
 
+	if (err == EIO && r->bad_path && f->count)
+		return bad_settle(r) ? 0 : err;
 	if (!r->may_refuse || (err != ENOSPC && err != EDQUOT && err != EROFS))
 		return err;
-	if (f->count && !check_range(r, first, f->first + f->count - first))
+	if (f->count && !verifier_check_range(r, first, f->first + f->count - first))
 		return err;
 	f->count = 0;
 	nanosleep(&pause, NULL);
@@ -480,7 +454,8 @@ static void start_run(struct run *r, struct journal *j, uint32_t index, const ch
 		exit(2);
 	}
 	r->buf = aligned_alloc(4096, CHUNK_SECTORS * SECTOR);
-	if (!r->buf)
+	r->is_bad = calloc(j->sectors / SECTORS_A_BLOCK + 1, 1);
+	if (!r->buf || !r->is_bad)
 		exit(2);
 }
 
@@ -499,6 +474,7 @@ static bool run_all(struct run *runs, uint64_t n, void *(*fn)(void *))
 		is_right = is_right && !runs[i].has_failed;
 		close(runs[i].fd);
 		free(runs[i].buf);
+		free(runs[i].is_bad);
 	}
 	return is_right;
 }
@@ -509,15 +485,21 @@ static int write_or_check(bool is_write, int argc, char **argv)
 	struct journal *j;
 	int option;
 
-	while ((option = getopt(argc, argv, "+deust:l:")) != -1) {
+	while ((option = getopt(argc, argv, "+dempust:l:x:")) != -1) {
 		if (option == 'd')
 			like.is_direct = true;
 		else if (option == 'e')
 			like.may_refuse = true;
+		else if (option == 'p')
+			like.has_no_punches = true;
 		else if (option == 'u')
 			like.is_unsynced = true;
 		else if (option == 's')
 			like.is_strict = true;
+		else if (option == 'm')
+			like.may_mend = true;
+		else if (option == 'x')
+			like.bad_path = optarg;
 		else if (option == 'l')
 			like.log = fopen(optarg, "ae");
 		else if (option == 't')

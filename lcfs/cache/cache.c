@@ -366,6 +366,7 @@ int cache_open(struct cache **out, struct blkdev *dev, void *pool, uint64_t pool
 	mutex_init(&c->lock, CACHE_LOCK_RANK, "cache");
 	list_init(&c->images);
 	shares_init(c);
+	list_init(&c->ops_out);
 	commit_init(c);
 	list_init(&c->lost.syncs);
 	c->conf = *conf;

@@ -436,7 +436,7 @@ struct cache_read {
 		uint32_t done;	 /* bytes assembled */
 		uint32_t window; /* bytes of this round */
 		uint32_t nr_parts, pending, retries;
-		bool is_started, is_ready;
+		bool is_started, is_ready, is_careful; /* careful: block by block */
 		int error;
 	} s;
 	struct cache_read_part part[CACHE_READ_PARTS];
@@ -471,12 +471,10 @@ enum cache_op_type {
 		       * paths of all images at or below them (if the system call then fails, log
 		       * the way back). Nothing is logged, and it is done at once, for an image that
 		       * is not bound */
-	CACHE_OP_UNBIND, /* the image is gone: all its entries die; done when logged, image stays
-			    valid memory */
+	CACHE_OP_UNBIND, /* it is gone: all its entries die; done when logged, stays valid memory */
 	CACHE_OP_CLEAN,	 /* drain one image: migrate all its dirty blocks whatever the load; done
-			  * when clean and its OP_CLEAN is durable, or with the error when the
-			  * backing store refuses it twice, or -EIO when all that is left of it is
-			  * poisoned */
+			  * when clean and its OP_CLEAN is durable, or with the store's error when
+			  * that refuses it twice, or -EIO when all that is left is poisoned */
 };
 
 /* What an operation does about space in the log. */
@@ -487,6 +485,8 @@ enum cache_space {
 };
 
 #define CACHE_ONLY_GROW 1u /* len of CACHE_OP_TRUNCATE: never makes the image smaller */
+/* len of CACHE_OP_CLEAN: -EINPROGRESS when what was dirty is synced or has been written again */
+#define CACHE_AS_OF_NOW 1u
 
 struct cache_op {
 	struct action act;
@@ -501,13 +501,13 @@ struct cache_op {
 	struct cache_op_state {
 		struct cache_range range;
 		struct cache_waiter wait;
-		struct list node;
+		struct list node, out_node;
 		struct action effect;
 		struct cache_sync sync;
 		int phase;
-		bool has_effect, is_effective, table_is_full;
+		bool has_effect, is_effective, is_hanging, table_is_full;
 		uint64_t lsn, position; /* of the operation in the log */
-		uint64_t waits_ns;	/* since when it waits for others to have their effect */
+		uint64_t waits_ns, asked_ns; /* since when: for others' effects; for its own */
 		struct {
 			uint64_t block;
 			uint32_t cbn;

@@ -135,9 +135,11 @@ static bool is_movable(struct cache *c, uint32_t cbn, uint64_t now)
 {
 	const struct cache_image *img = imgtab_find(c, entry_key_image(c->index.key[cbn]));
 
+	if (imgtab_is_leaving(img))
+		return false;
 	if (index_is_poison(&c->index, cbn))
 		return true;
-	return image_is_stalled(img, now) && !img->is_unbound && !poison_is_suspect(c, cbn, now);
+	return image_is_stalled(img, now) && !poison_is_suspect(c, cbn, now);
 }
 
 static bool is_dirty(const struct cache *c, uint32_t cbn)
@@ -287,6 +289,13 @@ static bool is_current(const struct cache *c, const struct cleaner_item *it)
 	       log_position(c, it->cbn) == it->position;
 }
 
+/* Its image may leave while the block is read: then it is dropped soon. */
+static bool may_move(struct cache *c, const struct cleaner_item *it)
+{
+	return !it->is_bad && is_current(c, it) &&
+	       !imgtab_is_leaving(imgtab_find(c, entry_key_image(it->key)));
+}
+
 static void publish(struct cache *c, struct cleaner_item *it, uint64_t now, struct outbox *ob)
 {
 	uint64_t block = entry_key_block(it->key);
@@ -350,9 +359,8 @@ static bool is_way_out(struct cache *c)
 	for (uint32_t i = 0; i < k->nr_items && k->item[i].position >> 16 == c->tail; i++) {
 		const struct cleaner_item *it = &k->item[i];
 
-		n += is_current(c, it) && !it->is_bad &&
-		     !range_is_held(imgtab_find(c, entry_key_image(it->key)),
-				    entry_key_block(it->key));
+		n += may_move(c, it) && !range_is_held(imgtab_find(c, entry_key_image(it->key)),
+						       entry_key_block(it->key));
 	}
 	return n && n == log_segment(c, c->tail)->nr_dirty;
 }
@@ -367,7 +375,7 @@ static void place_all(struct cache *c, uint64_t now, struct outbox *ob)
 	for (uint32_t i = 0; i < k->nr_items && !c->failed; i++) {
 		struct cleaner_item *it = &k->item[i];
 
-		if (it->is_bad || !is_current(c, it))
+		if (!may_move(c, it))
 			continue;
 		if (it->is_poison) {
 			k->round_moved += poison_move(c, it->cbn, k->purpose, now, ob) == 0;

@@ -180,6 +180,7 @@ struct cache_image {
 	bool is_touch_wanted;  /* the next image table is to say so: the log has no room */
 	bool is_unbind_wanted; /* likewise that it is unbound */
 	bool has_intent;
+	bool has_gone;	   /* and its DONE was logged by the mount before this one */
 	bool is_new;	   /* naming.h */
 	bool is_stopped; /* conflict, missing: nothing is written to it nor read from it */
 	bool is_draining;
@@ -311,6 +312,7 @@ struct cache {
 	struct list merge_free; /* struct merge_buf in the buffers themselves */
 	struct list merge_waiters;
 	struct list share_waiters; /* cache_waiter of writes (shares.h) */
+	struct list ops_out; /* cache_op_state.out_node: their files are to answer */
 	uint64_t share_due_ns;	   /* when they look again */
 	uint32_t nr_reserved;	   /* blocks of writes that have entries and are not published */
 	struct super super;
@@ -505,6 +507,11 @@ int imgtab_load(struct cache *c, const struct table_entry *e) must_check;
 /* Zeroes what a read of the backing file at off gave but a pending operation has made zero. */
 void imgtab_mask_backing(const struct cache_image *img, void *buf, uint64_t off, uint64_t len);
 bool imgtab_has_pending(const struct cache_image *img);
+/*
+ * It is unbound, or the image table that says so is under way. No record from now on may name it:
+ * the tail passes the unbind, and then neither table nor log know the image (E6).
+ */
+bool imgtab_is_leaving(const struct cache_image *img);
 /* Nothing of it is anywhere but in its backing file, and the log says so. */
 bool imgtab_is_settled(const struct cache_image *img);
 void imgtab_pend_truncate(struct cache_image *img, uint64_t size);

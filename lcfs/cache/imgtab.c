@@ -271,6 +271,11 @@ enum image_state imgtab_state(const struct cache_image *img)
 									    IMAGE_CLEAN;
 }
 
+bool imgtab_is_leaving(const struct cache_image *img)
+{
+	return img->is_unbound || img->is_unbind_wanted;
+}
+
 int imgtab_error(const struct cache *c, const struct cache_image *img)
 {
 	if (c->is_stopping || img->is_stopped)
@@ -556,7 +561,8 @@ void imgtab_set_state(struct cache *c, struct cache_image *img, enum image_state
 		return;
 	set_sticky(img, sticky_of(s), error);
 	/* Without space the state is found again at the next mount. */
-	if (img->is_bound && log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) == 0)
+	if (img->is_bound && !imgtab_is_leaving(img) &&
+	    log_prepare(c, op_bytes(&op), 0, PURPOSE_CLEANER, now, ob) == 0)
 		img->last_lsn = log_op(c, &op);
 	waiters_wake(&img->range_waiters, ob);
 	migrate_image_changed(c, img, now, ob);

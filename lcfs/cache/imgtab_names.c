@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The paths of images, and what renames do to them. */
 #include "lcfs/cache/core.h"
+#include "lcfs/cache/naming.h"
 
 #include <stdlib.h>
 
@@ -104,6 +105,23 @@ bool cache_image_old_path(struct cache *c, struct cache_image *img, char *path)
 	if (img->old_path)
 		memcpy(path, img->old_path, strlen(img->old_path) + 1);
 	return img->old_path;
+}
+
+static bool is_heir(const struct cache_image *img, const struct cache_image *of)
+{
+	return img->is_bound && !img->is_unbound && !img->has_intent && !img->old_path &&
+	       img->bind_lsn > of->bind_lsn && strcmp(img->path, of->path) == 0;
+}
+
+struct cache_image *cache_image_heir(struct cache *c, const struct cache_image *of)
+{
+	LOCK_SCOPE(&c->lock);
+	struct cache_image *img;
+
+	list_for_each_entry(img, &c->images, node)
+		if (is_heir(img, of))
+			return img;
+	return NULL;
 }
 
 bool cache_has_path(struct cache *c, const char *path)

@@ -248,6 +248,8 @@ static int next_in_segment(struct logchain *c, const struct logchain_pos *pos,
 	if (!at) {
 		stride = logread_stride(&c->read, pos->offset, pos->blocks);
 		ret = logread_load(&c->read, pos->segment, pos->offset, stride, &at);
+		if (ret && stride > 1) /* a block behind the header, perhaps */
+			ret = logread_load(&c->read, pos->segment, pos->offset, 1, &at);
 		if (ret)
 			return ret;
 	}

@@ -72,25 +72,55 @@ static int add_found(struct logproof *p, const struct record_disk *h, uint32_t o
 	return 0;
 }
 
-static int look_at_segment(struct logproof *p, struct logchain *c, uint64_t segment, uint32_t from,
-			   uint64_t until)
+static int look_at_block(struct logproof *p, struct logchain *c, const void *h, uint64_t segment,
+			 uint32_t offset)
 {
-	const uint8_t *blocks;
-	int ret;
+	int ret = logchain_inspect(c, h, segment, offset);
 
-	ret = logread_segment(&c->read, segment, until, &blocks);
-	if (ret)
-		return ret;
+	return ret > 0 ? add_found(p, h, offset) : ret;
+}
+
+/*
+ * Something in that segment cannot be read. Where the next record may stand, that could be one that
+ * is missing; anywhere else it is a proof less, of those that each later record brings. But it is
+ * an error if nothing can be read.
+ */
+static int look_one_by_one(struct logproof *p, struct logchain *c, const struct logchain_pos *end,
+			   uint64_t segment, uint32_t from)
+{
+	bool has_any = false;
+	int error = 0;
+
 	for (uint32_t offset = from; offset < c->read.segment_blocks; offset++) {
-		const void *h = blocks + ((size_t)offset << BLOCK_SHIFT);
+		const void *h;
+		int ret = logread_load(&c->read, segment, offset, 1, &h);
 
-		ret = logchain_inspect(c, h, segment, offset);
-		if (ret > 0)
-			ret = add_found(p, h, offset);
+		if (ret && !logchain_may_stand(c->read.sb, end, segment, offset)) {
+			error = ret;
+			continue;
+		}
+		has_any = true;
+		if (!ret)
+			ret = look_at_block(p, c, h, segment, offset);
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return has_any ? 0 : error;
+}
+
+static int look_at_segment(struct logproof *p, struct logchain *c, const struct logchain_pos *end,
+			   uint64_t segment, uint64_t until)
+{
+	uint32_t from = segment == end->segment ? end->offset : 0;
+	const uint8_t *blocks;
+	int ret = logread_segment(&c->read, segment, until, &blocks);
+
+	if (ret)
+		return look_one_by_one(p, c, end, segment, from);
+	for (uint32_t offset = from; offset < c->read.segment_blocks && !ret; offset++)
+		ret = look_at_block(p, c, blocks + ((size_t)offset << BLOCK_SHIFT), segment,
+				    offset);
+	return ret;
 }
 
 int logproof_look_ahead(struct logproof *p, struct logchain *c, const struct logchain_pos *end)
@@ -100,8 +130,7 @@ int logproof_look_ahead(struct logproof *p, struct logchain *c, const struct log
 
 	p->nr_found = 0;
 	for (uint64_t segment = end->segment; segment <= last; segment++) {
-		ret = look_at_segment(p, c, segment, segment == end->segment ? end->offset : 0,
-				      last);
+		ret = look_at_segment(p, c, end, segment, last);
 		if (ret)
 			return ret;
 	}

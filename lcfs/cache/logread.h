@@ -39,7 +39,10 @@ uint64_t logread_address(const struct logread *r, uint64_t segment, uint32_t off
 /* Reads `blocks` blocks into memory of the caller, aligned to 4096. 0 or the device's error. */
 int logread_into(struct logread *r, uint64_t segment, uint32_t offset, uint32_t blocks,
 		 void *buf) must_check;
-/* Makes `blocks` blocks stand in the buffer; they are valid until the next logread_load. */
+/*
+ * Makes `blocks` blocks stand in the buffer; they are valid until the next logread_load. On an
+ * error whoever needs fewer of them may ask for those.
+ */
 int logread_load(struct logread *r, uint64_t segment, uint32_t offset, uint32_t blocks,
 		 const void **blocks_at) must_check;
 /* The same for a whole segment; the device gets the next one ready, if it is not above `until`. */

@@ -237,22 +237,34 @@ static int check_sums(const struct record_disk *h, const uint8_t *blocks)
 	return 0;
 }
 
+static int check_blocks_of(struct logscan *s, const struct record_disk *h,
+			   const struct logchain_pos *behind, uint32_t first_block)
+{
+	struct logread *read = &s->chain.read;
+	const uint8_t *segment;
+	const void *blocks;
+	int ret;
+
+	if (behind->blocks == 1)
+		return 0;
+	ret = logread_segment(read, behind->segment, s->last.segment, &segment);
+	if (!ret)
+		return check_sums(h, segment + ((size_t)first_block << BLOCK_SHIFT));
+	ret = logread_load(read, behind->segment, first_block, behind->blocks - 1, &blocks);
+	return ret ? ret : check_sums(h, blocks);
+}
+
 static int check_record(struct logscan *s, const struct record_disk *h)
 {
 	struct logchain_pos behind = logchain_behind(&s->chain, h);
 	uint32_t first_block = behind.offset - behind.blocks + 1;
-	const uint8_t *blocks;
-	int ret;
+	int ret = 0;
 
-	if (behind.lsn > s->proof.best.durable_lsn) {
-		ret = logread_segment(&s->chain.read, behind.segment, s->last.segment, &blocks);
-		if (!ret)
-			ret = check_sums(h, blocks + ((size_t)first_block << BLOCK_SHIFT));
-		if (ret)
-			return ret;
-	}
-	s->sound = behind;
-	return 0;
+	if (behind.lsn > s->proof.best.durable_lsn)
+		ret = check_blocks_of(s, h, &behind, first_block);
+	if (!ret)
+		s->sound = behind;
+	return ret;
 }
 
 /* 0, or 1 when the log was cut before a torn record. */
@@ -395,7 +407,8 @@ int logscan_block(struct logscan *s, const struct logscan_record *r, uint32_t i,
 	return checksum_block(buf) == le32_get(r->header->sum[i]) ? 0 : -EUCLEAN;
 }
 
-static void fill_result(const struct logscan *s)
+/* error: what the walk ended with, or 0. Blocks that could not be read may not have been needed. */
+static void fill_result(const struct logscan *s, int error)
 {
 	const struct logread *read = &s->chain.read;
 	struct logscan_result *r = s->result;
@@ -408,7 +421,7 @@ static void fill_result(const struct logscan *s)
 	r->end_offset = s->last.offset;
 	r->highest_branch = s->chain.highest_branch;
 	logchain_successors(&s->chain, &s->last, &r->next_first, &r->next_last);
-	if (read->error && !r->text[0])
+	if (error && error == read->error && !r->text[0])
 		snprintf(r->text, sizeof(r->text),
 			 "cannot read segment %" PRIu64 " at block %" PRIu32 " (byte %" PRIu64
 			 " of the device): %s",
@@ -450,7 +463,7 @@ int logscan_walk_conf(struct blkdev *dev, const struct superblock *sb,
 	ret = logchain_init(&s->chain, dev, sb, result->text, sizeof(result->text));
 	if (!ret) {
 		ret = walk(s);
-		fill_result(s);
+		fill_result(s, ret);
 	} else if (ret == -EUCLEAN) {
 		result->is_refused = true;
 	}

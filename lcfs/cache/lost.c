@@ -118,8 +118,9 @@ void lost_end_look(struct cache *c, uint64_t now)
 	if (has_writers(c))
 		return;
 	list_for_each_entry(img, &c->images, node) {
-		/* holes and sizes that the log owes the file count, too */
-		if (img->lost.is_seen || img->lost.is_saved ||
+		/* what a batch set aside still has counts, and holes and sizes that the log owes
+		 * the file */
+		if (img->lost.is_seen || img->lost.is_saved || img->batch ||
 		    (img->is_bound && lost_wants_batch(img)) ||
 		    (img->dirty && look_later(c, now)))
 			continue;
@@ -337,8 +338,11 @@ static void image_synced(struct cache *c, struct action *a, int result, uint64_t
 uint64_t lost_due(const struct cache *c)
 {
 	const struct cache_image *img;
-	uint64_t at = c->failed && c->lost.look_ns ? c->lost.look_ns : UINT64_MAX;
+	uint64_t at = UINT64_MAX;
 
+	/* else the end of a batch looks */
+	if (c->failed && c->lost.look_ns && migrate_may_begin(c))
+		at = c->lost.look_ns;
 	if (!c->failed || list_is_empty(&c->lost.syncs))
 		return at;
 	list_for_each_entry(img, &c->images, node) {
@@ -371,7 +375,7 @@ static void forget_failures(struct cache *c, struct outbox *ob)
 	list_for_each_entry(img, &c->images, node) {
 		img->retries = 0;
 		img->is_paused = false;
-		if (img->state == TABLE_STATE_OK)
+		if (img->state == TABLE_STATE_OK && !img->is_hung)
 			img->error = 0;
 		waiters_wake(&img->range_waiters, ob);
 	}

@@ -339,7 +339,7 @@ static void log_clean(struct cache *c, struct cache_image *img, uint64_t now, st
 			 .arg0 = img->batch_lsn,
 			 .has_stamp = true };
 
-	if (c->failed || img->is_unbound || !img->batch_final || img->dirty ||
+	if (c->failed || imgtab_is_leaving(img) || !img->batch_final || img->dirty ||
 	    imgtab_has_pending(img) || img->last_lsn != img->batch_lsn || !was_left_alone(img) ||
 	    img->size != img->sync.off)
 		return;

@@ -106,6 +106,14 @@ void migrate_finish_image(struct cache *c, struct cache_image *img, uint64_t now
 			  struct outbox *ob);
 /* Whoever waits for the batch, or for its images, is told. */
 void migrate_batch_over(struct cache *c, uint64_t now, struct outbox *ob);
+/* A file that has not answered for so long hangs. */
+#define HANG_NS (5 * NSEC_PER_SEC)
+/* It does, since then; and has answered after all. */
+void migrate_image_hangs(struct cache *c, struct cache_image *img, uint64_t since, uint64_t now,
+			 struct outbox *ob);
+void migrate_image_answers(struct cache_image *img);
+/* Who drains a file that hangs waits until then; UINT64_MAX: it is not that, or for ever. */
+uint64_t migrate_drain_ends(const struct cache *c, const struct cache_image *img);
 /* Sets aside what hangs; when to look again. */
 void migrate_watch(struct cache *c, uint64_t now, struct outbox *ob);
 uint64_t migrate_watch_deadline(const struct cache *c);

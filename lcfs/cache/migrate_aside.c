@@ -14,7 +14,7 @@
  *
  * When the answer comes the batch goes on where it was, so that a store which takes longer than
  * HANG_NS for each sync is slow, and nothing worse. There are MIGRATE_BATCHES; when all hang,
- * migration waits.
+ * migration waits. What operations of users ask of files is watched in the same way (op_effect.c).
  *
  * At shutdown nobody waits for what hangs: its image stays as the log has it, dirty and touching,
  * and what is answered later is not looked at any more.
@@ -27,27 +27,31 @@
 #include "common/nsec.h"
 #include "lcfs/cache/cleaner.h"
 #include "lcfs/cache/hanging.h"
+#include "lcfs/cache/op.h"
 #include "lcfs/cache/shares.h"
 
-#define HANG_NS (5 * NSEC_PER_SEC)
+static struct migrate_batch *idle_batch(const struct cache *c)
+{
+	struct migrate_batch *b = c->migrate->batch;
+
+	for (uint32_t i = 0; i < MIGRATE_BATCHES; i++)
+		if (b[i].phase == MIGRATE_IDLE)
+			return &b[i];
+	return NULL;
+}
 
 struct migrate_batch *migrate_new_batch(struct cache *c)
 {
-	struct migrate *m = c->migrate;
+	struct migrate_batch *b = idle_batch(c);
 
-	for (uint32_t i = 0; i < MIGRATE_BATCHES; i++) {
-		struct migrate_batch *b = &m->batch[i];
-
-		if (b->phase != MIGRATE_IDLE)
-			continue;
-		b->is_aside = b->is_hanging = false;
-		b->pending = b->on_files = 0;
-		b->nr_items = 0;
-		b->nr_images = 0;
-		list_init(&b->images);
-		return b;
-	}
-	return NULL;
+	if (!b)
+		return NULL;
+	b->is_aside = b->is_hanging = false;
+	b->pending = b->on_files = 0;
+	b->nr_items = 0;
+	b->nr_images = 0;
+	list_init(&b->images);
+	return b;
 }
 
 bool migrate_is_busy(const struct cache *c)
@@ -58,6 +62,11 @@ bool migrate_is_busy(const struct cache *c)
 		if (b[i].phase != MIGRATE_IDLE && !b[i].is_hanging)
 			return true;
 	return false;
+}
+
+bool migrate_may_begin(const struct cache *c)
+{
+	return !c->migrate->current && idle_batch(c);
 }
 
 bool migrate_is_out(const struct cache *c)
@@ -93,6 +102,11 @@ void migrate_answered(struct cache_image *img, uint64_t now)
 	b->answered_ns = now;
 	b->is_hanging = false;
 	img->batch_out--;
+	migrate_image_answers(img);
+}
+
+void migrate_image_answers(struct cache_image *img)
+{
 	if (img->is_hung && img->state == TABLE_STATE_OK)
 		img->error = 0;
 	img->is_hung = false;
@@ -100,10 +114,9 @@ void migrate_answered(struct cache_image *img, uint64_t now)
 
 /* ---------------------------------------------------------------- setting aside */
 
-static void image_hangs(struct cache *c, struct cache_image *img, uint64_t now)
+void migrate_image_hangs(struct cache *c, struct cache_image *img, uint64_t since, uint64_t now,
+			 struct outbox *ob)
 {
-	uint64_t since = img->batch->answered_ns;
-
 	img->is_hung = true;
 	img->is_hang_told = false;
 	img->hung_ns = since;
@@ -112,6 +125,7 @@ static void image_hangs(struct cache *c, struct cache_image *img, uint64_t now)
 		img->error = ETIMEDOUT;
 	c->nr_migrate_errors++;
 	shares_wake_at(c, now);
+	waiters_wake(&img->range_waiters, ob); /* operations do not wait for it any more */
 }
 
 /* It has nothing out: what it has got done counts. */
@@ -131,7 +145,7 @@ static void set_aside(struct cache *c, struct migrate_batch *b, uint64_t now, st
 		c->migrate->current = NULL;
 	list_for_each_entry_safe(img, tmp, &b->images, batch_node) {
 		if (img->batch_out)
-			image_hangs(c, img, now);
+			migrate_image_hangs(c, img, b->answered_ns, now, ob);
 		else
 			leave_batch(c, img, now, ob);
 	}
@@ -147,7 +161,7 @@ static bool is_waiting_for_files(const struct migrate_batch *b)
 
 /* ---------------------------------------------------------------- who drains it */
 
-static uint64_t drain_ends(const struct cache *c, const struct cache_image *img)
+uint64_t migrate_drain_ends(const struct cache *c, const struct cache_image *img)
 {
 	uint64_t timeout = c->knob[KNOB_STALL_TIMEOUT] * NSEC_PER_SEC;
 
@@ -160,7 +174,7 @@ static void end_drains(struct cache *c, const struct migrate_batch *b, uint64_t 
 	struct cache_image *img;
 
 	list_for_each_entry(img, &b->images, batch_node)
-		if (drain_ends(c, img) <= now)
+		if (migrate_drain_ends(c, img) <= now)
 			op_drain_done(c, img, now, ob);
 }
 
@@ -176,6 +190,7 @@ void migrate_watch(struct cache *c, uint64_t now, struct outbox *ob)
 		if (b[i].phase != MIGRATE_IDLE && b[i].is_hanging)
 			end_drains(c, &b[i], now, ob);
 	}
+	op_watch(c, now, ob);
 }
 
 uint64_t migrate_watch_deadline(const struct cache *c)
@@ -189,9 +204,9 @@ uint64_t migrate_watch_deadline(const struct cache *c)
 			at = min(at, b[i].answered_ns + HANG_NS);
 		if (b[i].phase != MIGRATE_IDLE && b[i].is_hanging)
 			list_for_each_entry(img, &b[i].images, batch_node)
-				at = min(at, drain_ends(c, img));
+				at = min(at, migrate_drain_ends(c, img));
 	}
-	return at;
+	return min(at, op_watch_deadline(c));
 }
 
 bool cache_tell_hanging(struct cache *c, char path[OP_PATH_MAX + 1], uint64_t *since_ns)

@@ -35,7 +35,7 @@ static bool image_may(const struct cache *c, const struct migrate_batch *b,
 
 	if (img->batch && img->batch != b)
 		return false; /* it hangs */
-	if (img->is_stopped || img->is_unbound || (img->retries && now < img->retry_ns))
+	if (img->is_stopped || imgtab_is_leaving(img) || (img->retries && now < img->retry_ns))
 		return false;
 	if (img->effects)
 		return false;

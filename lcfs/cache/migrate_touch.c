@@ -68,8 +68,8 @@ bool migrate_start_touch(struct cache *c, struct migrate_batch *b, uint64_t now,
 	list_for_each_entry(img, &b->images, batch_node) {
 		uint32_t bytes = imgtab_touch_bytes(img);
 
-		/* its file has gone since: the log may say nothing more of it (E6) */
-		if (img->is_unbound)
+		/* its file has gone since */
+		if (imgtab_is_leaving(img))
 			img->batch_failed = true;
 		if (img->batch_failed)
 			continue;

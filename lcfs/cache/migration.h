@@ -22,6 +22,8 @@ bool migrate_stamp(struct cache *c, uint64_t now, struct outbox *ob);
 /* Is a batch under way that does not hang; is any? */
 bool migrate_is_busy(const struct cache *c);
 bool migrate_is_out(const struct cache *c);
+/* May another one begin? */
+bool migrate_may_begin(const struct cache *c);
 /* A sync of it has failed: the batch under way does not count. */
 static inline void migrate_image_spoilt(struct cache_image *img)
 {

@@ -25,7 +25,7 @@ static int named(struct cache *c, struct cache_image *img, uint64_t now, struct 
 {
 	const struct op op = { .type = OP_NAMED, .image = img->id };
 
-	if (img->is_bound && !img->is_unbound && !c->failed) {
+	if (img->is_bound && !imgtab_is_leaving(img) && !c->failed) {
 		int ret = log_prepare(c, op_bytes(&op), 0, PURPOSE_OP, now, ob);
 
 		if (ret < 0)
@@ -99,4 +99,11 @@ bool cache_image_may_be_lost(struct cache *c, const struct cache_image *img)
 	LOCK_SCOPE(&c->lock);
 
 	return img->is_new && c->was_cut;
+}
+
+bool cache_image_has_gone(struct cache *c, const struct cache_image *img)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return img->has_gone && !c->was_cut;
 }

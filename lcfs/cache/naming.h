@@ -43,5 +43,11 @@ int cache_new_named(struct cache *c, uint64_t mark, uint64_t now, struct outbox 
 /* Its file is new, and there was a power cut since it was: it may be gone without anybody having
  * taken it away. Of an image of the table, after cache_open(). */
 bool cache_image_may_be_lost(struct cache *c, const struct cache_image *img);
+/* Its last name went through the last mount, and there was no power cut that may have brought it
+ * back: whatever has that name is another file. Of an image of the table, after cache_open(). */
+bool cache_image_has_gone(struct cache *c, const struct cache_image *img);
+/* The image that was bound after that one, with the very path that it has, and is not about to go;
+ * NULL: none. Of images of the table, after cache_open(). */
+struct cache_image *cache_image_heir(struct cache *c, const struct cache_image *of);
 
 #endif

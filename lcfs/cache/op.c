@@ -10,7 +10,7 @@
  * back. A sector that is cut in its middle is written again with the cut bytes zero, in the record
  * of the operation. From LOG on the effect on the backing file is pending; if it fails it stays so,
  * and the answer is 0 all the same (E3). The index follows last, so that a crash in between finds
- * the operation in the log.
+ * the operation in the log; where the backing file hangs it does not wait for that (op_effect.c).
  */
 #include "lcfs/cache/migration.h"
 #include "lcfs/cache/op.h"
@@ -161,7 +161,7 @@ static int log_it(struct cache *c, struct cache_op *op, uint64_t now, struct out
 	return apply_in_memory(c, op, &o, now);
 }
 
-/* ---------------------------------------------------------------- durable, lease, effect, drop */
+/* ---------------------------------------------------------------- durable, drop */
 
 void op_told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox *ob)
 {
@@ -172,47 +172,6 @@ void op_told(struct cache *c, struct cache_sync *s, uint64_t now, struct outbox 
 	if (s->result < 0 && !(c->failed && s->is_of_log))
 		op->result = s->result;
 	op_resume(op, ob);
-}
-
-static void effect_done(struct cache *c, struct action *a, int result, uint64_t now,
-			struct outbox *ob)
-{
-	struct cache_op *op = container_of(a, struct cache_op, s.effect);
-	struct cache_image *img = op->image;
-
-	if (result == 0 && a->type != ACTION_BACK_SYNC) {
-		a->type = ACTION_BACK_SYNC;
-		a->arg = 0;
-		outbox_add(ob, a);
-		return;
-	}
-	img->effects--;
-	img->effect_seq++;
-	if (result == 0 && op->type == CACHE_OP_TRUNCATE && img->backing_valid >= op->off)
-		img->backing_valid = UINT64_MAX;
-	for (uint32_t i = 0; result == 0 && op->type == CACHE_OP_PUNCH && i < img->nr_punches;
-	     i++) {
-		if (img->punch[i].offset != op->off || img->punch[i].bytes != op->len)
-			continue;
-		memmove(&img->punch[i], &img->punch[i + 1],
-			(img->nr_punches - i - 1) * sizeof(img->punch[0]));
-		img->nr_punches--;
-		break;
-	}
-	op_resume(op, ob);
-	migrate_image_changed(c, img, now, ob);
-}
-
-static void issue_effect(struct cache_op *op, struct outbox *ob)
-{
-	struct action *a = &op->s.effect;
-
-	a->type = op->type == CACHE_OP_TRUNCATE ? ACTION_BACK_TRUNCATE : ACTION_BACK_PUNCH;
-	a->image = op->image;
-	a->off = op->off;
-	a->len = op->len;
-	a->complete = effect_done;
-	outbox_add(ob, a);
 }
 
 static bool drop(struct cache *c, struct cache_op *op)
@@ -330,7 +289,8 @@ static void in_table(struct cache *c, struct cache_sync *s, uint64_t now, struct
 
 	op->image->is_unbind_wanted = false;
 	if (s->result == 0 && c->super.with_table) {
-		op->s.lsn = c->super.head_lsn;
+		/* the open record may have something of it, too */
+		op->s.lsn = max(c->super.head_lsn, op->image->last_lsn);
 		(void)apply_in_memory(c, op, &unbind, now);
 		op->s.phase = PHASE_DROP;
 	} else {
@@ -439,38 +399,6 @@ static void step_durable(struct cache *c, struct cache_op *op, uint64_t now, str
 	op_step(c, op, now, ob);
 }
 
-/* A batch may have applied it already. */
-static bool is_pending(const struct cache_op *op)
-{
-	const struct cache_image *img = op->image;
-
-	if (op->type == CACHE_OP_TRUNCATE)
-		return img->backing_valid != UINT64_MAX;
-	for (uint32_t i = 0; i < img->nr_punches; i++)
-		if (img->punch[i].offset == op->off && img->punch[i].bytes == op->len)
-			return true;
-	return false;
-}
-
-/* Not while a batch is at work on the file: its stamp after the sync must be of nothing else. */
-static void step_effect(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
-{
-	if (op->s.is_effective || !is_pending(op)) {
-		op->s.phase = PHASE_DROP;
-		op_step(c, op, now, ob);
-	} else if (imgtab_error(c, op->image)) {
-		op_done(op, imgtab_error(c, op->image), ob);
-	} else if (op->image->batch || (c->failed && !op->image->lost.is_open)) {
-		op->image->lost.is_wanted = true;
-		migrate_kick(c, now, ob);
-		op_wait_in(op, &op->image->range_waiters);
-	} else {
-		op->s.is_effective = true;
-		op->image->effects++;
-		issue_effect(op, ob);
-	}
-}
-
 static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob)
 {
 	if (!drop(c, op))
@@ -478,8 +406,10 @@ static void step_drop(struct cache *c, struct cache_op *op, uint64_t now, struct
 	else if (op->type == CACHE_OP_UNBIND && op->image->batch)
 		op_wait_in(op,
 			   &op->image->range_waiters); /* nothing of it is out when it is done */
-	else {
-		op_done(op, 0, ob);
+	else if (!op_is_out_still(op, ob)) {
+		op_done(op, op->result, ob);
+		if (op->type == CACHE_OP_UNBIND)
+			op_drain_done(c, op->image, now, ob);
 		migrate_image_changed(c, op->image, now, ob);
 	}
 }
@@ -505,7 +435,7 @@ void op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *
 		step_durable(c, op, now, ob);
 		break;
 	case PHASE_EFFECT:
-		step_effect(c, op, now, ob);
+		op_step_effect(c, op, now, ob);
 		break;
 	case PHASE_STRAIGHT:
 		op_step_straight(c, op, now, ob);

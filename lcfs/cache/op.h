@@ -14,12 +14,20 @@ enum op_phase {
 	PHASE_DURABLE,
 	PHASE_EFFECT,
 	PHASE_DROP,
+	PHASE_OUT, /* all is done but that the backing file has not answered */
 	PHASE_DRAIN,
 	PHASE_STRAIGHT, /* past the log: op_straight.c */
 };
 
 /* The next step of it, whatever that is. */
 void op_step(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+/* Its effect on the backing file. */
+void op_step_effect(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+/* Looks after those that files are to answer; and when to look again. */
+void op_watch(struct cache *c, uint64_t now, struct outbox *ob);
+uint64_t op_watch_deadline(const struct cache *c);
+/* The index has followed. True: its file has not answered yet, it ends when that does. */
+bool op_is_out_still(struct cache_op *op, struct outbox *ob);
 /* When there is no log any more: what would be logged next is done instead. */
 void op_step_straight(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
 /* What it does to what is known of images, without the log. */

@@ -77,7 +77,7 @@ static int replace(struct cache *c, struct cache_image *img, uint32_t old, uint8
 	uint32_t cbn;
 	int ret;
 
-	if (range_is_held(img, entry_key_block(key)))
+	if (imgtab_is_leaving(img) || range_is_held(img, entry_key_block(key)))
 		return -EAGAIN;
 	ret = log_poison(c, key, mask, flags, origin, p, &cbn, now, ob);
 	if (ret < 0)

@@ -7,9 +7,10 @@
  * verify (no lock) ─▶ end: still the same index? (D5) ─▶ next window
  *
  * A rotten clean block is forgotten and read again from the backing file; a dirty one is EIO, as is
- * one that has been poisoned (poison.c). A
- * plan that the index has overtaken is made again a few times; after that it is answered as it is,
- * since each of its sectors was current at some moment of the read.
+ * one that has been poisoned (poison.c). Where one read of several blocks fails, they are read one
+ * after the other, so that those next to a bad one are not taken for bad. A plan that the index
+ * has overtaken is made again a few times; after that it is answered as it is, since each of its
+ * sectors was current at some moment of the read.
  */
 #include "common/checksum.h"
 #include "lcfs/cache/lost.h"
@@ -138,12 +139,17 @@ static bool plan(struct cache *c, struct cache_read *r)
 	uint64_t block = (r->off + r->s.done) / BLOCK_BYTES;
 	uint64_t end = (r->off + r->len) / BLOCK_BYTES;
 	struct cache_read_part *p = NULL;
+	bool has_device = false;
 	struct found f;
 
 	r->s.nr_parts = 0;
 	r->s.window = 0;
 	for (; block < end; block++) {
 		look(c, r->image, block, &f);
+		/* not even together: the kernel might make one request of them */
+		if (r->s.is_careful && f.source == SOURCE_DEVICE && has_device)
+			break;
+		has_device |= f.source == SOURCE_DEVICE;
 		if (p && extends(c, p, &f)) {
 			p->blocks++;
 		} else {
@@ -396,6 +402,10 @@ static bool handle_rot(struct cache *c, struct cache_read *r, uint64_t now, stru
 		struct cache_read_part *p = &r->part[i];
 
 		again |= p->nr_rotten > 0;
+		if (p->nr_rotten > 1) { /* one read of several: which of them it was is not known */
+			r->s.is_careful = true;
+			continue;
+		}
 		for (uint32_t k = p->rotten; k < p->rotten + p->nr_rotten; k++) {
 			uint32_t cbn = p->cbn + k;
 

@@ -123,12 +123,14 @@ static int apply_to_table(struct recovery *r, struct cache_image *img, const str
 		break;
 	case OP_INTENT:
 		img->has_intent = true;
+		img->has_gone = false;
 		break;
 	case OP_NAMED:
 		img->is_new = false;
 		break;
 	case OP_DONE:
 		img->has_intent = op->arg0 != 0;
+		img->has_gone = op->arg0 && lsn >= r->c->sb.epoch_start_lsn;
 		break;
 	case OP_STATE:
 		if (op->has_stamp && op->arg0 == TABLE_STATE_OK) {

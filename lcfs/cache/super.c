@@ -381,13 +381,20 @@ static void wrote(struct cache *c, struct action *a, int result, uint64_t now, s
 	commit_wait_device(c, &s->sync, now, ob);
 }
 
+/* The orderly end has been written: nothing is to be under way when the cache is freed. */
+static bool is_last(const struct cache *c)
+{
+	return c->is_stopping && (c->sb.state & SUPERBLOCK_CLEAN);
+}
+
 static void kick(struct cache *c, uint64_t now, struct outbox *ob)
 {
 	struct super *s = &c->super;
 
 	if (c->failed && s->phase == SUPER_IDLE)
 		give_up(c, -c->failed, now, ob);
-	else if (s->phase == SUPER_IDLE && (s->is_wanted || !list_is_empty(&s->waiters)))
+	else if (s->phase == SUPER_IDLE &&
+		 ((s->is_wanted && !is_last(c)) || !list_is_empty(&s->waiters)))
 		start(c, now, ob);
 }
 

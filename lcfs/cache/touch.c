@@ -85,7 +85,8 @@ void cache_image_touched(struct cache *c, struct cache_image *img, const struct 
 	img->touchers--;
 	if (after && !img->is_bound)
 		img->stamp = *after;
-	else if (after && img->is_touching && is_quiet(img) && !c->failed)
+	else if (after && img->is_touching && !imgtab_is_leaving(img) && is_quiet(img) &&
+		 !c->failed)
 		log_stamp(c, img, after, now, ob);
 	if (!img->touchers)
 		migrate_image_changed(c, img, now, ob);
@@ -153,7 +154,7 @@ void cache_image_set_mtime(struct cache *c, struct cache_image *img, int64_t mti
 	op.stamp = img->stamp;
 	op.stamp.mtime_ns = mtime_ns;
 	/* Without space it is only kept in memory. */
-	if (img->is_bound && !c->failed &&
+	if (img->is_bound && !imgtab_is_leaving(img) && !c->failed &&
 	    log_prepare(c, op_bytes(&op), 0, PURPOSE_OP, now, ob) == 0)
 		img->last_lsn = log_op(c, &op);
 	deadline_lower(c, now + NSEC_PER_SEC);

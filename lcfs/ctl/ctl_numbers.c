@@ -84,6 +84,8 @@ const struct ctl_number ctl_device_numbers[CTL_NR_DEVICE_NUMBERS] = {
 		"data that can be read from the cache, dirty or not" },
 	[CTL_DEVICE_DAMAGED_BLOCKS] = { "damaged_blocks", "image_damaged_blocks", CTL_GAUGE, "", 1,
 		"blocks of 4 KiB whose only copy is damaged: reading them fails until they are written again" },
+	[CTL_DEVICE_REMOVED] = { "removed", "image_removed", CTL_GAUGE, "", 1,
+		"whether it has no name any more: what is dirty of it is owed to no file" },
 	[CTL_DEVICE_READS] = { "reads", "image_reads", CTL_COUNTER, "", 1,
 		"reads of the image" },
 	[CTL_DEVICE_WRITES] = { "writes", "image_writes", CTL_COUNTER, "", 1,

@@ -202,6 +202,7 @@ int ctl_image_data_read(struct image *img, bool may_wait, struct ctl_image_data 
 	for (int n = 0; n < CTL_NR_DEVICE_NUMBERS; n++)
 		i->number[n] = CTL_UNKNOWN;
 	io_numbers(img, i->number);
+	i->number[CTL_DEVICE_REMOVED] = image_is_removed(img);
 	if (may_wait)
 		(void)image_info(img, &info, path);
 	else

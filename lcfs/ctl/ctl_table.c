@@ -160,6 +160,8 @@ const struct ctl_item ctl_table[] = {
 		      "data of it that can be read from the cache, dirty or not"),
 	DEVICE_NUMBER("damaged_blocks", "blocks", CTL_DEVICE_DAMAGED_BLOCKS,
 		      "blocks of 4 KiB whose only copy, in the cache, is damaged"),
+	DEVICE_NUMBER("removed", "0/1", CTL_DEVICE_REMOVED,
+		      "whether it has no name any more: what is dirty of it is owed to no file"),
 	DEVICE_NUMBER("size", "bytes", CTL_DEVICE_SIZE, "its size"),
 	READ_ONLY(CTL_IN_DEVICE, "state", "", ctl_device_show_state, 0,
 		  "uncached, clean, dirty, draining, conflict, missing or error"),

@@ -177,17 +177,24 @@ static uint32_t choose_id(struct imagedir *d, struct privdir_caches *list, const
 	return id;
 }
 
-int admit_list(struct imagedir *d, const uint8_t *uuid, uint32_t *id, char *text, size_t size)
+int admit_id(struct imagedir *d, const uint8_t *uuid, uint32_t *id, char *text, size_t size)
 {
-	struct privdir_cache cache = { .is_dirty = true };
 	struct privdir_caches list;
 	int r = privdir_caches_read(&d->priv, &list);
 
-	if (r == 0) {
-		memcpy(cache.uuid, uuid, sizeof(cache.uuid));
-		cache.id = *id = choose_id(d, &list, uuid);
-		r = privdir_caches_set(&d->priv, &cache);
-	}
+	if (r < 0)
+		return not_written(r, text, size);
+	*id = choose_id(d, &list, uuid);
+	return 0;
+}
+
+int admit_list(struct imagedir *d, const uint8_t *uuid, uint32_t id, char *text, size_t size)
+{
+	struct privdir_cache cache = { .id = id, .is_dirty = true };
+	int r;
+
+	memcpy(cache.uuid, uuid, sizeof(cache.uuid));
+	r = privdir_caches_set(&d->priv, &cache);
 	if (r == -EROFS && d->read_only)
 		r = 0;
 	return r < 0 ? not_written(r, text, size) : 0;

@@ -18,9 +18,11 @@
 
 /* At the start of a mount, before the first is listed: does the counting begin anew? */
 int admit_renumber(struct imagedir *d, const struct imagedir_cache *c, unsigned int nr) must_check;
-/* Before its first record: it may have dirty data from now on. Gives it its id. text gets one line
- * on error. */
-int admit_list(struct imagedir *d, const uint8_t *uuid, uint32_t *id, char *text,
+/* The id that it has, or is to get. text gets one line on error, here and below. */
+int admit_id(struct imagedir *d, const uint8_t *uuid, uint32_t *id, char *text,
+	     size_t size) must_check;
+/* Before its first record: it may have dirty data from now on. */
+int admit_list(struct imagedir *d, const uint8_t *uuid, uint32_t id, char *text,
 	       size_t size) must_check;
 /* It has none any more. */
 int admit_unlist(struct imagedir *d, const uint8_t *uuid, uint32_t id) must_check;

@@ -22,14 +22,18 @@
 
 /* ---- they come ---- */
 
+/* The engine runs before the list is written, which may fail: then the log can be ended in order.
+ * Nothing is logged before. */
 static int add_one(struct imagedir *d, const struct imagedir_cache *spec, char *text, size_t size)
 {
 	struct cachehost *h = NULL;
 	uint32_t id = 0;
-	int r = admit_list(d, spec->sb->cache_uuid, &id, text, size);
+	int r = admit_id(d, spec->sb->cache_uuid, &id, text, size);
 
 	if (r == 0)
 		r = cachehost_start(&h, d, spec, id);
+	if (r == 0)
+		r = admit_list(d, spec->sb->cache_uuid, id, text, size);
 	if (h) {
 		int err = cachehost_publish(h);
 

@@ -186,6 +186,28 @@ int corecall_op(struct cachehost *h, struct op_call *call)
 	return corecall_op_end(call);
 }
 
+struct op_call *corecall_drain(struct cachehost *h, struct cache_image *ci, uint64_t len)
+{
+	struct op_call *call = malloc(sizeof(*call));
+
+	if (!call)
+		return NULL;
+	op_call_init(call);
+	call->op.type = CACHE_OP_CLEAN;
+	call->op.image = ci;
+	call->op.len = len;
+	corecall_op_start(h, call);
+	return call;
+}
+
+int corecall_drain_end(struct op_call *call)
+{
+	int result = corecall_op_end(call);
+
+	free(call);
+	return result;
+}
+
 int corecall_log(struct cachehost *h, struct cache_image *ci, const struct op *op, bool is_durable)
 {
 	struct op_call call;

@@ -72,6 +72,13 @@ int corecall_finish(struct cachehost *h, struct sync_call *call, enum cache_step
  * the log. */
 int corecall_log(struct cachehost *h, struct cache_image *ci, const struct op *op,
 		 bool is_durable) must_check;
+/*
+ * Begins CACHE_OP_CLEAN of ci; len: that one's. NULL: no memory. The call is on the heap: it can be
+ * waited for as above, and is then ended, which frees it, or abandoned.
+ */
+struct op_call *corecall_drain(struct cachehost *h, struct cache_image *ci,
+			       uint64_t len) must_check;
+int corecall_drain_end(struct op_call *call) must_check;
 /* CACHE_OP_UNBIND. */
 int corecall_unbind(struct cachehost *h, struct cache_image *ci) must_check;
 

@@ -32,6 +32,8 @@ struct engine_ops {
 	 */
 	int (*backing_fd)(void *ctx, struct cache_image *img, bool is_write, uint64_t off,
 			  uint64_t len);
+	/* Does its filesystem block, though it is asked not to? NULL: none does. Never blocks. */
+	bool (*backing_blocks)(void *ctx, struct cache_image *img);
 	/*
 	 * BACK_CHECK, _GROW, _TRUNCATE, _PUNCH, _SYNC; blocks; result 0 or -errno; fills
 	 * a->stamp.

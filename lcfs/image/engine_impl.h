@@ -38,6 +38,7 @@ struct engine_lane {
 	struct list pending; /* actions that wait for a slot */
 	struct list free;
 	struct list again; /* reads of the cache device that failed, a moment ago */
+	bool is_trying;	   /* one of them is out */
 	struct engine_slot *slots;
 	unsigned int nr_slots, nr_used;
 };

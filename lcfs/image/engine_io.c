@@ -5,8 +5,9 @@
  *
  * What a hung backing store can hold up. Its reads and writes fill at most ENGINE_BACK_SLOTS;
  * those of the cache device have slots of their own and go on. Behind the slots the kernel
- * carries out in workers what it cannot start without blocking (buffered files, mostly):
- * ENGINE_BACK_WORKERS of them may hang before others of that kind wait.
+ * carries out in workers what it cannot start without blocking (buffered files, mostly), and what
+ * it would start here and block nevertheless (FUSE): ENGINE_BACK_WORKERS of them may hang before
+ * others of that kind wait.
  *
  * Sleeping: before it sleeps the thread publishes until when, and then looks at the deadline once
  * more. Who changes the core's state looks at the deadline afterwards and wakes the thread if it

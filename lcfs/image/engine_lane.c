@@ -4,8 +4,10 @@
  * order behind.
  *
  * A read of the cache device that fails is tried again twice, with growing pauses, before the core
- * hears of it: what it holds may be the only copy, and who waits for it would see an error. Writes
- * and flushes are the core's to repeat (retry.c).
+ * hears of it: what it holds may be the only copy, and who waits for it would see an error. They
+ * are tried again one at a time: the kernel makes one request of neighbours that come together, and
+ * a bad place in it would be one of all of them. Writes and flushes are the core's to repeat
+ * (retry.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -76,6 +78,9 @@ uint64_t engine_lane_again(struct engine_lane *lane, uint64_t now)
 			next = min(next, s->again_ns);
 			continue;
 		}
+		if (lane->is_trying && now != UINT64_MAX)
+			continue;
+		lane->is_trying = true;
 		list_del(&s->node);
 		loop_start(lane->loop, &s->op);
 	}
@@ -88,6 +93,8 @@ static void slot_done(struct loop_op *op, int result)
 	struct engine_lane *lane = s->lane;
 	struct action *a = s->action;
 
+	if (s->tries)
+		lane->is_trying = false;
 	if (try_again(s, a, result))
 		return;
 	/* The last one used is in the processor's cache: it is the next. */
@@ -111,6 +118,13 @@ static int find_fd(const struct engine *e, const struct action *a)
 	return e->conf.ops->backing_fd(e->conf.ctx, a->image, is_back_write, a->off, len);
 }
 
+static bool may_block(const struct engine *e, const struct engine_lane *lane,
+		      const struct action *a)
+{
+	return lane == &e->io.back && e->conf.ops->backing_blocks &&
+	       e->conf.ops->backing_blocks(e->conf.ctx, a->image);
+}
+
 static void start(struct engine_lane *lane, struct engine_slot *s, struct action *a, int fd)
 {
 	s->action = a;
@@ -119,6 +133,7 @@ static void start(struct engine_lane *lane, struct engine_slot *s, struct action
 		.fd = fd,
 		.is_write = a->type != ACTION_DEV_READ && a->type != ACTION_BACK_READ,
 		.zero_beyond_end = a->type == ACTION_BACK_READ,
+		.may_block = may_block(s->engine, lane, a),
 		.iov = a->iov,
 		.nr_iov = a->nr_iov,
 		.off = a->off,

@@ -141,11 +141,52 @@ void identity_stamp_of(const struct stat *st, struct op_stamp *stamp)
 	stamp->ctime_ns = timespec_ns(&st->st_ctim);
 }
 
+int identity_set_mtime(int fd, int64_t ns)
+{
+	const int64_t second = (int64_t)NSEC_PER_SEC;
+	int64_t rest = (ns % second + second) % second;
+	struct timespec ts[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = (ns - rest) / second, .tv_nsec = rest },
+	};
+
+	if (futimens(fd, ts) == 0)
+		return 0;
+	switch (errno) {
+	case EPERM:
+	case EACCES:
+	case EOPNOTSUPP:
+	case ENOSYS:
+		return 0;
+	default:
+		return -errno;
+	}
+}
+
 static bool is_known(const uint8_t fsid[16])
 {
 	static const uint8_t zero[16];
 
 	return memcmp(fsid, zero, sizeof(zero)) != 0;
+}
+
+bool identity_is_vague(const struct op_identity *id)
+{
+	return id->strength == IDENTITY_WEAK || (!id->handle_bytes && !id->btime_ns);
+}
+
+bool identity_explains(const struct op_identity *id, bool is_touching, bool has_intent)
+{
+	return is_touching && !(has_intent && identity_is_vague(id));
+}
+
+int identity_on_fuse(int fd)
+{
+	struct statfs sf;
+
+	if (fstatfs(fd, &sf) < 0)
+		return -errno;
+	return (long)sf.f_type == MAGIC_FUSE;
 }
 
 enum identity_match identity_compare(const struct op_identity *a, const struct op_identity *b)

@@ -29,6 +29,22 @@ int identity_stamp(int fd, struct op_stamp *stamp) must_check;
 /* The same from what stat gave. */
 void identity_stamp_of(const struct stat *st, struct op_stamp *stamp);
 
+/* In ns since 1970. Also 0 where it is another's file, or its filesystem sets no times (some that
+ * show a single file by FUSE): the time is then that of the last write to it. 0 or -errno. */
+int identity_set_mtime(int fd, int64_t ns) must_check;
+
+/* Might the next file of its name, or with its inode number, be taken for it? */
+bool identity_is_vague(const struct op_identity *id);
+
+/*
+ * What "lcfs may have been changing it" (is_touching) is worth as an explanation of what differs:
+ * nothing where the file may be another one by now, as an intent to take its name away is there.
+ */
+bool identity_explains(const struct op_identity *id, bool is_touching, bool has_intent);
+
+/* Is it a file of FUSE? 1, 0 or -errno. */
+int identity_on_fuse(int fd) must_check;
+
 /* What is unknown on either side is not compared. Weak ones: IDENTITY_CANNOT_TELL. */
 enum identity_match identity_compare(const struct op_identity *a, const struct op_identity *b);
 

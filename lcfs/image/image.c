@@ -361,6 +361,7 @@ void image_drop_cached(struct image *img)
 	atomic_store(&img->host, NULL);
 	mutex_unlock(&img->look);
 	img->damage_told = 0;
+	img->is_marked = img->has_old_mark = false; /* the next cache has to look */
 	mutex_lock(&img->dir->lock);
 	img->pins--; /* whoever holds the lock has one more */
 	mutex_unlock(&img->dir->lock);

@@ -276,6 +276,9 @@ int image_try_info(struct image *img, struct cache_image_info *info, char *path,
 /* Why it is in conflict or missing: a few words; "" where there is nothing to say. */
 const char *image_reason(struct image *img);
 
+/* Its last name has gone through us: what is dirty of it is owed to no file. Any thread. */
+bool image_is_removed(const struct image *img);
+
 /* Requests since the mount. errors: not counted for a single image. */
 struct image_io_counts {
 	uint64_t requests, bytes, errors;
@@ -285,7 +288,9 @@ void image_counts(const struct image *img, enum image_io_kind kind, struct image
  * is no such cache. */
 bool imagedir_latency(struct imagedir *d, uint32_t cache_id, enum image_io_kind kind,
 		      struct histogram_view *v, struct image_io_counts *n);
-int image_drain(struct image *img) must_check; /* blocks until clean */
+/* Blocks until it is clean; -EINPROGRESS: it is being written to, and each block that was dirty is
+ * in the file by now, or has been written again. */
+int image_drain(struct image *img) must_check;
 
 /*
  * The admin's decision about an image that is held: conflict or missing. Keep the cache: the file

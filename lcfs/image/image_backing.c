@@ -40,6 +40,13 @@ static int backing_fd(void *ctx, struct cache_image *ci, bool is_write, uint64_t
 	return fd < 0 ? -EBADF : fd;
 }
 
+static bool backing_blocks(unused_ void *ctx, struct cache_image *ci)
+{
+	struct image *img = cache_image_owner(ci);
+
+	return img && atomic_load(&img->is_blocking);
+}
+
 /* ---- BACK_CHECK ---- */
 
 /* Is it the file at fd that has this name? 0, BACK_CONFLICT: another one has it, or what open
@@ -240,33 +247,16 @@ static int back_change(struct cachehost *h, struct image *img, const struct acti
 
 /* ---- BACK_SYNC ---- */
 
-static int set_mtime(int fd, int64_t ns)
-{
-	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
-
-	ts[1].tv_sec = ns / (int64_t)NSEC_PER_SEC;
-	ts[1].tv_nsec = ns % (int64_t)NSEC_PER_SEC;
-	if (ts[1].tv_nsec < 0) {
-		ts[1].tv_sec--;
-		ts[1].tv_nsec += (long)NSEC_PER_SEC;
-	}
-	return futimens(fd, ts) < 0 ? -errno : 0;
-}
-
 /* All of the image is in the file: its size and time are brought there, too. */
 static int set_size_and_time(int fd, const struct action *a)
 {
 	struct stat st;
-	int r = 0;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if ((uint64_t)st.st_size != a->off && ftruncate(fd, (off_t)a->off) < 0)
 		return -errno;
-	if (a->stamp.mtime_ns)
-		r = set_mtime(fd, a->stamp.mtime_ns);
-	/* not our file: its time is that of the last migration then */
-	return r == -EPERM || r == -EACCES ? 0 : r;
+	return a->stamp.mtime_ns ? identity_set_mtime(fd, a->stamp.mtime_ns) : 0;
 }
 
 static int record_stamp(struct image *img, int fd, struct action *a, uint64_t seq)
@@ -369,6 +359,7 @@ static int busy_percent(void *ctx)
 
 const struct engine_ops image_engine_ops = {
 	.backing_fd = backing_fd,
+	.backing_blocks = backing_blocks,
 	.backing_call = backing_call,
 	.request = request,
 	.flight = flight,

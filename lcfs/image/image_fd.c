@@ -41,6 +41,16 @@ static uint32_t direct_align(int fd)
 	return DIRECT_ALIGN_DEFAULT;
 }
 
+/*
+ * A file of FUSE says that it can be polled, and io_uring (of Linux 6.9 and later) takes that for
+ * leave to start a request where it is submitted. There it waits for the daemon when as many are
+ * under way as that takes at a time (12, mostly), or for what the file's attributes are.
+ */
+static bool blocks_submission(int fd)
+{
+	return identity_on_fuse(fd) > 0;
+}
+
 static bool takes_size(int fd, uint64_t size)
 {
 	return lseek(fd, (off_t)size, SEEK_SET) >= 0;
@@ -187,6 +197,8 @@ static int open_from(struct image *img, int from, bool for_write, bool may_wait)
 		atomic_store(&img->max_bytes, size_limit(buffered, &img->dir->size_guess));
 	if (r == 0 && align)
 		atomic_store(&img->direct_align, align);
+	if (r == 0)
+		atomic_store(&img->is_blocking, blocks_submission(buffered));
 	if (r == 0)
 		r = install(img, GUARD_BUFFERED, &buffered);
 	if (r == 0)

@@ -15,17 +15,73 @@
 
 #define OPEN_TRIES 5000 /* with image_pause() each: 10 s */
 
+/* ---- the mark of a file that no cache of the mount knows ---- */
+
+/* Is it an image of that cache whose file is not known, or not known to be its own? */
+static int is_adrift(struct image *img, void *host)
+{
+	return image_host(img) == host &&
+	       (atomic_load(&img->bad) || atomic_load(&img->is_unmatched));
+}
+
+/* Nothing of the cache can be data of a file that none of its images leads to. */
+static bool is_all_found(struct imagedir *d, struct cachehost *h)
+{
+	return !cache_is_lost(h->cache) && !atomic_load(&h->is_joining) &&
+	       imagedir_for_each(d, is_adrift, h) == 0;
+}
+
+/* Without its list of caches the directory says nothing. */
+static bool is_noted_clean(struct imagedir *d, const uint8_t *uuid)
+{
+	struct privdir_caches list;
+	const struct privdir_cache *c;
+
+	if (privdir_caches_read(&d->priv, &list) < 0)
+		return false;
+	c = privdir_caches_find(&list, uuid);
+	return c && !c->is_dirty;
+}
+
+/* The daemon died before the file was bound, or after it was unbound. */
+int image_judge_mark(struct image *img, const uint8_t *uuid)
+{
+	struct imagedir *d = img->dir;
+	struct cachehost *h = cachehost_hold(d, imagedir_cache_id(d, uuid));
+	bool is_stale;
+
+	if (!h)
+		return is_noted_clean(d, uuid) ? 1 : -ENOENT;
+	is_stale = is_all_found(d, h);
+	cachehost_release(h);
+	return is_stale;
+}
+
+static void remove_stale_mark(struct image *img)
+{
+	if (img->dir->read_only || image_change_begin(img) < 0)
+		return;
+	if (guard_mark_clear(atomic_load(&img->fd[GUARD_BUFFERED])) < 0)
+		msg_debug("backing file: an old mark cannot be removed");
+	image_change_end(img);
+}
+
 /*
  * A mark of a cache that is not there: that one has dirty data of this file, so what stands here is
  * old. One that is there knows best what it has.
  */
-static int refuse_foreign_mark(struct image *img)
+static int look_at_mark(struct image *img)
 {
 	uint8_t uuid[FORMAT_UUID_BYTES];
 	char text[UUID_TEXT_BYTES], path[PATHNAME_BYTES];
-	int r = guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid);
+	int r;
 
-	if (r < 0 || img->dir->force || imagedir_cache_id(img->dir, uuid))
+	if (guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) < 0 || img->dir->force)
+		return 0;
+	r = image_judge_mark(img, uuid);
+	if (r > 0)
+		remove_stale_mark(img);
+	if (r >= 0)
 		return 0;
 	uuid_text(uuid, text);
 	image_describe(img, path);
@@ -35,6 +91,8 @@ static int refuse_foreign_mark(struct image *img)
 		path, text);
 	return -EIO;
 }
+
+/* ---- into a cache ---- */
 
 /*
  * The core is told of each rename, but of none that was under way when it got the path. -EAGAIN:
@@ -100,9 +158,9 @@ static int enter_core(struct image *img)
 
 	if (img->cached || img->is_uncached)
 		return 0;
-	r = refuse_foreign_mark(img);
+	r = image_check(img);
 	if (r == 0)
-		r = image_check(img);
+		r = look_at_mark(img);
 	if (r < 0)
 		return r;
 	nr = choose_hosts(img, list);

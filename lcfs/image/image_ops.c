@@ -14,9 +14,11 @@
 
 #include "common/align.h"
 #include "common/messages.h"
+#include "common/nsec.h"
 #include "lcfs/image/corecall.h"
 #include "lcfs/image/image_private.h"
 
+#define DRAIN_POLL_NS (200 * NSEC_PER_MSEC)
 #define ALLOWED_MODES (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
 
 /* The core has it in memory only: its size is that of the backing file. */
@@ -57,9 +59,12 @@ static int try_plain(struct image *img, int (*change)(int fd, const void *arg), 
 		*result = change(atomic_load(&img->fd[GUARD_BUFFERED]), arg);
 		tell_size(img);
 		atomic_fetch_add(&img->sync_wanted, 1);
+		img->is_ahead_of_log = true;
 	}
-	if (was_ready)
+	if (was_ready) {
+		image_sync_ahead(img);
 		gate_open(img);
+	}
 	return r < 0 ? r : 1;
 }
 
@@ -353,22 +358,39 @@ int image_set_times(struct image *img, const struct timespec ts[2])
 	}
 }
 
-/* What has no name any more is about to be forgotten: there is nothing to drain it to. */
-static bool is_gone(struct image *img)
+bool image_is_removed(const struct image *img)
 {
-	LOCK_SCOPE(&img->lock);
+	return atomic_load(&img->is_unlinked);
+}
 
-	return img->is_unlinked;
+/*
+ * What has no name any more is about to be forgotten: there is nothing to drain it to, nor may
+ * there be a way to its file. And it cannot be forgotten while it is held.
+ */
+static int drain_named(struct image *img)
+{
+	struct op_call *call =
+		corecall_drain(image_host(img), atomic_load(&img->cached), CACHE_AS_OF_NOW);
+
+	if (!call)
+		return -ENOMEM;
+	while (!corecall_op_wait(call, DRAIN_POLL_NS)) {
+		if (!image_is_removed(img))
+			continue;
+		corecall_op_abandon(call);
+		return 0;
+	}
+	return corecall_drain_end(call);
 }
 
 int image_drain(struct image *img)
 {
 	int r = 0;
 
-	if (is_gone(img))
+	if (image_is_removed(img))
 		return 0;
 	if (image_hold(img))
-		r = core_op(img, CACHE_OP_CLEAN, 0, 0);
+		r = drain_named(img);
 	image_unhold(img);
 	return r;
 }

@@ -67,9 +67,11 @@ struct image {
 	bool is_writable; /* fd[] are open for writing, and locked */
 	bool is_uncached; /* while open: no cache is to have it, or has room for it */
 	bool is_marked;
+	bool has_old_mark; /* of another cache: to be removed if that has nothing of it */
 	_Atomic bool is_unlinked; /* its last name went through us */
 	uint64_t unlink_seq;	  /* the how manieth such: maintain.c */
 	bool has_intent;	  /* and the log knows */
+	bool is_ahead_of_log; /* bytes or size were changed past the log, perhaps not synced */
 	unsigned int renames;	  /* under way: see name_ahead() */
 	bool is_path_new;	  /* it was found elsewhere, and the log does not know yet */
 	bool is_found_new; /* match.c: what the log is to know of that is not logged yet */
@@ -108,6 +110,7 @@ struct image {
 	_Atomic int fd[2];
 	_Atomic uint32_t direct_align; /* bytes; of offset and length on fd[GUARD_DIRECT] */
 	_Atomic bool is_direct_writable;
+	_Atomic bool is_blocking;   /* its filesystem blocks, though asked not to: image_fd.c */
 	_Atomic uint64_t max_bytes; /* size limit of the backing filesystem */
 	_Atomic uint64_t version;
 	_Atomic(const char *) reason; /* of a conflict, or of that it is missing; NULL: none */
@@ -144,7 +147,7 @@ struct imagedir {
 	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
 	void (*looked)(void); /* imagedir_conf */
-	struct privdir priv;  /* its files: one thread */
+	struct privdir priv;  /* its files: one thread; the list of caches is read by others, too */
 	struct taskpool *pool;
 	struct choose choose;
 	uint64_t fd_budget; /* images that may keep descriptors without being open */
@@ -249,6 +252,17 @@ void image_pause(void);
 /* Own change past the core: as image_touching() and image_touched(). */
 int image_change_begin(struct image *img) must_check;
 void image_change_end(struct image *img);
+/* Is its file marked, by its cache or, for what is known, by another one? lock held. */
+static inline bool image_has_mark(const struct image *img)
+{
+	return img->is_marked || img->has_old_mark;
+}
+
+/*
+ * Has the cache that the mark of its file (of uuid) names no data of it? 1: none, the mark is
+ * stale; 0: it may have some; -ENOENT: that cache is not there, and may have some.
+ */
+int image_judge_mark(struct image *img, const uint8_t *uuid) must_check;
 /* Descriptors are open: finds out whether there is a mark of ours, perhaps from before a crash. */
 void image_look_for_mark(struct image *img);
 /* Ready for cached writes: 0, 1: uncached, or -errno. */
@@ -313,6 +327,9 @@ void image_flight(struct imagedir *d, bool begins);
 bool image_is_sync_wanted(struct image *img);
 /* Syncs it. Blocks. */
 int image_sync_backing(struct image *img) must_check;
+/* Before it may be bound: what was changed past the log must not be lost while what comes to the
+ * log later is there (B7). image->lock held; blocks if there is such a change. */
+void image_sync_ahead(struct image *img);
 
 /* ---- naming.c ---- */
 

@@ -344,6 +344,8 @@ static void set_mark(struct image *img)
 		return;
 	r = guard_mark_set(fd, image_host(img)->uuid);
 	img->is_marked = r == 0;
+	if (img->is_marked)
+		img->has_old_mark = false;
 	if (r < 0 && r != -EOPNOTSUPP)
 		msg_debug("backing file: it cannot be marked as dirty: %s", strerror(-r));
 }
@@ -428,6 +430,7 @@ int image_prepare(struct image *img)
 		return 1;
 	if (atomic_load(&img->is_ready))
 		return 0;
+	image_sync_ahead(img);
 	r = change_mark(img, set_mark);
 	if (r == 0) {
 		image_touch_end(img, NULL);
@@ -448,9 +451,22 @@ static void clear_mark(struct image *img)
 {
 	int r = guard_mark_clear(atomic_load(&img->fd[GUARD_BUFFERED]));
 
-	img->is_marked = false;
+	img->is_marked = img->has_old_mark = false;
 	if (r < 0)
 		msg_debug("backing file: the mark cannot be removed: %s", strerror(-r));
+}
+
+/* One of another cache is not removed while that may have data of the file. */
+static bool may_clear_mark(struct image *img)
+{
+	uint8_t uuid[UUID_BYTES];
+
+	if (!image_has_mark(img) || !img->is_writable)
+		return false;
+	if (img->is_marked)
+		return true;
+	return guard_mark_get(atomic_load(&img->fd[GUARD_BUFFERED]), uuid) == 0 &&
+	       image_judge_mark(img, uuid) == 1;
 }
 
 bool image_unprepare(struct image *img)
@@ -459,7 +475,7 @@ bool image_unprepare(struct image *img)
 
 	mutex_assert_held(&img->lock);
 	was_ready = atomic_load(&img->is_ready);
-	if (!was_ready && !img->is_marked)
+	if (!was_ready && !image_has_mark(img))
 		return true;
 	/* a store that fails or hangs does so here, while writes pass */
 	if (was_ready && img->openers && image_check(img) < 0)
@@ -471,7 +487,7 @@ bool image_unprepare(struct image *img)
 			gate_open(img);
 		return false;
 	}
-	if (!img->is_marked || !img->is_writable || change_mark(img, clear_mark) < 0)
+	if (!may_clear_mark(img) || change_mark(img, clear_mark) < 0)
 		return true;
 	/* clean: should the new ctime be lost, the clean blocks are dropped at the next mount, and
 	 * no more */

@@ -90,6 +90,24 @@ static int sync_file(struct image *img, int fd, const char *link_dir)
 	return r;
 }
 
+/* A store that refuses says so to whoever syncs. */
+void image_sync_ahead(struct image *img)
+{
+	int fd = atomic_load(&img->fd[GUARD_BUFFERED]);
+
+	mutex_assert_held(&img->lock);
+	if (!img->is_ahead_of_log)
+		return;
+	img->is_ahead_of_log = false;
+	if (!image_is_sync_wanted(img))
+		return;
+	image_flight(img->dir, true);
+	if (fdatasync(fd) < 0)
+		msg_debug("backing file: what was changed past the log is not synced: %s",
+			  strerror(errno));
+	image_flight(img->dir, false);
+}
+
 static void put_back(struct image *img, char **link_dir)
 {
 	LOCK_SCOPE(&img->lock);

@@ -225,7 +225,7 @@ static bool put_away(struct image *img)
 	struct cache_image_info info;
 
 	/* to remove the mark that a daemon has left that died */
-	if (img->is_marked && !img->is_writable && !img->openers &&
+	if (image_has_mark(img) && !img->is_writable && !img->openers &&
 	    image_fds_open(img, true, false) != 0)
 		msg_debug("a clean image that is marked as dirty cannot be opened");
 	if (!image_unprepare(img))

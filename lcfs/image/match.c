@@ -114,7 +114,8 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		.present = img->stamp,
 		.is_weak = info->identity.strength == IDENTITY_WEAK,
 		.is_dirty = info->state >= IMAGE_DIRTY,
-		.is_touching = info->is_touching,
+		.is_touching = identity_explains(&info->identity, info->is_touching,
+						 info->has_intent),
 		.lease_ns = image_host(img)->old_lease_ns,
 	};
 	const char *what = "found so before";
@@ -137,14 +138,23 @@ static void judge(struct image *img, const struct cache_image_info *info)
 		set_state(img, IMAGE_CLEAN);
 }
 
-/* A daemon has died between the last migration of the image and this: the mark says of a clean one
- * that the cache has newer data of it. */
+/*
+ * A daemon has died between the last migration of the image and this: the mark says of a clean one
+ * that the cache has newer data of it; or before that, when it left another cache: then the mark is
+ * of that one.
+ */
 static void find_old_mark(struct image *img, int fd, const struct cache_image_info *info)
 {
-	if (info->state >= IMAGE_DIRTY || atomic_load(&img->bad) ||
-	    !guard_is_marked_by(fd, image_host(img)->uuid))
+	uint8_t uuid[UUID_BYTES];
+
+	if (atomic_load(&img->bad) || guard_mark_get(fd, uuid) < 0)
 		return;
-	img->is_marked = true;
+	if (memcmp(uuid, image_host(img)->uuid, sizeof(uuid)) != 0)
+		img->has_old_mark = true;
+	else if (info->state < IMAGE_DIRTY)
+		img->is_marked = true;
+	else
+		return;
 	maintain_add(img);
 }
 
@@ -198,59 +208,9 @@ static int add_lost(struct match *m, struct image *img, const struct op_identity
 	return 0;
 }
 
-static int open_regular(const struct match *m, const char *path)
+int match_open(const struct match *m, const char *path)
 {
 	return pathname_open_file(m->d->root_fd, path, O_PATH);
-}
-
-/* A file that cannot be looked at for now says nothing about the image: the mount fails rather than
- * guess. */
-static bool is_absent(int error)
-{
-	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP || error == -EXDEV;
-}
-
-/* Is the file at fd as it was recorded? */
-static bool is_as_recorded(const struct image *img, int fd, const struct cache_image_info *info)
-{
-	struct identity_facts f = {
-		.recorded = info->stamp,
-		.is_weak = true,
-		.is_dirty = true,
-		.is_touching = info->is_touching,
-		.lease_ns = image_host(img)->old_lease_ns,
-	};
-	const char *what;
-
-	if (identity_stamp(fd, &f.present) < 0)
-		return false;
-	return identity_judge(&f, &what) == IDENTITY_UNCHANGED;
-}
-
-/*
- * A weak identity has nothing but its name, and the last rename in the log may not have been made
- * (E7): then its file is still at the old name, and what is at the new one, if anything, is
- * another. Where both are there, the old name may be in use again, by another image if it is known;
- * else the one that looks as recorded is it. -EEXIST: both do.
- */
-static int open_weak(struct match *m, struct image *img, const struct cache_image_info *info,
-		     char *path)
-{
-	struct cache *c = image_host(img)->cache;
-	char old[PATHNAME_BYTES];
-	CLEANUP_FD int there = -1, fd = open_regular(m, path);
-
-	if ((fd < 0 && !is_absent(fd)) || !cache_image_old_path(c, img->cached, old))
-		return steal_fd(&fd);
-	there = open_regular(m, old);
-	if (there < 0)
-		return is_absent(there) ? steal_fd(&fd) : there;
-	if (fd >= 0 && (cache_has_path(c, old) || !is_as_recorded(img, there, info)))
-		return steal_fd(&fd);
-	if (fd >= 0 && is_as_recorded(img, fd, info))
-		return -EEXIST;
-	strcpy(path, old);
-	return steal_fd(&there);
 }
 
 static int match_image(struct image *img, void *arg)
@@ -268,11 +228,15 @@ static int match_image(struct image *img, void *arg)
 	match_note_looked(m->d);
 	image_core_info(img, &info);
 	cache_image_path(image_host(img)->cache, img->cached, path);
+	if (match_has_gone(img, &info)) {
+		match_forget(img);
+		return 0;
+	}
 	if (info.identity.strength == IDENTITY_WEAK)
-		fd = open_weak(m, img, &info, path);
+		fd = match_open_weak(m, img, &info, path);
 	else
-		fd = open_regular(m, path);
-	if (is_absent(fd))
+		fd = match_open(m, path);
+	if (match_is_absent(fd))
 		return add_lost(m, img, &info.identity, false);
 	if (fd == -EEXIST) {
 		image_set_conflict(img, IMAGE_CONFLICT, "either of two names may be it", true);
@@ -285,7 +249,10 @@ static int match_image(struct image *img, void *arg)
 	}
 	if (identity_compare(&id, &info.identity) == IDENTITY_OTHER)
 		return add_lost(m, img, &info.identity, true);
-	match_found(m, img, fd, &info, path);
+	if (match_has_heir(img, fd, &info))
+		match_forget(img);
+	else
+		match_found(m, img, fd, &info, path);
 	return 0;
 }
 
@@ -435,7 +402,7 @@ static bool is_filesystem_there(struct image *img, const struct op_identity *id)
 		slash = strrchr(path, '/');
 		*(slash ? slash : path) = '\0';
 		fd = pathname_open(img->dir->root_fd, path, O_PATH | O_DIRECTORY);
-		if (fd < 0 && is_absent(fd) && *path)
+		if (fd < 0 && match_is_absent(fd) && *path)
 			continue;
 		return fd >= 0 && identity_read(fd, &dir) == 0 &&
 		       memcmp(dir.fsid, id->fsid, sizeof(dir.fsid)) == 0;

@@ -3,6 +3,7 @@
 #ifndef LCFS_IMAGE_MATCH_H
 #define LCFS_IMAGE_MATCH_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -39,6 +40,26 @@ void match_found(struct match *m, struct image *img, int fd, const struct cache_
 /* It is no image any more. Maintenance unbinds it: that may have to wait for space in the log,
  * which the mount must not. */
 void match_forget(struct image *img);
+
+/* The file at that path of the backing directory, O_PATH, or -errno. */
+int match_open(const struct match *m, const char *path) must_check;
+/* Nothing is there. A file that cannot be looked at for now says nothing about the image: the mount
+ * fails rather than guess. */
+static inline bool match_is_absent(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP || error == -EXDEV;
+}
+
+/* ---- match_vague.c: image->lock held ---- */
+
+/* Its file is gone, whatever has its name now. */
+bool match_has_gone(struct image *img, const struct cache_image_info *info);
+/* The same, since the file at fd, which has its name, is that of a later image. */
+bool match_has_heir(struct image *img, int fd, const struct cache_image_info *info);
+/* match_open() for one with a weak identity; path may become that of before the last rename.
+ * -EEXIST: either of the two may be it. */
+int match_open_weak(const struct match *m, struct image *img, const struct cache_image_info *info,
+		    char *path) must_check;
 
 /* ---- match_twice.c ---- */
 

@@ -28,17 +28,16 @@ static void log_path(struct image *img)
 		msg_debug("%s: the new name is not logged", path);
 }
 
-/* It was about to go, but has not gone. */
-static void take_back_intent(struct image *img)
+/* It was about to go: has it? The next mount may not be able to see that any more. */
+static void log_done(struct image *img)
 {
 	struct cache_image_info info;
-	struct op op = { .type = OP_DONE, .arg0 = 0 };
+	struct op op = { .type = OP_DONE, .arg0 = img->is_unlinked };
 
 	image_core_info(img, &info);
 	op.image = info.id;
-	if (info.has_intent && !img->is_unlinked &&
-	    corecall_log(image_host(img), img->cached, &op, false) < 0)
-		msg_debug("cache: an intent is not taken back");
+	if (info.has_intent && corecall_log(image_host(img), img->cached, &op, false) < 0)
+		msg_debug("cache: what came of an intent is not logged");
 }
 
 static bool is_found_new(struct image *img)
@@ -96,7 +95,7 @@ static int log_found(struct image *img, void *arg)
 	match_note_looked(img->dir);
 	/* held, but not locked: what makes space may be this very image's migration */
 	if (image_hold(img)) {
-		take_back_intent(img);
+		log_done(img);
 		log_path(img);
 		log_cut_off(img);
 	}

@@ -27,7 +27,6 @@
  * An error of A's device after step 2 leaves nothing behind either: that it is clean is durable.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "common/align.h"
 #include "common/cleanup.h"
@@ -160,23 +159,17 @@ static int wait_drained(struct move *m, struct op_call *call)
 
 static int drain_once(struct move *m)
 {
-	struct op_call *call = malloc(sizeof(*call));
+	struct op_call *call = corecall_drain(m->from, atomic_load(&m->img->cached), 0);
 	int r;
 
 	if (!call)
 		return -ENOMEM;
-	op_call_init(call);
-	call->op.type = CACHE_OP_CLEAN;
-	call->op.image = atomic_load(&m->img->cached);
-	corecall_op_start(m->from, call);
 	r = wait_drained(m, call);
 	if (r < 0) { /* it goes on, but is not waited for */
 		corecall_op_abandon(call);
 		return r;
 	}
-	r = corecall_op_end(call);
-	free(call);
-	return r;
+	return corecall_drain_end(call);
 }
 
 static bool is_settled(const struct move *m)

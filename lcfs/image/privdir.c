@@ -369,20 +369,20 @@ int privdir_caches_set(struct privdir *p, const struct privdir_cache *cache)
 int privdir_caches_forget(struct privdir *p)
 {
 	struct privdir_caches c;
-	unsigned int nr = 0;
+	bool is_changed = false;
 	int r = privdir_caches_read(p, &c);
 
 	if (r < 0)
 		return r;
-	for (unsigned int i = 0; i < c.nr; i++)
-		if (c.cache[i].is_dirty)
-			c.cache[nr++] = c.cache[i];
-	if (nr == c.nr)
+	for (unsigned int i = 0; i < c.nr; i++) {
+		if (c.cache[i].is_dirty || !c.cache[i].id)
+			continue;
+		c.cache[i].id = 0;
+		is_changed = true;
+	}
+	if (!is_changed)
 		return 0;
-	if (p->fd < 0)
-		return -EROFS;
-	c.nr = nr;
-	return caches_write(p, &c);
+	return p->fd < 0 ? -EROFS : caches_write(p, &c);
 }
 
 int privdir_clock(struct privdir *p, int64_t *now_ns)

@@ -65,7 +65,7 @@ struct privdir_cache *privdir_caches_find(struct privdir_caches *c, const uint8_
  * when it returns. Nothing is written when it is noted so already.
  */
 int privdir_caches_set(struct privdir *p, const struct privdir_cache *cache) must_check;
-/* Forgets all clean ones. */
+/* Takes their ids from all clean ones. What the mark of one of them says stays known to be old. */
 int privdir_caches_forget(struct privdir *p) must_check;
 
 /* Now by the backing store's clock, ns since 1970; the system's where there is no .lcfs. */

@@ -28,6 +28,7 @@ struct loop_op {
 	int fd;
 	bool is_write;
 	bool zero_beyond_end;	 /* a read beyond the end of the file gives zeros, not -EIO */
+	bool may_block;		 /* starting it may block the kernel: never in the owner's thread */
 	int nr_iov;		 /* <= IOV_MAX */
 	const struct iovec *iov; /* stays valid and unchanged; less than 2 GiB in all */
 	uint64_t off;		 /* bytes */

@@ -48,6 +48,8 @@ static void prepare(struct io_uring_sqe *sqe, struct loop_op *op)
 	else
 		io_uring_prep_readv(sqe, op->fd, iov, (unsigned int)nr, off);
 	io_uring_sqe_set_data(sqe, op);
+	if (op->may_block)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 }
 
 static void uring_start(struct loop *l, struct loop_op *op)

@@ -40,7 +40,7 @@ static uint64_t image_left(const struct image_ref *ref)
 {
 	struct image_facts f;
 
-	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || image_is_removed(&f))
+	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || f.is_removed)
 		return 0;
 	return f.dirty;
 }
@@ -97,8 +97,8 @@ static bool drain_refuses(struct drain *d, struct image_ref *ref, bool was_tried
 	struct image_facts f;
 	char bytes[CELL_TEXT_MAX];
 
-	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || !image_is_held(&f) ||
-	    (!was_tried && strcmp(f.state, "error") == 0))
+	if (!ref->id || !image_facts(&ref->tree, ref->id, &f) || f.is_removed ||
+	    !image_is_held(&f) || (!was_tried && strcmp(f.state, "error") == 0))
 		return false;
 	d->held += f.dirty;
 	drain_fails(d, ref, "%s%s%s: %s stay in the cache: %s", f.state, *f.reason ? ": " : "",
@@ -107,6 +107,17 @@ static bool drain_refuses(struct drain *d, struct image_ref *ref, bool was_tried
 						    "see 'lcctl help resolve'");
 	ref->id = 0;
 	return true;
+}
+
+/* What was dirty is in its file, or has been written again; whether the log knows that it is clean
+ * if it is by now is not known. */
+static void drain_was_busy(struct drain *d, struct image_ref *ref)
+{
+	char bytes[CELL_TEXT_MAX];
+
+	drain_fails(d, ref, "was written while it was drained: %s are dirty again",
+		    cell_format(bytes, CELL_BYTES, image_left(ref), false));
+	ref->id = 0;
 }
 
 /* False: interrupted. */
@@ -124,7 +135,9 @@ static bool drain_image(struct drain *d, struct image_ref *ref)
 			meter_update(&d->meter, drain_left(d));
 		}
 	}
-	if (result == -ENOENT) {
+	if (result == -EINPROGRESS) {
+		drain_was_busy(d, ref);
+	} else if (result == -ENOENT) {
 		ref->id = 0; /* removed meanwhile, or forgotten once it was clean */
 	} else if (result < 0 && !drain_refuses(d, ref, true)) {
 		drain_fails(d, ref, "%s: %s", d->what, tree_why(result));
@@ -195,7 +208,7 @@ static int drain_some(const struct lcctl *c, struct drain *d)
 
 /* ---------------------------------------------------------------- all of them */
 
-/* The images with something dirty. Their trees are t, and are not closed. */
+/* The images with something dirty that is owed to a file. Their trees are t, and are not closed. */
 static bool find_dirty(const struct tree *t, struct drain *d)
 {
 	CLEANUP_FREE uint32_t *ids = NULL;
@@ -212,7 +225,7 @@ static bool find_dirty(const struct tree *t, struct drain *d)
 		struct image_facts f;
 		struct image_ref *ref = &d->image[d->nr];
 
-		if (!image_facts(t, ids[i], &f) || !f.dirty)
+		if (!image_facts(t, ids[i], &f) || !f.dirty || f.is_removed)
 			continue;
 		ref->tree = *t;
 		ref->id = ids[i];

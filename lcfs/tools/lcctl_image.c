@@ -19,7 +19,7 @@
 
 bool image_facts(const struct tree *t, uint32_t id, struct image_facts *f)
 {
-	uint64_t blocks;
+	uint64_t blocks, removed;
 
 	*f = (struct image_facts){ 0 };
 	if (tree_text(t, f->name, sizeof(f->name), "devices/%u/name", id) < 0)
@@ -33,6 +33,7 @@ bool image_facts(const struct tree *t, uint32_t id, struct image_facts *f)
 		f->dirty = blocks * BLOCK_BYTES;
 	}
 	f->has_age = tree_number(t, &f->age_ms, "devices/%u/dirty_age_ms", id);
+	f->is_removed = tree_number(t, &removed, "devices/%u/removed", id) && removed;
 	f->has_cache = tree_number(t, &f->cache, "devices/%u/cache_id", id);
 	return true;
 }
@@ -41,11 +42,6 @@ bool image_is_held(const struct image_facts *f)
 {
 	return strcmp(f->state, "conflict") == 0 || strcmp(f->state, "missing") == 0 ||
 	       strcmp(f->state, "error") == 0;
-}
-
-bool image_is_removed(const struct image_facts *f)
-{
-	return strncmp(f->reason, "removed", strlen("removed")) == 0;
 }
 
 /* ---------------------------------------------------------------- finding */

@@ -32,13 +32,12 @@ struct image_facts {
 	char state[32];	  /* empty: not known */
 	char reason[256]; /* behind the state; empty: none */
 	bool has_size, has_dirty, has_age, has_cache;
+	bool is_removed; /* it has no name any more: what is dirty of it is owed to no file */
 	uint64_t size, dirty, age_ms, cache; /* bytes */
 };
 /* False: the image has gone. */
 bool image_facts(const struct tree *t, uint32_t id, struct image_facts *f) must_check;
 /* conflict, missing, error: it is not migrated before somebody has decided. */
 bool image_is_held(const struct image_facts *f);
-/* It has no name any more, and what is dirty of it is owed to no file. */
-bool image_is_removed(const struct image_facts *f);
 
 #endif

@@ -108,7 +108,8 @@ static const char *find_difference(const struct applying *a, const struct settle
 		.recorded = img->info.stamp,
 		.is_weak = img->info.identity.strength == IDENTITY_WEAK,
 		.is_dirty = true,
-		.is_touching = img->info.is_touching,
+		.is_touching = identity_explains(&img->info.identity, img->info.is_touching,
+						 img->info.has_intent),
 		.lease_ns = (int64_t)a->s.sb.lease_ns,
 	};
 	struct op_identity id;
@@ -209,19 +210,6 @@ static must_check int make_zeros(const struct settle_image *img, int fd)
 	return err;
 }
 
-static must_check int set_mtime(int fd, int64_t ns)
-{
-	const int64_t second = (int64_t)NSEC_PER_SEC;
-	int64_t rest = (ns % second + second) % second;
-	struct timespec ts[2] = {
-		{ .tv_nsec = UTIME_OMIT },
-		{ .tv_sec = (ns - rest) / second, .tv_nsec = rest },
-	};
-
-	/* another's file: its time is that of this change then */
-	return futimens(fd, ts) < 0 && errno != EPERM && errno != EACCES ? -errno : 0;
-}
-
 static must_check int finish_file(const struct settle_image *img, int fd)
 {
 	struct stat st;
@@ -232,7 +220,7 @@ static must_check int finish_file(const struct settle_image *img, int fd)
 	if ((uint64_t)st.st_size != img->info.size && ftruncate(fd, (off_t)img->info.size) < 0)
 		return -errno;
 	if (img->info.mtime_ns)
-		err = set_mtime(fd, img->info.mtime_ns);
+		err = identity_set_mtime(fd, img->info.mtime_ns);
 	return !err && fsync(fd) < 0 ? -errno : err;
 }
 

@@ -235,6 +235,12 @@ void image_counts(const struct image *img, enum image_io_kind kind, struct image
 	*n = img->counts[kind];
 }
 
+bool image_is_removed(const struct image *img)
+{
+	(void)img;
+	return false;
+}
+
 const char *image_reason(struct image *img)
 {
 	return img->reason ? img->reason : "";

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/messages.h"
 #include "common/mutex.h"
+#include "lcfs/image/guard.h"
 #include "lcfs/io/uuid.h"
 
 /* Not libcheck's: it is used in child processes and in programs of their own, too. */
@@ -511,6 +512,16 @@ uint32_t bed_image_id(struct image *img)
 	struct cache_image_info info;
 
 	return image_info(img, &info, NULL) ? info.id : 0;
+}
+
+bool bed_is_marked(struct bed *b, const char *path)
+{
+	int fd = openat(b->fd, path, O_RDONLY);
+	uint8_t uuid[16];
+	bool r = guard_mark_get(fd, uuid) == 0;
+
+	close(fd);
+	return r;
 }
 
 bool bed_said(struct bed *b, const char *words)

@@ -118,6 +118,8 @@ bool bed_reads(struct image *img, char fill, uint32_t len, uint64_t off);
 enum image_state bed_state(struct image *img);
 /* Its id in the table of its cache; 0: it is in none. */
 uint32_t bed_image_id(struct image *img);
+/* Does its file say that a cache has newer data of it? */
+bool bed_is_marked(struct bed *b, const char *path);
 bool bed_said(struct bed *b, const char *words);
 /* Waits for it, not for ever. */
 void bed_wait_said(struct bed *b, const char *words);

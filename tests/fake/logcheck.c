@@ -90,7 +90,7 @@ static int on_record(struct logscan *s, const struct logscan_record *r, void *ar
 	check_header(r, written);
 	check_chain(w, r);
 	/* a device that fails would fail here, too */
-	if (w->b->mem->fail_at == 0)
+	if (w->b->mem->fail_at == 0 && w->b->mem->bad_bytes == 0)
 		check_blocks(w, s, r, written);
 	if (r->is_checked && !w->first_checked)
 		w->first_checked = r->lsn;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A block device in memory, with faults and a model of time. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +76,8 @@ static int memdev_read(struct blkdev *dev, void *buf, uint64_t len, uint64_t off
 	m->read_bytes += len;
 	pass_time(m, len, off);
 	ret = fault(m);
+	if (off < m->bad_at + m->bad_bytes && m->bad_at < off + len)
+		ret = -EIO;
 	if (ret)
 		return ret;
 	if (m->on_read)

@@ -24,6 +24,7 @@ struct memdev {
 	uint64_t fail_at;
 	int fail_error;
 	bool fail_for_ever;
+	uint64_t bad_at, bad_bytes; /* reads that touch these bytes fail with -EIO */
 	/* Called before each read that does not fail; may change the contents. */
 	void (*on_read)(struct memdev *m, uint64_t len, uint64_t off);
 	void *on_read_arg;

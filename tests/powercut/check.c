@@ -14,26 +14,12 @@
 
 #include "common/align.h"
 #include "tests/fake/rng.h"
-
-#define NR_BLOCKS (IMAGE_SECTORS / SECTORS_A_BLOCK)
-
-/* What an image is found to be. */
-struct view {
-	uint32_t due, due_gen; /* promised: operations, names */
-	bool may_be_gone, must_be_gone;
-	bool exists;
-	uint32_t gen, size;
-	uint32_t version[IMAGE_SECTORS];
-	uint32_t nr_positions;
-	uint32_t *count; /* for each position: blocks that may be so, and the size */
-	uint32_t position;
-};
+#include "tests/powercut/view.h"
 
 static struct view views[IMAGES];
 static unsigned int nr_complaints;
 
-static void complain(uint32_t image, const char *format, ...) printf_like(2, 3);
-static void complain(uint32_t image, const char *format, ...)
+void pc_complain(uint32_t image, const char *format, ...)
 {
 	va_list ap;
 
@@ -102,13 +88,13 @@ static void read_image(const struct pc_journal *j, uint32_t image, int fd)
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0 || st.st_size % SECTOR || st.st_size > (off_t)sizeof(buf)) {
-		complain(image, "size %jd", (intmax_t)st.st_size);
+		pc_complain(image, "size %jd", (intmax_t)st.st_size);
 		return;
 	}
 	v->size = (uint32_t)(st.st_size / SECTOR);
 	n = read_whole(fd, buf, (size_t)st.st_size);
 	if (n != st.st_size) {
-		complain(image, "a read of %jd bytes gives %zd", (intmax_t)st.st_size, n);
+		pc_complain(image, "a read of %jd bytes gives %zd", (intmax_t)st.st_size, n);
 		return;
 	}
 	for (uint32_t s = 0; s < v->size; s++) {
@@ -118,7 +104,7 @@ static void read_image(const struct pc_journal *j, uint32_t image, int fd)
 		if (v->version[s] != VERSION_BAD)
 			continue;
 		pc_describe(j, buf + s * SECTOR, text, sizeof(text));
-		complain(image, "sector %" PRIu32 " holds foreign bytes: %s", s, text);
+		pc_complain(image, "sector %" PRIu32 " holds foreign bytes: %s", s, text);
 	}
 }
 
@@ -157,14 +143,14 @@ static int try_name(const struct pc_journal *j, uint32_t image, uint32_t gen, in
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		if (errno != ENOENT)
-			complain(image, "%s: %s", name, strerror(errno));
+			pc_complain(image, "%s: %s", name, strerror(errno));
 		return -1;
 	}
 	owner = is_slot ? owner_of(j, fd) : image;
 	if (owner == image)
 		return fd;
 	if (owner == IMAGES && !may_be_empty(j, image % NR_SLOTS))
-		complain(image, "%s is nobody's", name);
+		pc_complain(image, "%s is nobody's", name);
 	close(fd);
 	return -1;
 }
@@ -181,193 +167,81 @@ static void find_image(const struct pc_journal *j, uint32_t image, int dir)
 		if (fd < 0)
 			continue;
 		if (v->exists)
-			complain(image, "has two names, of %" PRIu32 " and %" PRIu32 " renames",
-				 v->gen, gen);
+			pc_complain(image, "has two names, of %" PRIu32 " and %" PRIu32 " renames",
+				    v->gen, gen);
 		v->exists = true;
 		v->gen = gen;
 		read_image(j, image, fd);
 		close(fd);
 	}
 	if (v->exists && !is_known(img))
-		complain(image, "is there and was never made");
+		pc_complain(image, "is there and was never made");
 	if (v->exists && v->must_be_gone)
-		complain(image, "has come back");
+		pc_complain(image, "has come back");
 	if (v->exists && v->gen < max(v->due_gen, img->base_gen))
-		complain(image, "has the name of %" PRIu32 " renames, promised were %" PRIu32,
-			 v->gen, max(v->due_gen, img->base_gen));
+		pc_complain(image, "has the name of %" PRIu32 " renames, promised were %" PRIu32,
+			    v->gen, max(v->due_gen, img->base_gen));
 	if (!v->exists && !v->may_be_gone && (v->due || img->base_exists))
-		complain(image, "is not there");
-}
-
-/* ------------------------------------------------------------------ positions of one image */
-
-static void add_interval(struct view *v, uint32_t first, uint32_t last)
-{
-	v->count[first]++;
-	v->count[last + 1]--;
-}
-
-/* What operation n makes of the expected sectors of a block; false: nothing else than before. */
-static bool change_block(const struct pc_image *img, uint32_t n, uint32_t block, uint32_t *expected)
-{
-	const struct pc_op *op = &img->ops[n - 1];
-	uint32_t from = op->first, to = op->first + op->count, s = block * SECTORS_A_BLOCK;
-	uint32_t version = op->kind == PC_WRITE ? img->first_version + n : 0;
-	bool has_changed = false;
-
-	if (op->kind == PC_TRUNCATE) {
-		from = op->size;
-		to = IMAGE_SECTORS;
-	}
-	if (op->kind == PC_CREATE || to <= s || from >= s + SECTORS_A_BLOCK)
-		return false;
-	for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++) {
-		if (s + i < from || s + i >= to || expected[i] == version)
-			continue;
-		expected[i] = version;
-		has_changed = true;
-	}
-	return has_changed;
-}
-
-/* Adds the positions at which the block may be what it is. */
-static void count_block(const struct pc_image *img, struct view *v, uint32_t block, uint32_t n)
-{
-	const uint32_t *found = v->version + block * SECTORS_A_BLOCK;
-	uint32_t expected[SECTORS_A_BLOCK], start = 0;
-	bool is_same;
-
-	memcpy(expected, img->base + block * SECTORS_A_BLOCK, sizeof(expected));
-	is_same = memcmp(expected, found, sizeof(expected)) == 0;
-	for (uint32_t k = 1; k <= n; k++) {
-		if (!change_block(img, k, block, expected))
-			continue;
-		if (is_same)
-			add_interval(v, start, 2 * k - 1);
-		is_same = memcmp(expected, found, sizeof(expected)) == 0;
-		start = 2 * k - 1;
-	}
-	if (is_same)
-		add_interval(v, start, 2 * n);
-}
-
-static void count_size(const struct pc_image *img, struct view *v, uint32_t n)
-{
-	uint32_t expected = img->base_size, start = 0;
-
-	for (uint32_t k = 1; k <= n; k++) {
-		const struct pc_op *op = &img->ops[k - 1];
-
-		if (op->size == expected)
-			continue;
-		if (expected == v->size)
-			add_interval(v, start, 2 * k - 1);
-		else if (op->kind == PC_WRITE && v->size > expected && v->size < op->size &&
-			 v->size % SECTORS_A_BLOCK == 0)
-			add_interval(v, 2 * k - 1, 2 * k - 1);
-		expected = op->size;
-		start = 2 * k - 1;
-	}
-	if (expected == v->size)
-		add_interval(v, start, 2 * n);
-}
-
-/* The best position for all that is not: for a message. */
-static void explain(const struct pc_image *img, uint32_t image, uint32_t first)
-{
-	const struct view *v = &views[image];
-	uint32_t expected[SECTORS_A_BLOCK], best = first, told = 0;
-
-	for (uint32_t p = first; p < v->nr_positions; p++) {
-		if (v->count[p] > v->count[best])
-			best = p;
-	}
-	complain(image,
-		 "no position: promised %" PRIu32 " of %u operations; at position %" PRIu32
-		 "/2 %" PRIu32 " of %u blocks and the size fit (size %" PRIu32 ")",
-		 v->due, img->nr_ops, best, v->count[best], NR_BLOCKS + 1, v->size);
-	for (uint32_t b = 0; b < NR_BLOCKS && told < 4; b++) {
-		const uint32_t *found = v->version + b * SECTORS_A_BLOCK;
-
-		memcpy(expected, img->base + b * SECTORS_A_BLOCK, sizeof(expected));
-		for (uint32_t k = 1; k <= best / 2; k++)
-			(void)change_block(img, k, b, expected);
-		for (uint32_t i = 0; i < SECTORS_A_BLOCK; i++) {
-			if (found[i] == expected[i])
-				continue;
-			complain(image,
-				 "there, sector %" PRIu32 " would be version %" PRIu32
-				 " and is %" PRIu32,
-				 b * SECTORS_A_BLOCK + i, expected[i], found[i]);
-			told++;
-			break;
-		}
-	}
-}
-
-static bool is_valid(const struct view *v, uint32_t position)
-{
-	return v->count[position] == NR_BLOCKS + 1;
-}
-
-/* From the position given on; nr_positions: there is none. */
-static uint32_t next_valid(const struct view *v, uint32_t position)
-{
-	while (position < v->nr_positions && !is_valid(v, position))
-		position++;
-	return position;
-}
-
-static void find_positions(const struct pc_journal *j, uint32_t image)
-{
-	const struct pc_image *img = &j->image[image];
-	struct view *v = &views[image];
-	uint32_t n = img->nr_ops;
-
-	v->nr_positions = 2 * n + 1;
-	v->count = calloc(v->nr_positions + 1, sizeof(*v->count));
-	if (!v->count)
-		pc_die("memory", "none");
-	for (uint32_t b = 0; b < NR_BLOCKS; b++)
-		count_block(img, v, b, n);
-	count_size(img, v, n);
-	for (uint32_t p = 1; p < v->nr_positions; p++)
-		v->count[p] += v->count[p - 1];
-	v->position = next_valid(v, 2 * v->due);
-	if (v->position == v->nr_positions)
-		explain(img, image, 2 * v->due);
+		pc_complain(image, "is not there");
 }
 
 /* ------------------------------------------------------------------ all images together */
 
-/* The position that img must have reached because something issued at that time is there. */
-static uint32_t needed(const struct pc_image *img, uint64_t time)
+/* Is it for certain in that log? To a file that the log does not know all but writes is done past
+ * it; that comes before the next write to that file, but not before those to others. */
+static bool is_of_log(const struct pc_journal *j, const struct pc_op *op, uint32_t log)
 {
-	uint32_t n = 0;
+	return op->kind == PC_WRITE && (!j->has_moves || (op->home == log && !op->is_loose));
+}
 
-	while (n < img->nr_ops && img->ops[n].answered && img->ops[n].answered < time)
-		n++;
-	return 2 * n;
+/* The position that img must have reached because something of the log that was issued at that time
+ * is there. */
+static uint32_t needed(const struct pc_journal *j, const struct pc_image *img, uint32_t log,
+		       uint64_t time)
+{
+	uint32_t needed = 0;
+
+	for (uint32_t n = 0; n < img->nr_ops; n++) {
+		const struct pc_op *op = &img->ops[n];
+
+		if (!op->answered || op->answered >= time)
+			break;
+		if (is_of_log(j, op, log))
+			needed = n + 1;
+	}
+	return 2 * needed;
+}
+
+/* When the last operation was issued which is there and went to that log; 0: there is none. */
+static uint64_t last_issued(const struct pc_journal *j, uint32_t image, uint32_t log)
+{
+	const struct pc_image *img = &j->image[image];
+
+	for (uint32_t n = (views[image].position + 1) / 2; n; n--) {
+		if (is_of_log(j, &img->ops[n - 1], log))
+			return img->ops[n - 1].issued;
+	}
+	return 0;
 }
 
 /* The image is raised to what b's position demands. Returns whether it was. */
-static bool raise_one(const struct pc_journal *j, uint32_t image, uint32_t other)
+static bool raise_one(const struct pc_journal *j, uint32_t image, uint32_t other, uint32_t log)
 {
-	const struct pc_image *o = &j->image[other];
 	struct view *v = &views[image];
+	uint64_t time = last_issued(j, other, log);
 	uint32_t want;
 
-	if (views[other].position == 0)
+	if (time == 0)
 		return false;
-	want = needed(&j->image[image], o->ops[(views[other].position + 1) / 2 - 1].issued);
+	want = needed(j, &j->image[image], log, time);
 	if (want <= v->position)
 		return false;
-	want = next_valid(v, want);
+	want = pc_next_valid(v, want);
 	if (want == v->nr_positions) {
-		complain(image,
-			 "is at position %" PRIu32 "/2, image %" PRIu32 " at %" PRIu32
-			 "/2 of what was issued later",
-			 v->position, other, views[other].position);
+		pc_complain(image,
+			    "is at position %" PRIu32 "/2, image %" PRIu32 " at %" PRIu32
+			    "/2 of what was issued later",
+			    v->position, other, views[other].position);
 		return false;
 	}
 	v->position = want;
@@ -383,8 +257,10 @@ static void fit_together(const struct pc_journal *j)
 		has_changed = false;
 		for (uint32_t i = 0; i < IMAGES; i++) {
 			for (uint32_t k = 0; k < IMAGES && views[i].count; k++) {
-				if (k != i && views[k].count)
-					has_changed |= raise_one(j, i, k);
+				if (k == i || !views[k].count)
+					continue;
+				for (uint32_t log = 1; log <= (j->has_moves ? 2 : 1); log++)
+					has_changed |= raise_one(j, i, k, log);
 			}
 		}
 	}
@@ -416,24 +292,25 @@ static void check_db(const struct pc_journal *j, int dir)
 	v->exists = fd >= 0;
 	if (!v->exists) {
 		if (v->due)
-			complain(FIRST_DB, "is not there");
+			pc_complain(FIRST_DB, "is not there");
 		return;
 	}
 	read_image(j, FIRST_DB, fd);
 	close(fd);
 	if (v->due && v->size < img->ops[v->due - 1].size)
-		complain(FIRST_DB, "has %" PRIu32 " sectors", v->size);
+		pc_complain(FIRST_DB, "has %" PRIu32 " sectors", v->size);
 	for (uint32_t b = 0; b < v->size / SECTORS_A_BLOCK; b++) {
 		const uint32_t *found = v->version + b * SECTORS_A_BLOCK;
 		uint32_t due = version_due(img, b, v->due);
 
 		if (found[0] < due)
-			complain(FIRST_DB,
-				 "block %" PRIu32 " is version %" PRIu32 ", promised was %" PRIu32,
-				 b, found[0], due);
+			pc_complain(FIRST_DB,
+				    "block %" PRIu32 " is version %" PRIu32
+				    ", promised was %" PRIu32,
+				    b, found[0], due);
 		for (uint32_t i = 1; i < SECTORS_A_BLOCK; i++) {
 			if (found[i] != found[0])
-				complain(FIRST_DB, "block %" PRIu32 " is mixed", b);
+				pc_complain(FIRST_DB, "block %" PRIu32 " is mixed", b);
 		}
 	}
 }
@@ -448,7 +325,7 @@ static void look(const struct pc_journal *j, const char *marks, int dir)
 			continue;
 		find_image(j, i, dir);
 		if (views[i].exists)
-			find_positions(j, i);
+			pc_find_positions(j, &views[i], i);
 	}
 	fit_together(j);
 }
@@ -489,6 +366,7 @@ int pc_settle(struct pc_journal *j, const char *marks, int dir)
 			continue;
 		img->first_version += img->nr_ops;
 		img->nr_ops = 0;
+		img->nr_answered = 0;
 		img->gen = v->gen;
 		img->base_gen = v->gen;
 		img->base_size = v->size;

@@ -6,8 +6,12 @@
  * if of the n-th one some blocks of 4 KiB are. A block has a history: one content after another,
  * each from an odd position to the next one. The image is right if there is a position for which
  * each block and the size are as they should be, not below what was promised. And all images
- * together: if anything of an operation is there, then so is each that was answered, on any image,
+ * together: if anything of a write is there, then so is each that was answered, on any image,
  * before that one was issued: what remains is a prefix of the order of the log.
+ *
+ * With two caches there are two logs, each with an order of its own. What went past them, to a file
+ * without a cache, is as in any file: until a sync, or a move to a cache, any sectors of it may be
+ * there: of a row of such operations (a run) one position is as good as another.
  */
 #ifndef TESTS_POWERCUT_CHECK_H
 #define TESTS_POWERCUT_CHECK_H

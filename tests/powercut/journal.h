@@ -29,6 +29,8 @@
 #define NR_SLOTS 3u /* names that files which live shortly take over from each other */
 #define OPS 6000u
 #define VERSION_BAD UINT32_MAX
+#define HOME_NONE 0u	  /* no cache, perhaps */
+#define HOME_UNKNOWN 255u /* a cache, on the way from one to another */
 
 enum pc_kind {
 	PC_CREATE = 1,
@@ -41,14 +43,24 @@ struct pc_op {
 	uint64_t issued, answered; /* answered 0: it was not */
 	uint32_t kind, first, count;
 	uint32_t size; /* of the file, after it, in sectors */
+	/* With moves (homes.h): the cache it went to, and whether it went past all, perhaps. */
+	uint16_t home, is_loose;
+};
+
+struct pc_stay {
+	uint16_t home;
+	uint16_t loose; /* so often has it begun to be without a cache, perhaps */
+	uint32_t nr;
 };
 
 struct pc_image {
 	_Atomic uint32_t nr_ops; /* issued */
-	_Atomic uint32_t gen;	 /* so many names it has had, or is just getting */
-	uint32_t is_gone;	 /* unlinked, or its name was taken */
-	uint32_t first_version;	 /* the operation n wrote version first_version + n */
-	uint32_t base_size;	 /* in sectors */
+	_Atomic uint32_t nr_answered;
+	_Atomic struct pc_stay stay;
+	_Atomic uint32_t gen;	/* so many names it has had, or is just getting */
+	uint32_t is_gone;	/* unlinked, or its name was taken */
+	uint32_t first_version; /* the operation n wrote version first_version + n */
+	uint32_t base_size;	/* in sectors */
 	uint32_t base_exists, base_gen;
 	uint32_t base[IMAGE_SECTORS]; /* the versions before the first operation */
 	struct pc_op ops[OPS];	      /* operation n is at n - 1 */
@@ -56,8 +68,9 @@ struct pc_image {
 
 struct pc_journal {
 	uint64_t magic, seed;
+	uint64_t has_moves;
 	_Atomic uint64_t clock;
-	_Atomic uint32_t next_short;
+	_Atomic uint32_t next_short, nr_moves;
 	struct pc_image image[IMAGES];
 };
 

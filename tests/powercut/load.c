@@ -2,7 +2,9 @@
 /*
  * The workload of the power cut test, and who looks afterwards.
  *
- *	load new JOURNAL SEED
+ *	load new JOURNAL SEED [moves]
+ *		moves: the mount that is written to has two caches, and images are moved between
+ *		them and to none (homes.h)
  *	load write JOURNAL MARK SECONDS DIR DBDIR|-
  *		a thread for each raw image below DIR, one for files there that live shortly, one
  *		for the file of a database in DBDIR, the root of a filesystem on an image. Each
@@ -35,6 +37,7 @@
 #include "common/clock.h"
 #include "tests/fake/rng.h"
 #include "tests/powercut/check.h"
+#include "tests/powercut/homes.h"
 #include "tests/powercut/journal.h"
 
 #define CHUNK_SECTORS 1024u
@@ -43,6 +46,8 @@
 struct writer {
 	struct pc_journal *j;
 	struct pc_image *img;
+	struct homes *homes; /* or NULL */
+	struct pc_stay stay; /* when the operation began */
 	uint32_t index;
 	int dir, fd, mark;
 	uint64_t end_ns;
@@ -101,6 +106,9 @@ static struct pc_op *begin(struct writer *w, enum pc_kind kind, uint32_t first, 
 	struct pc_op *op = &w->img->ops[w->img->nr_ops];
 
 	*op = (struct pc_op){ .kind = kind, .first = first, .count = count, .size = size };
+	op->home = HOME_UNKNOWN;
+	op->is_loose = w->homes != NULL;
+	w->stay = homes_begin(w->j, w->index);
 	op->issued = atomic_fetch_add(&w->j->clock, 1);
 	w->img->nr_ops++;
 	return op;
@@ -109,6 +117,9 @@ static struct pc_op *begin(struct writer *w, enum pc_kind kind, uint32_t first, 
 static void end(struct writer *w, struct pc_op *op)
 {
 	op->answered = atomic_fetch_add(&w->j->clock, 1);
+	if (w->homes)
+		homes_note(w->j, w->index, w->stay, op);
+	w->img->nr_answered = w->img->nr_ops;
 }
 
 /* All operations of this image so far are promised. */
@@ -213,6 +224,8 @@ static void open_image(struct writer *w, int flags)
 	pc_name(w->index, w->img->gen, name, sizeof(name));
 	w->fd = openat(w->dir, name, O_RDWR | O_CLOEXEC | flags, 0644);
 	must_do(w, name, w->fd >= 0);
+	if (w->index != FIRST_DB)
+		homes_opened(w->homes, w->index);
 }
 
 /* Journalled before it is tried: whoever is cut off in between does not know whether it has been
@@ -392,8 +405,11 @@ static int open_dir(const char *path)
 	return fd;
 }
 
-static void write_for(struct pc_journal *j, int mark, double seconds, int dir, int db_dir)
+static void write_for(struct pc_journal *j, int mark, double seconds, const char *root, int db_dir)
 {
+	uint64_t end_ns = clock_mono_ns() + (uint64_t)(seconds * NSEC_PER_SEC);
+	struct homes *homes = j->has_moves ? homes_start(j, root, mark, end_ns, may_die) : NULL;
+	int dir = open_dir(root);
 	struct writer writers[NR_RAW + 2];
 	pthread_t threads[NR_RAW + 2];
 
@@ -401,8 +417,9 @@ static void write_for(struct pc_journal *j, int mark, double seconds, int dir, i
 		struct writer *w = &writers[i];
 
 		*w = (struct writer){ .j = j, .img = &j->image[i], .index = i, .mark = mark };
+		w->homes = homes;
 		w->dir = i == FIRST_DB ? db_dir : dir;
-		w->end_ns = clock_mono_ns() + (uint64_t)(seconds * NSEC_PER_SEC);
+		w->end_ns = end_ns;
 		rng_seed(&w->rng, j->seed + j->clock * 64 + i);
 		w->buf = aligned_alloc(BLOCK, CHUNK_SECTORS * SECTOR);
 		if (!w->buf)
@@ -419,6 +436,8 @@ static void write_for(struct pc_journal *j, int mark, double seconds, int dir, i
 		pthread_join(threads[i], NULL);
 		free(writers[i].buf);
 	}
+	homes_end(homes);
+	printf("%" PRIu32 " operations, %" PRIu32 " moves\n", (uint32_t)j->clock / 2, j->nr_moves);
 }
 
 /* The file by the newest of its names that is there; gen: which. -1: none. */
@@ -474,7 +493,7 @@ static int write_main(char **argv)
 	(void)mkdirat(dir, "a", 0755);
 	(void)mkdirat(dir, "b", 0755);
 	(void)mkdirat(dir, "t", 0755);
-	write_for(j, mark, strtod(argv[2], NULL), dir,
+	write_for(j, mark, strtod(argv[2], NULL), argv[3],
 		  strcmp(argv[4], "-") == 0 ? -1 : open_dir(argv[4]));
 	return 0;
 }
@@ -483,8 +502,11 @@ int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
 
-	if (strcmp(verb, "new") == 0 && argc == 4) {
-		pc_journal_map(argv[2], true)->seed = strtoull(argv[3], NULL, 10);
+	if (strcmp(verb, "new") == 0 && (argc == 4 || argc == 5)) {
+		struct pc_journal *j = pc_journal_map(argv[2], true);
+
+		j->seed = strtoull(argv[3], NULL, 10);
+		j->has_moves = argc == 5;
 		return 0;
 	}
 	may_die = strcmp(verb, "die") == 0;

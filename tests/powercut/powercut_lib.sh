@@ -12,6 +12,7 @@ stand=$tmp/stand
 disk=$tmp/disk
 mnt=$tmp/mnt
 inner=$tmp/inner
+lcfs_options='ram_buffers=8,config=none'
 mkdir "$ram" "$stand" "$disk" "$mnt" "$inner"
 
 # The namespace is a machine of its own: with its own RAM, which a restart loses.
@@ -54,10 +55,12 @@ has_fs()
 	grep -q " $1 $2 " /proc/self/mounts
 }
 
-# start_machine STORE TRACE: its two disks are files of STORE; the second one is mounted.
+# start_machine STORE TRACE: its disks are files of STORE; the last one is mounted.
 start_machine()
 {
-	"$BLOCKFILE" -f -t "$2" "$1" "$stand" "cache.img=$cache_size" "disk.img=$disk_size" &
+	set -- "$1" "$2" "cache.img=$cache_size" "disk.img=$disk_size"
+	[ "${caches:-1}" = 1 ] || set -- "$@" "cache2.img=$cache_size"
+	"$BLOCKFILE" -f -t "$2" "$1" "$stand" "$3" "$4" ${5+"$5"} &
 	stand_pid=$!
 	soon has_fs "$stand" fuse.blockfile || fail "blockfile does not serve"
 	disk_loop=$(losetup -f --show --direct-io=on "$stand/disk.img") || fail "losetup"
@@ -69,24 +72,89 @@ mount_disk()
 	quietly mount $disk_options "$disk_loop" "$disk"
 }
 
-# start_lcfs [loop]: the cache is the file, or a loop device on it.
+# begin_small_machine: with an empty cache, $disk/images, and 1 MiB of $tmp/data. Its filesystem
+# commits nothing but by a sync.
+begin_small_machine()
+{
+	cache_size=32M
+	disk_size=64M
+	disk_options='-t ext4 -o commit=1000'
+	mkdir "$ram/store" "$ram/after"
+	restart_machine
+	start_machine "$ram/store" "$ram/trace"
+	quietly mkfs.ext4 -qF "$disk_loop"
+	mount_disk
+	mkdir "$disk/images"
+	quietly "$MKFS" -q --segment-order=9 "$stand/cache.img"
+	random_file "$tmp/data" 1048576 1
+}
+
+# write_to NAME: the first three blocks of the data, from the sixth on.
+write_to()
+{
+	dd if="$tmp/data" of="$mnt/$1" bs=4096 count=3 seek=5 conv=notrunc 2>/dev/null
+}
+
+# flush_log: not an image, whose sync would commit all of the backing filesystem.
+flush_log()
+{
+	echo 1 >"$mnt/.lcctl/flush"
+}
+
+# cut_power: of the small machine; it starts again with what was durable.
+cut_power()
+{
+	echo cut >"$stand/mark"
+	break_machine || :
+	"$STATE" "$ram/trace" cut "$ram/after" "$ram/marks"
+	restart_machine
+	start_machine "$ram/after" "$ram/trace.after"
+	mount_disk
+	start_lcfs
+}
+
+# cache_is FILE [loop]: $lcfs_cache is that file, or a loop device on it.
+cache_is()
+{
+	lcfs_cache=$stand/$1
+	[ "${2:-}" = loop ] || return 0
+	lcfs_cache=$(losetup -f --show --direct-io=on "$stand/$1") || fail "losetup"
+	cache_loops="$cache_loops $lcfs_cache"
+}
+
+# start_lcfs [loop]: with all caches there are, which are the files, or loop devices on them.
 start_lcfs()
 {
-	cache_loop=
-	lcfs_cache=$stand/cache.img
-	if [ "${1:-}" = loop ]; then
-		cache_loop=$(losetup -f --show --direct-io=on "$stand/cache.img") || fail "losetup"
-		lcfs_cache=$cache_loop
+	cache_loops=
+	set -- "${1:-}" "$lcfs_options"
+	if [ "${caches:-1}" = 2 ]; then
+		cache_is cache2.img "$1"
+		set -- "$1" "$2,cache=$lcfs_cache"
 	fi
-	"$LCFS" -f -o "cache=$lcfs_cache,ram_buffers=8,config=none" "$disk/images" "$mnt" \
-		>>"$tmp/log" 2>&1 </dev/null &
+	cache_is cache.img "$1"
+	start_lcfs_with "cache=$lcfs_cache,$2"
+	has_fs "$mnt" fuse.lcfs && return
+	does_not_mount "$lcfs_status"
+}
+
+# start_lcfs_with OPTIONS: if it does not mount, $lcfs_status is how it has ended.
+start_lcfs_with()
+{
+	"$LCFS" -f -o "$1" "$disk/images" "$mnt" >>"$tmp/log" 2>&1 </dev/null &
 	lcfs_pid=$!
 	soon has_started || fail "lcfs neither mounts nor ends"
-	has_fs "$mnt" fuse.lcfs && return
-	wait_status=0
-	wait "$lcfs_pid" || wait_status=$?
+	! has_fs "$mnt" fuse.lcfs || return 0
+	lcfs_status=0
+	wait "$lcfs_pid" || lcfs_status=$?
 	lcfs_pid=
-	does_not_mount $wait_status
+}
+
+detach_caches()
+{
+	for loop in ${cache_loops:-}; do
+		losetup -d "$loop"
+	done
+	cache_loops=
 }
 
 # does_not_mount STATUS: a test may know what that means.
@@ -107,8 +175,7 @@ stop_lcfs()
 	wait "$lcfs_pid" || wait_status=$?
 	lcfs_pid=
 	[ $wait_status = 0 ] || fail "lcfs ended with status $wait_status"
-	[ -z "$cache_loop" ] || losetup -d "$cache_loop"
-	cache_loop=
+	detach_caches
 }
 
 mount_inner()
@@ -159,11 +226,11 @@ break_machine()
 		kill -9 "$lcfs_pid"
 		wait "$lcfs_pid" 2>/dev/null
 	fi
-	[ -z "${cache_loop:-}" ] || losetup -d "$cache_loop"
+	detach_caches
 	umount -l "$disk" 2>/dev/null
 	[ -z "${disk_loop:-}" ] || losetup -d "$disk_loop"
 	umount -l "$stand" 2>/dev/null
-	[ -z "${stand_pid:-}" ] || end_process "$stand_pid"
-	inner_loop='' lcfs_pid='' cache_loop='' disk_loop='' stand_pid=''
+	[ -z "${stand_pid:-}" ] || end_process "$stand_pid" 2>/dev/null
+	inner_loop='' lcfs_pid='' disk_loop='' stand_pid=''
 }
 cleanup_fn break_machine

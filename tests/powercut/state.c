@@ -12,7 +12,8 @@
  * writes to the file NAME are torn in pieces of 4096 bytes only; ext4 does not survive a torn super
  * block of its own. The state of "cut" is that at the mark "cut", with nothing but what is certain.
  *
- * A cut is an instant: just before the end of a sync, just after it, or anywhere. Of each file
+ * A cut is an instant: just before the end of a sync, just after it, or anywhere; where there are
+ * marks "M" of moves that have ended, one of two is of a sync near such a mark. Of each file
  * there is for certain what was answered before a sync was sent that has succeeded by then; the
  * rest, and what is in flight, is kept, dropped or torn by a policy of powercut.h, in pieces of 512
  * or of 4096 bytes, in any order that the times of the requests allow.
@@ -123,6 +124,11 @@ static bool is_change(const struct trace_record *r)
 	return r->kind == TRACE_WRITE || r->kind == TRACE_DISCARD;
 }
 
+static bool is_good_sync(const struct trace_record *r)
+{
+	return r->kind == TRACE_SYNC && !r->error;
+}
+
 static bool is_mark(const struct trace_item *item, const char *text)
 {
 	return item->r.kind == TRACE_MARK && item->r.data_bytes >= strlen(text) &&
@@ -145,13 +151,43 @@ static uint64_t find_sync(const struct traceread *t, size_t first, double place,
 	size_t n = 0, at;
 
 	for (size_t i = first; i < t->nr_items; i++)
-		n += t->items[i].r.kind == TRACE_SYNC && !t->items[i].r.error;
+		n += is_good_sync(&t->items[i].r);
 	at = (size_t)(place * (double)n) + more;
 	for (size_t i = first; i < t->nr_items; i++) {
-		if (t->items[i].r.kind == TRACE_SYNC && !t->items[i].r.error && at-- == 0)
+		if (is_good_sync(&t->items[i].r) && at-- == 0)
 			return t->items[i].r.end;
 	}
 	return t->items[t->nr_items - 1].r.end;
+}
+
+/* The mark of the end of a move that is so far within all there are; none: the number of items. */
+static size_t find_move(const struct traceread *t, double place)
+{
+	size_t n = 0, at, i;
+
+	for (i = 0; i < t->nr_items; i++)
+		n += is_mark(&t->items[i], "M ");
+	at = (size_t)(place * (double)n);
+	for (i = 0; i < t->nr_items; i++) {
+		if (is_mark(&t->items[i], "M ") && at-- == 0)
+			break;
+	}
+	return i;
+}
+
+/* A few syncs before the end of a move, or after it. */
+static bool choose_near_move(struct state *s, double place)
+{
+	const struct traceread *t = &s->trace;
+	bool is_before = rng_chance(&s->rng, 1, 2);
+	size_t at = find_move(t, place), n = rng_below(&s->rng, 8);
+
+	while (at > 0 && at < t->nr_items && (!is_good_sync(&t->items[at].r) || n-- > 0))
+		at = is_before ? at - 1 : at + 1;
+	if (at == 0 || at >= t->nr_items)
+		return false;
+	s->cut = t->items[at].r.end - rng_below(&s->rng, 2);
+	return true;
 }
 
 static const char *choose_cut(struct state *s, uint64_t index, uint64_t count)
@@ -162,6 +198,8 @@ static const char *choose_cut(struct state *s, uint64_t index, uint64_t count)
 		((double)index + (double)rng_below(&s->rng, 1 << 20) / (1 << 20)) / (double)count;
 	uint64_t dice = rng_below(&s->rng, 10);
 
+	if (find_move(t, 0) < t->nr_items && dice % 2 == 0 && choose_near_move(s, place))
+		return "near a move";
 	if (dice < 4) {
 		s->cut = find_sync(t, first, place, 0) - 1;
 		return "before a sync ends";
@@ -181,7 +219,7 @@ static void find_synced(struct state *s)
 	for (size_t i = 0; i < s->trace.nr_items; i++) {
 		const struct trace_record *r = &s->trace.items[i].r;
 
-		if (r->kind == TRACE_SYNC && !r->error && r->end <= s->cut)
+		if (is_good_sync(r) && r->end <= s->cut)
 			s->synced[r->file] = max(s->synced[r->file], r->start);
 	}
 }

@@ -85,7 +85,7 @@ void sim_shutdown(struct sim_world *w)
 	outbox_init(&ob);
 	cache_shutdown(w->cache, &w->end, w->now, &ob);
 	sim_take(w, &ob);
-	for (uint32_t i = 0; !w->has_ended; i++) {
+	for (uint32_t i = 0; !w->has_ended || w->is_lease_asked; i++) {
 		sim_calm_turn_or_tick(w);
 		if (i > 100000)
 			sim_fail(w, "stuck: shutdown does not end");

@@ -531,6 +531,40 @@ START_TEST(test_device_that_hung_gives_what_it_has)
 }
 END_TEST
 
+/* Its file takes long over what it is given: that is not lost, nor does a sync say it is there. */
+START_TEST(test_what_a_slow_file_is_given_is_not_lost)
+{
+	struct sim_world *w = begin_on_device();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *drain, *sync;
+
+	sim_knob(w, KNOB_STALL_TIMEOUT, 0);
+	break_device(w, false);
+	w->fault = fail_writes_and_some_reads;
+	reads_to_fail = 1;
+	scenario_write_block(w, x, 15);
+	sync = sim_start_sync(w, x);
+	drain = sim_start_clean(w, x);
+	sync->is_kept = drain->is_kept = true;
+	for (int i = 0; i < 5000 && scenario_info(w, x).dirty_blocks != 1; i++) {
+		scenario_run(w, SIM_MS);
+		sim_pass_time(w, SIM_MS);
+	}
+	x->is_hanging = true; /* in what could not be read at once */
+	x->hangs_in = ACTION_BACK_SYNC;
+	scenario_run(w, 30000 * SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_SYNC));
+	ck_assert_uint_eq(lost_of(w, x), 0);
+	ck_assert_int_ne(sync->phase, SIM_ENDED);
+	ck_assert_int_ne(drain->phase, SIM_ENDED);
+	x->is_hanging = false;
+	ck_assert_int_eq(sim_wait(w, sync), 0);
+	ck_assert_int_eq(sim_wait(w, drain), 0);
+	check_files(w);
+	sim_free(w);
+}
+END_TEST
+
 /* Many worlds a test: more than the usual seconds where much else is running. */
 #define LIMIT_SECONDS 120
 
@@ -551,6 +585,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, test_drain_gets_what_can_be_read_again);
 	tcase_add_test(tc, test_request_that_hangs_does_not_wedge);
 	tcase_add_test(tc, test_device_that_hung_gives_what_it_has);
+	tcase_add_test(tc, test_what_a_slow_file_is_given_is_not_lost);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

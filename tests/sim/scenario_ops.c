@@ -200,6 +200,51 @@ static int fail_some(struct sim_world *w, const struct action *a)
 	return (int)a->type == failing_type && nr_failures > 0 && nr_failures-- ? -EIO : 0;
 }
 
+static void set_state(struct sim_world *w, struct sim_image *img, enum image_state state)
+{
+	struct outbox ob;
+
+	outbox_init(&ob);
+	cache_image_set_state(w->cache, img->cached, state, 0, w->now, &ob);
+	sim_take(w, &ob);
+}
+
+/* E3. The file is found to be another one while the operation becomes durable: it has happened all
+ * the same, and what it has cut does not show again, not even when the cleaner has been there. */
+static void stop_and_cut(bool is_punch)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+	struct sim_request *r;
+
+	scenario_write_blocks(w, x, 8, 6);
+	scenario_hold(w, ACTION_FLUSH);
+	r = is_punch ? sim_start_punch(w, x, 9 * BLOCK, 4 * BLOCK) :
+		       sim_start_truncate(w, x, 9 * BLOCK);
+	r->is_kept = true;
+	scenario_run(w, 100 * SIM_MS);
+	ck_assert_int_ne((int)r->phase, (int)SIM_ENDED);
+	x->is_conflict = x->may_fail = x->had_conflict = true;
+	set_state(w, x, IMAGE_CONFLICT);
+	scenario_release(w, ACTION_FLUSH);
+	ck_assert_int_eq(sim_wait(w, r), 0);
+	scenario_wrap(w, y, 0, 16);
+	x->is_conflict = x->may_fail = false;
+	set_state(w, x, IMAGE_CLEAN);
+	ck_assert_int_eq(sim_wait(w, sim_start_truncate(w, x, 15 * BLOCK)), 0);
+	sim_do_read(w, x);
+	scenario_crash(w, true);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+
+START_TEST(test_e3_what_is_cut_while_the_image_stops_stays_cut)
+{
+	stop_and_cut(false);
+	stop_and_cut(true);
+}
+END_TEST
+
 /* E3. Replay makes all operations of the log pending again, however many an image has had: a trim
  * of a fragmented filesystem is thousands of holes. */
 START_TEST(test_e3_any_number_of_holes_is_replayed)
@@ -518,6 +563,7 @@ SCENARIO_SUITE("operations", test_e1_truncate_waits_for_backing_writes,
 	       test_e1_write_after_truncate_is_kept, test_e1_crash_before_the_effect,
 	       test_e1_size_waits_for_the_truncate_under_way, test_e2_unaligned_cuts,
 	       test_e2_file_has_the_exact_size, test_e3_effect_that_fails_is_pending,
+	       test_e3_what_is_cut_while_the_image_stops_stays_cut,
 	       test_e3_any_number_of_holes_is_replayed, test_e3_repeated_punch_spares_later_data,
 	       test_e4_tail_passes_an_operation_when_its_effect_is_stable,
 	       test_e5_old_records_do_not_overwrite_an_edit, test_e5_edit_after_drain_then_crash,

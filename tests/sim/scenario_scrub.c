@@ -245,6 +245,38 @@ START_TEST(test_f4_scrub_excuses_a_read_that_works_again)
 }
 END_TEST
 
+/* F4. Whoever reads several blocks, one of which cannot be read, again and again: that one alone is
+ * given up. */
+START_TEST(test_f4_reads_beside_a_bad_place_lose_nothing)
+{
+	struct sim_world *w = scenario_begin(NULL);
+	struct sim_image *x = &w->image[0];
+	struct cache_image_info info;
+
+	for (uint64_t i = 0; i < 6; i++)
+		scenario_write_block(w, x, i);
+	sim_do_sync(w, NULL);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	scenario_mount(w);
+	bad_place.off = (uint64_t)(find_copy(w, x, 3) - w->dev->view);
+	bad_place.left = UINT64_MAX;
+	w->fault = fail_reads;
+	x->may_fail = true;
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 0, 6)), -EIO);
+		scenario_run(w, 2000 * SIM_MS);
+	}
+	cache_image_info(w->cache, x->cached, &info);
+	ck_assert_uint_eq(info.poisoned, 1);
+	ck_assert_uint_eq(info.damaged_block, 3);
+	w->fault = NULL;
+	x->may_fail = false;
+	scenario_write_block(w, x, 3);
+	sim_do_read(w, x);
+	scenario_end(w);
+}
+END_TEST
+
 /* In the background: at its rate, again and again, while images are written. */
 START_TEST(test_the_background_goes_on_at_its_rate)
 {
@@ -288,5 +320,6 @@ SCENARIO_SUITE("scrub", test_a_pass_over_what_is_sound_finds_nothing,
 	       test_a5_scrub_gets_the_tail_past_damaged_operations,
 	       test_f4_scrub_finds_the_block_that_cannot_be_read,
 	       test_f4_scrub_excuses_a_read_that_works_again,
+	       test_f4_reads_beside_a_bad_place_lose_nothing,
 	       test_the_background_goes_on_at_its_rate,
 	       test_a_pass_ends_with_the_cache)

@@ -215,14 +215,19 @@ START_TEST(test_h2_an_image_in_conflict_does_not_keep_the_core_busy)
 }
 END_TEST
 
-/* What only the reserve may hold: a state that is found at each mount. */
-static void log_a_state(struct sim_world *w, struct sim_image *img, int error)
+static void set_state(struct sim_world *w, struct sim_image *img, enum image_state state, int error)
 {
 	struct outbox ob;
 
 	outbox_init(&ob);
-	cache_image_set_state(w->cache, img->cached, IMAGE_ERROR, error, w->now, &ob);
+	cache_image_set_state(w->cache, img->cached, state, error, w->now, &ob);
 	sim_take(w, &ob);
+}
+
+/* What only the reserve may hold: a state that is found at each mount. */
+static void log_a_state(struct sim_world *w, struct sim_image *img, int error)
+{
+	set_state(w, img, IMAGE_ERROR, error);
 	sim_do_sync(w, NULL);
 }
 
@@ -420,6 +425,92 @@ START_TEST(test_a_busy_store_is_left_alone)
 }
 END_TEST
 
+/* Until nothing of the cleaner's can be logged any more, as after many mounts of a full log. */
+static void eat_up_reserve(struct sim_world *w, struct sim_image *img)
+{
+	struct cache_status before, after;
+	int error = 0;
+
+	sim_do_sync(w, NULL);
+	do {
+		cache_status(w->cache, &before);
+		log_a_state(w, img, ++error);
+		sim_knob(w, KNOB_FLUSH_CURRENT_BUFFER, 1);
+		cache_status(w->cache, &after);
+	} while (after.next_lsn > before.next_lsn);
+	ck_assert_uint_eq(after.free_segments, 1);
+}
+
+/* A block of x is poisoned, in the segment where one of y is that can be migrated. */
+static struct sim_world *begin_poisoned(void)
+{
+	struct sim_world *w = scenario_begin_images(3, 64);
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+
+	scenario_write_blocks(w, x, 3, 1);
+	sim_power_cut(w, CUT_KEEP_ALL);
+	scenario_mount(w);
+	sim_rot_block(w, x, 3);
+	scenario_write_blocks(w, y, 0, 1);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 3, 1)), -EIO);
+		sim_pass_time(w, 2000 * SIM_MS);
+	}
+	ck_assert_uint_eq(scenario_info(w, x).poisoned, 1);
+	return w;
+}
+
+/*
+ * E6. x is gone, and the log has no room for its unbind: the image table says it. That writing is
+ * hardly done when the cleaner finds that all that keeps the tail is a poisoned block of x, and the
+ * last segment free for it. Moved there it would be in a record behind the unbind, of an image that
+ * nobody knows once the tail has passed that.
+ */
+START_TEST(test_e6_poison_of_what_is_unbound_is_not_moved)
+{
+	struct sim_world *w = begin_poisoned();
+	struct sim_image *x = &w->image[0], *y = &w->image[1], *z = &w->image[2];
+	struct sim_request *intent = sim_start_unlink(w, x), *write;
+	void (*unlink)(struct sim_world *, struct sim_request *) = intent->then;
+
+	intent->is_kept = true;
+	intent->then = NULL;
+	scenario_run(w, SIM_MS);
+	ck_assert_int_eq((int)intent->phase, (int)SIM_ENDED);
+	scenario_hold(w, ACTION_BACK_SYNC);
+	for (uint64_t b = 0; free_segments(w) > 4; b++)
+		scenario_write_block(w, z, b % 64);
+	scenario_run(w, SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_BACK_SYNC));
+	eat_up_reserve(w, z);
+
+	scenario_hold(w, ACTION_DEV_WRITE);
+	unlink(w, intent);
+	scenario_run(w, SIM_MS);
+	ck_assert(scenario_is_out(w, ACTION_DEV_WRITE)); /* of the table */
+	scenario_release(w, ACTION_BACK_SYNC);
+	while (scenario_info(w, y).dirty_blocks)
+		ck_assert(sim_calm_turn(w));
+	scenario_hold(w, ACTION_BACK_SYNC);
+	scenario_release(w, ACTION_DEV_WRITE);
+	scenario_run(w, SIM_MS);
+
+	write = sim_start_write(w, y, BLOCK, BLOCK, false); /* keeps the tail at what was moved */
+	write->is_kept = true;
+	scenario_release(w, ACTION_BACK_SYNC);
+	ck_assert_int_eq(sim_wait(w, write), (int)BLOCK);
+	sim_free_request(w, intent);
+	set_state(w, z, IMAGE_CLEAN, 0);
+	sim_do_sync(w, NULL);
+	for (int i = 0; i < 3; i++) {
+		sim_knob(w, KNOB_COMMIT_SUPER_BLOCK, 1);
+		scenario_run(w, 3000 * SIM_MS);
+	}
+	scenario_crash(w, true);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_drain_ends_the_pause,
 	       test_h1_writers_are_slowed_down_smoothly,
 	       test_a_file_that_is_being_changed_is_left_alone, test_a_busy_store_is_left_alone,
@@ -427,4 +518,5 @@ SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_dr
 	       test_h1_crashes_do_not_eat_the_way_out, test_h1_mark_in_the_table_survives,
 	       test_h1_who_waits_for_space_holds_no_range,
 	       test_e5_an_edit_is_taken_over_when_there_is_room,
-	       test_h1_unbind_without_room_in_the_log)
+	       test_h1_unbind_without_room_in_the_log,
+	       test_e6_poison_of_what_is_unbound_is_not_moved)

@@ -199,6 +199,76 @@ START_TEST(test_f1_what_hangs_keeps_its_place)
 }
 END_TEST
 
+/* What cuts a hole of 10 blocks and a bit out of x, or all but the first 5 blocks off. */
+static struct sim_request *start_cut(struct sim_world *w, struct sim_image *x, int kind)
+{
+	static const uint64_t off[] = { 5 * BLOCK, 5 * BLOCK + 700, 5 * BLOCK, 5 * BLOCK + 700 };
+	struct sim_request *r = kind < 2 ? sim_start_punch(w, x, off[kind], 10 * BLOCK) :
+					   sim_start_truncate(w, x, off[kind]);
+
+	r->is_kept = true;
+	return r;
+}
+
+/* H2, E3. The file hangs in the hole or the truncate itself: nothing of that holds the tail, and
+ * what is written to the place meanwhile outlives the late answer, or a crash before that. */
+START_TEST(test_h2_a_hole_that_hangs_does_not_stop_others)
+{
+	for (int n = 0; n < 16; n++) {
+		struct sim_world *w = scenario_begin_images(3, 64);
+		struct sim_image *x = &w->image[0], *y = &w->image[1];
+		enum action_type in = n & 2 ? ACTION_BACK_TRUNCATE : ACTION_BACK_PUNCH;
+		struct sim_request *r;
+
+		scenario_write_blocks(w, x, 0, 20);
+		hang(x, n & 4 ? ACTION_BACK_SYNC : in);
+		r = start_cut(w, x, n & 3);
+		scenario_run(w, 8 * S);
+		ck_assert(has_out(w, x, x->hangs_in));
+		ck_assert(r->phase != SIM_ENDED);
+		ck_assert_int_eq(scenario_info(w, x).error, ETIMEDOUT);
+		for (int lap = 0; lap < 4; lap++)
+			scenario_wrap(w, y, 0, 64);
+		scenario_write_blocks(w, x, 6, 3);
+		sim_do_read(w, x);
+		scenario_wrap(w, y, 0, 64);
+		if (n & 8) {
+			scenario_crash(w, true);
+		} else {
+			answer(w, x);
+			ck_assert_int_eq(sim_wait(w, r), 0);
+		}
+		scenario_end(w);
+	}
+}
+END_TEST
+
+/* H2, E3. An operation that comes while the file hangs does not ask it, and is answered. */
+START_TEST(test_h2_a_hole_in_a_file_that_hangs_is_pending)
+{
+	for (int kind = 0; kind < 4; kind++) {
+		struct sim_world *w = scenario_begin_images(2, 64);
+		struct sim_image *x = &w->image[0], *y = &w->image[1];
+		struct sim_request *r;
+
+		scenario_write_block(w, x, 60);
+		sim_do_sync(w, x);
+		find_hanging(w, x, ACTION_BACK_CHECK);
+		scenario_write_blocks(w, x, 0, 20);
+		r = kind < 2 ? start_cut(w, x, kind) : sim_start_punch(w, x, 3 * BLOCK, BLOCK);
+		ck_assert_int_eq(sim_wait(w, r), 0);
+		for (int lap = 0; lap < 4; lap++)
+			scenario_wrap(w, y, 0, 64);
+		sim_do_read(w, x);
+		if (kind & 1)
+			scenario_crash(w, true);
+		else
+			answer(w, x);
+		scenario_end(w);
+	}
+}
+END_TEST
+
 /* H2. Shutdown waits for no file that hangs; the log has what it would have got. */
 START_TEST(test_h2_shutdown_does_not_wait_for_a_hanging_file)
 {
@@ -399,7 +469,9 @@ END_TEST
 
 SCENARIO_SUITE("stalled images", test_h2_a_hanging_file_does_not_stop_others,
 	       test_h2_a_handful_may_hang, test_h2_a_slow_sync_counts,
-	       test_h2_a_hanging_file_is_told_in_the_end, test_f1_what_hangs_keeps_its_place,
+	       test_h2_a_hanging_file_is_told_in_the_end,
+	       test_h2_a_hole_that_hangs_does_not_stop_others,
+	       test_h2_a_hole_in_a_file_that_hangs_is_pending, test_f1_what_hangs_keeps_its_place,
 	       test_h2_shutdown_does_not_wait_for_a_hanging_file, test_h2_crashes_while_it_hangs,
 	       test_h2_an_error_of_before_is_no_error, test_f1_a_bad_place_keeps_only_itself,
 	       test_f1_a_failed_sync_keeps_all, test_h2_pending_holes_are_bounded)

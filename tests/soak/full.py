@@ -36,7 +36,7 @@ ANSWER = 30  # seconds in which something must be answered
 class Full:
     """The cases."""
 
-    def __init__(self, args, stand, rng):
+    def __init__(self, args, stand, rng, *_):
         self.args, self.stand, self.rng = args, stand, rng
         self.blocks, self.nag, self.groups, self.verified = None, None, [], 0
         self.begin = time.monotonic()
@@ -86,7 +86,7 @@ class Full:
         stand.mount()
 
     def start_blocks(self, may_refuse=False):
-        self.blocks.start(self.stand.mnt, may_refuse)
+        self.blocks.start(self.stand.mnt, 'write' if may_refuse else '')
         self.last = (-1, time.monotonic())
 
     def writers(self, name, files, mib):
@@ -141,7 +141,7 @@ class Full:
         stand.run(stand.program('lcfs/tools/lcctl'), 'drain', '-q', stand.mnt, seconds=300)
         stand.umount()
         self.verified += self.blocks.look(stand.back)
-        stand.check_log(['No space left'])
+        stand.judge(True)
 
     def stop_nag(self):
         self.nag.stop()
@@ -291,6 +291,7 @@ class Full:
 
     def run(self):
         self.stand.make_store(1024)
+        self.stand.expect('cannot .*: No space left on device')
         for case in self.args.cases:
             self.stand.trace('case ' + case)
             getattr(self, 'case_' + case)()

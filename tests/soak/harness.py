@@ -44,6 +44,9 @@ def check_build(p, args):
                     (name, args.build))
 
 
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
 def interrupted(*_):
     raise KeyboardInterrupt
 
@@ -65,16 +68,8 @@ def enter_namespace():
         subprocess.run(['umount', '-l', point], check=False)
 
 
-def run(name, args, make):
-    """make(args, stand, rng) has run(), summary(errors) and end(). Exit status."""
-    if os.geteuid() != 0 or not os.path.exists('/dev/fuse'):
-        print('%s: it takes root and /dev/fuse' % name, file=sys.stderr)
-        return 77
-    enter_namespace()
-    ends = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    for sig in ends:
-        signal.signal(sig, interrupted)
-    seed = args.seed if args.seed is not None else time.time_ns() // 1000
+def run_piece(name, args, make, seed, before):
+    """Exit status, and the job."""
     work = tempfile.mkdtemp(prefix='lcfs-soak.', dir=args.dir)
     print('%s: seed %d, in %s' % (name, seed, work), flush=True)
     keep = args.keep
@@ -82,11 +77,10 @@ def run(name, args, make):
         trace.write('seed %d: %s\n' % (seed, ' '.join(sys.argv)))
         rng = random.Random(seed)
         stand = Stand(args.build, work, rng, trace)
-        job = make(args, stand, rng)
+        job = make(args, stand, rng, seed, before)
         try:
             job.run()
-            print('%s: %s' % (name, job.summary(0)), flush=True)
-            return 0
+            return 0, job
         except Exception as e:  # pylint: disable=broad-except
             keep = True
             if not isinstance(e, Failure):  # one that a dead mount, for instance, causes
@@ -100,12 +94,31 @@ def run(name, args, make):
             stand.freeze()
             print('%s: %s' % (name, job.summary(1)))
             print('%s: everything is kept in %s; the seed is %d' % (name, work, seed), flush=True)
-            return 1
+            return 1, job
         except KeyboardInterrupt:
             print('%s: interrupted: %s' % (name, job.summary(0)), flush=True)
-            return 130
+            return 130, job
         finally:
-            for sig in ends:
+            for sig in ENDS:
                 signal.signal(sig, signal.SIG_IGN)
             job.end()
             stand.clean_up(keep)
+
+
+def run(name, args, make):
+    """make(args, stand, rng, seed, before) has run(), summary(errors) and end(); before is the one
+    of the piece before. Exit status."""
+    if os.geteuid() != 0 or not os.path.exists('/dev/fuse'):
+        print('%s: it takes root and /dev/fuse' % name, file=sys.stderr)
+        return 77
+    enter_namespace()
+    seed = args.seed if args.seed is not None else time.time_ns() // 1000
+    job, status = None, 0
+    for i, args.seconds in enumerate(getattr(args, 'pieces', [args.seconds])):
+        for sig in ENDS:
+            signal.signal(sig, interrupted)
+        status, job = run_piece(name, args, make, seed + i, job)
+        if status:
+            return status
+    print('%s: %s' % (name, job.summary(0)), flush=True)
+    return 0

@@ -25,9 +25,10 @@ class Nag(threading.Thread):
     """One thing after the other until stop(). What fails because the mount goes away is nothing;
     what hangs, or what is told wrongly, is in wrong."""
 
-    def __init__(self, stand, seed, actions):
+    def __init__(self, stand, seed, actions, may_detach=True):
         super().__init__(daemon=True)
         self.stand, self.rng, self.actions = stand, random.Random(seed), actions
+        self.lowest_cache = 0 if may_detach else 1
         self.wrong, self.is_ending = None, threading.Event()
         self.child = None
         self.counts = {}
@@ -112,7 +113,7 @@ class Nag(threading.Thread):
     def move(self):
         device = self.rng.choice(os.listdir(self.control('devices')))
         self.tool('sh', '-c', 'echo "$2" >"$1"', 'sh', self.control('devices', device, 'cache_id'),
-                  str(self.rng.randrange(3)))
+                  str(self.rng.randrange(self.lowest_cache, 3)))
 
     def come_and_go(self):
         """One of two caches leaves the mount, and joins it again."""

@@ -56,6 +56,18 @@ def eventually(seconds, what, done):
         time.sleep(0.005)
 
 
+class Expected:
+    """What the daemon may say."""
+
+    def __init__(self, patterns, test):
+        self.patterns, self.test = [re.compile(p) for p in patterns], test
+        self.end = None  # or when it is over
+
+    def covers(self, line):
+        found = filter(None, (p.search(line) for p in self.patterns))
+        return any(self.test is None or self.test(m) for m in found)
+
+
 class Stand:
     """One directory with all that the soak uses."""
 
@@ -76,8 +88,12 @@ class Stand:
         self.pid = 0
         self.status = {}  # of waitpid(), of those that had detached
         self.is_ending = True  # there is no daemon, or it is to end
-        self.log_at = 0
+        self.log_at = self.judged = 0
+        self.expected = []
+        with open(self.log_path, 'wb'):
+            pass
         self.has_died = False  # this daemon was killed by us
+        self.is_heard = True
         self.group = None
         # Daemons that detach stay children of the soak.
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
@@ -164,7 +180,7 @@ class Stand:
         return '%s/stand/%s' % (self.work, name)
 
     def start_store(self):
-        """The backing directory, behind one that fails when it is told to (tests/stand/faultdir)."""
+        """The backing directory, behind one that fails if told to (tests/stand/faultdir)."""
         point = self.work + '/shown'
         os.mkdir(point)
         child = subprocess.Popen([self.program('tests/stand/faultdir/faultdir'), self.back, point],
@@ -236,6 +252,7 @@ class Stand:
         """Starts lcfs, and waits for nothing. The process that was started."""
         command = [self.program('lcfs/lcfs')] + (['-f'] if is_foreground else [])
         command += ['-o', self.options(), self.served, self.mnt]
+        self.judge(True)
         self.trace(' '.join(command))
         with open(self.log_path, 'ab') as log:
             self.log_at = log.tell()
@@ -250,9 +267,10 @@ class Stand:
         if self.in_group:
             self.put(self.in_group + '/cgroup.procs', os.getpid())
 
-    def said(self):
+    def said(self, since=None):
+        """By this daemon, or from that byte of the log on."""
         with open(self.log_path, encoding='utf-8', errors='replace') as f:
-            f.seek(self.log_at)
+            f.seek(self.log_at if since is None else since)
             return f.read()
 
     def find_own(self):
@@ -284,6 +302,7 @@ class Stand:
     def mount(self):
         """Mounts and waits until it serves. The time that took, in seconds."""
         is_foreground = self.rng.random() < 0.7
+        self.is_heard = is_foreground  # else it speaks to syslog
         begin = time.monotonic()
         self.daemon = self.start(is_foreground)
 
@@ -447,11 +466,31 @@ class Stand:
                 paths.append('/run/lcfs/%s.pool' % uuid.group(1).replace('-', ''))
         return paths
 
-    def check_log(self, allowed):
-        """No complaint of the daemon but about what was provoked."""
-        for line in self.said().splitlines():
-            if COMPLAINT.search(line) and not any(word in line for word in allowed):
+    def expect(self, *patterns, test=None):
+        """From now on the daemon may say this: lines in which a pattern is found, and where there
+        is test(match), it is true of one."""
+        e = Expected(patterns, test)
+        self.expected.append(e)
+        return e
+
+    def expect_no_more(self, e, lasts=0):
+        """What provoked it is over; what follows from that is said for so many seconds at most."""
+        self.judge()
+        e.end = time.monotonic() + limit(lasts)
+
+    def judge(self, is_ended=False):
+        """No complaint of the daemon but of what was provoked, when it was provoked."""
+        with open(self.log_path, 'rb') as f:
+            f.seek(self.judged)
+            text = f.read()
+        if not is_ended:
+            text = text[:text.rfind(b'\n') + 1]
+        self.judged += len(text)
+        for line in text.decode('utf-8', 'replace').splitlines():
+            if COMPLAINT.search(line) and not any(e.covers(line) for e in self.expected):
                 raise Failure('the daemon says: ' + line)
+        now = time.monotonic()
+        self.expected = [e for e in self.expected if e.end is None or e.end > now]
 
     # ------------------------------------------------------------ the end
 

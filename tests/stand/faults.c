@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/align.h"
+#include "common/clock.h"
 #include "common/parse.h"
 
 static const char *const action_names[NR_FAULT_ACTIONS] = {
@@ -115,10 +116,16 @@ static int parse_setting(struct fault_rule *r, char *word)
 		return parse_u64(value, 0, UINT64_MAX, &r->after);
 	if (strcmp(word, "times") == 0)
 		return parse_u64(value, 1, UINT64_MAX, &r->times);
+	if (strcmp(word, "ms") == 0 && parse_u64(value, 1, 3600000, &r->end_ns) == 0) {
+		r->end_ns = clock_mono_ns() + r->end_ns * NSEC_PER_MSEC;
+		return 0;
+	}
 	if (strcmp(word, "us") == 0)
 		return parse_u64(value, 0, 60000000, &r->us);
 	if (strcmp(word, "random") == 0)
 		return parse_bool(value, &r->is_random);
+	if (strcmp(word, "heals") == 0)
+		return parse_bool(value, &r->heals);
 	if (strcmp(word, "error") == 0)
 		return parse_error(value, &r->error);
 	return -EINVAL;
@@ -237,7 +244,12 @@ static uint64_t next_random(struct faults *f)
 static bool rule_hits(struct fault_rule *r, unsigned int file, enum fault_op op, uint64_t off,
 		      uint64_t bytes)
 {
-	if (!(r->ops & op) || (r->file != FAULT_ANY_FILE && r->file != file))
+	if (r->heals && op == FAULT_WRITE && (r->file == FAULT_ANY_FILE || r->file == file) &&
+	    off < r->to && off + bytes > r->from)
+		r->is_over = true;
+	if (r->is_over || !(r->ops & op) || (r->file != FAULT_ANY_FILE && r->file != file))
+		return false;
+	if (r->end_ns && clock_mono_ns() >= r->end_ns)
 		return false;
 	if (op != FAULT_SYNC && (off >= r->to || off + bytes <= r->from))
 		return false;

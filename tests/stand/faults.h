@@ -18,8 +18,9 @@
  * FILE is a name or *; OP is read, write, sync, discard, several joined by +, or any. What may
  * stand behind: from=BYTES to=BYTES, only requests that touch this range (to is the first byte
  * behind it); after=N, the first N of these pass; times=N, then N of them are hit and no more
- * (without it all). Sizes may have K, M or G behind. Several rules may hit one request. An unknown
- * word is refused and changes nothing.
+ * (without it all); ms=N, it lasts so long and no longer; heals=1, until something is written to
+ * that range. Sizes may have K, M or G behind. Several rules may hit one request. An unknown word
+ * is refused and changes nothing.
  */
 #ifndef TESTS_STAND_FAULTS_H
 #define TESTS_STAND_FAULTS_H
@@ -55,8 +56,8 @@ struct fault_rule {
 	enum fault_action action;
 	unsigned int file, ops; /* file: its index, or FAULT_ANY_FILE */
 	uint64_t from, to, after, times;
-	uint64_t us;
-	bool is_random;
+	uint64_t us, end_ns; /* end_ns 0: it lasts */
+	bool is_random, heals, is_over;
 	int error;
 	uint64_t seen, hits;
 };

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # B6: that a name is durable is kept in memory only.
 #@ lcfs/cache/naming.c
-s/if \(img->is_bound && !img->is_unbound && !c->failed\)/if (0)/
+s/if \(img->is_bound && !imgtab_is_leaving\(img\) && !c->failed\)/if (0)/

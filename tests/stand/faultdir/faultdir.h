@@ -8,11 +8,11 @@
  *	OP PATTERN WHAT [after=N] [times=N] [percent=N] [delay=MS] [lose]
  *
  * OP: one of fault_op_name[], or `all`. PATTERN: as in the shell, of the path below the
- * directory; it matches / too. WHAT: the name of an error, `ok` (for the sake of the delay) or
- * `hang`, until the rule goes. The first rule that fits counts. `clear` takes all rules away;
- * `lose` gives up what was not synced, as a server does that loses its power; the word in a rule
- * for fsync does that to the file whose fsync fails, as kernels do. Both need faultdir -u, which
- * keeps what is overwritten.
+ * directory; it matches / too. WHAT: the name of an error, `ok` (for the sake of the delay),
+ * `ignored` (of fallocate: success, with nothing done) or `hang`, until the rule goes. The first
+ * rule that fits counts. `clear` takes all rules away; `lose` gives up what was not synced, as a
+ * server does that loses its power; the word in a rule for fsync does that to the file whose fsync
+ * fails, as kernels do. Both need faultdir -u, which keeps what is overwritten.
  */
 #ifndef TESTS_STAND_FAULTDIR_H
 #define TESTS_STAND_FAULTDIR_H
@@ -55,6 +55,8 @@ enum fault_op {
 };
 
 extern const char *const fault_op_name[FAULT_NR];
+
+#define FAULT_IGNORED 4096 /* no errno */
 
 /* ---- faultdir_rules.c: any thread ---- */
 

@@ -152,7 +152,7 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, of
 		undo_note(&node_of(ino)->undo, fd_of(fi), (uint64_t)off, (uint64_t)len);
 		error = fallocate(fd_of(fi), mode, off, len) < 0 ? errno : 0;
 	}
-	fuse_reply_err(req, error);
+	fuse_reply_err(req, error == FAULT_IGNORED ? 0 : error);
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,

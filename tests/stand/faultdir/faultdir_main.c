@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * faultdir [-u] DIR MNT: shows DIR at MNT, in the foreground, and fails as faultdir.h says. -u:
- * what was not synced can be lost. Killed, it leaves a mount whose every file is "not connected".
+ * faultdir [-f] [-u] DIR MNT: shows DIR at MNT, in the foreground, and fails as faultdir.h says.
+ * -f: takes as few requests at a time as the kernel sends when nobody asks it for more. -u: what
+ * was not synced can be lost. Killed, it leaves a mount whose every file is "not connected".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +18,14 @@
 
 struct fault_store store;
 
+static bool takes_few;
+
 static void op_init(void *userdata unused_, struct fuse_conn_info *conn)
 {
-	conn->max_background = THREADS / 2;
-	conn->congestion_threshold = THREADS / 2;
+	if (!takes_few) {
+		conn->max_background = THREADS / 2;
+		conn->congestion_threshold = THREADS / 2;
+	}
 	if (conn->capable & FUSE_CAP_ASYNC_DIO)
 		conn->want |= FUSE_CAP_ASYNC_DIO;
 	conn->want &= ~(unsigned int)FUSE_CAP_HANDLE_KILLPRIV;
@@ -70,19 +75,23 @@ static int serve(const char *mnt)
 
 int main(int argc, char **argv)
 {
-	int r;
+	int r, option;
 
-	store.keeps_undo = argc == 4 && strcmp(argv[1], "-u") == 0;
-	if (argc != 3 + store.keeps_undo) {
-		fprintf(stderr, "Usage: faultdir [-u] DIR MNT\n");
+	while ((option = getopt(argc, argv, "fu")) != -1) {
+		takes_few |= option == 'f';
+		store.keeps_undo |= option == 'u';
+		argc = option == '?' ? 0 : argc;
+	}
+	if (argc != optind + 2) {
+		fprintf(stderr, "Usage: faultdir [-f] [-u] DIR MNT\n");
 		return 2;
 	}
 	umask(0);
 	rules_init();
-	r = open_dir(argv[argc - 2]);
+	r = open_dir(argv[optind]);
 	if (r < 0) {
-		fprintf(stderr, "faultdir: %s: %s\n", argv[argc - 2], strerror(-r));
+		fprintf(stderr, "faultdir: %s: %s\n", argv[optind], strerror(-r));
 		return 1;
 	}
-	return serve(argv[argc - 1]);
+	return serve(argv[optind + 1]);
 }

@@ -43,6 +43,7 @@ static const struct {
 	int error;
 } errors[] = {
 	{ "ok", 0 },
+	{ "ignored", FAULT_IGNORED },
 	{ "EIO", EIO },
 	{ "ENOSPC", ENOSPC },
 	{ "EROFS", EROFS },
@@ -57,6 +58,7 @@ static const struct {
 	{ "EAGAIN", EAGAIN },
 	{ "EHOSTDOWN", EHOSTDOWN },
 	{ "EINVAL", EINVAL },
+	{ "ENOSYS", ENOSYS },
 };
 
 void rules_init(void)
