@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Lists of processors. */
 #include "common/cpulist.h"
 
 #include <errno.h>
@@ -24,7 +25,9 @@ static int parse(const char *text, cpu_set_t *set)
 			if (end == text || last < first)
 				return -EINVAL;
 		}
-		for (unsigned long i = first; i <= last && i < CPU_SETSIZE; i++)
+		if (last >= CPU_SETSIZE)
+			return -ERANGE;
+		for (unsigned long i = first; i <= last; i++)
 			CPU_SET(i, set);
 		text = *end == ',' ? end + 1 : end;
 		if (*end && *end != ',' && *end != '\n')

@@ -7,7 +7,10 @@
 
 #include "common/compiler.h"
 
-/* Those of the file in *set, up to CPU_SETSIZE. How many there are, at least 1; or -errno. */
+/*
+ * Those of the file in *set. How many there are, at least 1; or -errno: -ERANGE: more than a set
+ * holds (CPU_SETSIZE), -EINVAL: no such list.
+ */
 int cpulist_read(const char *path, cpu_set_t *set) must_check;
 
 #endif

@@ -32,7 +32,7 @@ enum {
 
 #define ATTR_TIMEOUT_MS 1000
 #define TRANSPORT_URING 1 /* its place in "dev|uring" */
-#define CTLDIR_VISIBLE 1 /* its place in "hidden|visible" */
+#define CTLDIR_VISIBLE 1  /* its place in "hidden|visible" */
 
 static int failure_status(const struct options *o)
 {
@@ -105,7 +105,8 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 				      const struct options *o, const struct places *p,
 				      struct stopper *stopper)
 {
-	unsigned int workers = (unsigned int)options_number(o, OPT_WORKERS);
+	bool over_uring = options_number(o, OPT_TRANSPORT) == TRANSPORT_URING;
+	unsigned int workers = over_uring ? 1 : (unsigned int)options_number(o, OPT_WORKERS);
 	struct session *session = NULL;
 	int err = daemon_mount(d, workers ? workers : fuse_nr_workers());
 

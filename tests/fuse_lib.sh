@@ -5,6 +5,7 @@
 
 bin=${top_builddir:-.}/tests
 . "${top_srcdir:-.}/tests/child.sh"
+. "${top_srcdir:-.}/tests/uring_lib.sh"
 
 skip()
 {
@@ -38,7 +39,7 @@ at_end()
 	for m in $mounts; do
 		umount -l "$m" 2>/dev/null
 	done
-	[ -z "$uring_was" ] || echo "$uring_was" >"$uring"
+	restore_uring
 	[ -z "$server" ] || ! is_child "$server" || kill "$server"
 	if [ "$status" != 0 ] && [ "$status" != 77 ] && [ -s "$tmp/log" ]; then
 		echo "the server said:"
@@ -49,8 +50,6 @@ at_end()
 }
 mounts=
 loops=
-uring=/sys/module/fuse/parameters/enable_uring
-uring_was=
 trap at_end EXIT
 trap 'exit 1' INT TERM HUP
 
@@ -71,14 +70,6 @@ fs_start()
 		fail "the mount did not start: $(cat "$tmp/log")"
 	server=$(cat "$tmp/pid")
 	mounts="$fs_mnt $mounts"
-}
-
-# allow_uring: mounts to come may ask for io_uring. False: this kernel has no FUSE over it.
-allow_uring()
-{
-	[ -w "$uring" ] || return 1
-	uring_was=$(cat "$uring")
-	echo Y >"$uring"
 }
 
 # Whether the process runs: a zombie waits for whoever reaps orphans here, and does not.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# By io_uring the mount behaves as it does by /dev/fuse; where the kernel does not offer it, that is
-# said, and it is served by /dev/fuse.
+# By io_uring the mount behaves as it does by /dev/fuse; where the kernel does not offer it, it is
+# refused.
 set -eu
 . "$(dirname "$0")/fuse_lib.sh"
 
@@ -28,10 +28,13 @@ for how in uring uring,async=31 uring,writeback; do
 	fs_stop
 done
 
-echo N >"$uring"
-fs_start -o uring
-grep -q 'the kernel does not offer it' "$tmp/log" || fail "it is not said: $(cat "$tmp/log")"
-[ "$(rings)" = 0 ] || fail "rings all the same"
-timeout 300 "$bin/fs_posix" "$mnt" || fail "without io_uring"
-umount "$mnt"
-wait_for_end
+# Switched off: refused, with what to do, and nothing is left.
+forbid_uring
+timeout 60 "$bin/fusetest" -o uring -p "$tmp/pid" "$back" "$mnt" 2>"$tmp/log" &&
+	fail "mounted though it is switched off"
+grep -q "switch it on (echo Y >$uring;.*or mount without it" "$tmp/log" ||
+	fail "it is not said: $(cat "$tmp/log")"
+grep -q " $mnt " /proc/self/mountinfo && fail "a mount is left"
+fs_start
+[ "$(rings)" = 0 ] || fail "rings that nobody wanted"
+fs_stop

@@ -2,33 +2,35 @@
 /*
  * The transport by FUSE over io_uring.
  *
- * The kernel has a queue for each possible processor, and gives a request to that of the processor
- * it comes from. Each processor that is online has a worker, which stays on it and owns a ring; the
- * queues of the others are served by the first one. A queue has places: a place is a head, a payload
- * and a request in front of them, registered once, and holds one request at a time until that is
- * answered. So nothing is copied to wait, and no request takes a place from another processor's.
+ * The kernel has a queue for each possible processor, and gives a request to that of the
+ * processor it comes from. Each processor that is online has a worker, which stays on it and owns
+ * a ring; the queues of the others are served by the first one. A queue has places: a place is a
+ * head, a payload and a request in front of them, registered once, and holds one request at a
+ * time until that is answered. So nothing is copied to wait, and no request takes a place from
+ * another processor's.
  *
- *	 registered ──request──▶ out (the core's, a metadata thread's) ──answer──▶ committed ─┐
- *	     ▲                                                                                │
- *	     └────────────────────────────────────────────────────────────────────────────────┘
+ *	 registered ──request──▶ out (the core's, a metadata thread's) ──answer──▶ committed
+ *	     ▲                                                                        │
+ *	     └────────────────────────────────────────────────────────────────────────┘
  *
- * Only a ring's own worker may commit. What another thread answers it puts into the place, hands the
- * place to that worker, and wakes it if it may sleep.
+ * Only a ring's own worker may commit. What another thread answers it puts into the place, hands
+ * the place to that worker, and wakes it if it may sleep.
  *
- * A worker that stays on its processor is woken there, where the caller has just gone to sleep: one
- * at a time goes fastest. Where requests come in crowds the caller goes on meanwhile, and the worker
- * is better off wherever there is room; so it lets go of its processor then, and comes back to it
- * when the crowd has gone.
+ * The kernel sends nothing before each queue has a place, and holds back for ever what goes to a
+ * queue that has lost its last one. So either all places are taken when the mount begins, or it
+ * is refused; and a place that is lost later, which no known kernel does, ends the session.
  *
- * Whatever the kernel cannot send that way comes by /dev/fuse, to the first worker, which is that of
- * transport_dev.c; notifications go there, too.
+ * A commit fetches the next request, so the kernel cannot be asked to send no more. What comes
+ * after transport_stop() stays where it is, until the connection ends.
+ *
+ * Whatever the kernel cannot send that way (FORGET, INTERRUPT) comes by /dev/fuse, to the first
+ * worker, which is that of transport_dev.c; notifications go there, too.
  *
  * Memory is not locked: a daemon that dies takes the requests in its places with it in any case.
  */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,7 @@
 #include "common/cpulist.h"
 #include "common/messages.h"
 #include "common/mutex.h"
+#include "lcfs/fuse/cpustay.h"
 #include "lcfs/fuse/ranks.h"
 #include "lcfs/fuse/transport.h"
 #include "lcfs/io/cmdring.h"
@@ -50,19 +53,14 @@
 #define PLACES_MANY_CPUS 32u
 #define MANY_CPUS 16
 /*
- * A place: the request; a page that begins with the head and ends, right before the payload, with a
- * copy of what stands in it, so that a message is in one piece; the payload, with what reading whole
- * blocks needs.
+ * A place: the request; a page that begins with the head and ends, right before the payload, with
+ * a copy of what stands in it, so that a message is in one piece; the payload, with what reading
+ * whole blocks needs.
  */
 #define HEAD align_up(sizeof(struct request), 4096)
 #define MSG_PAGE 4096u
 #define PAYLOAD (PROTO_MAX_IO + 2 * 4096)
 #define PLACE_BYTES (HEAD + MSG_PAGE + PAYLOAD)
-
-/* After so many waits it is looked how many requests each has brought, in 1/16. */
-#define CROWD_WAITS 64u
-#define CROWD_BEGINS 32u
-#define CROWD_ENDS 19u
 
 struct place {
 	struct ring *ring;	/* const */
@@ -77,15 +75,15 @@ struct place {
 struct ring {
 	struct uring *u;	 /* const */
 	struct cmdring *cmds;	 /* const */
-	int cpu;		 /* const */
-	bool has_begun, is_free; /* worker's; free: of its processor */
+	unsigned int cpu;	 /* const */
 	unsigned int nr_places;	 /* const */
 	struct place *places;	 /* const */
+	bool has_begun;		 /* worker's */
+	bool is_ready;		 /* worker's: it has been said how registering went */
 	unsigned int nr_live;	 /* worker's: places that the kernel knows */
 	unsigned int nr_out;	 /* worker's: places with a request that is not answered */
-	unsigned int nr_waits, nr_got; /* worker's */
-	cpu_set_t allowed;	       /* worker's: where it may run when it is free */
-	int error;		       /* worker's: why it lost a place, other than the end */
+	int error;		 /* worker's: why it lost a place, other than the end */
+	struct cpustay stay;	 /* worker's */
 	struct mutex lock;
 	struct cond drained;
 	struct list answered; /* lock: by other threads; place */
@@ -97,7 +95,11 @@ struct uring {
 	struct transport *dev;
 	struct session *session; /* const */
 	atomic_bool is_stopping;
-	void *mem; /* of all places */
+	struct mutex lock;
+	struct cond began;
+	unsigned int nr_began; /* lock: rings whose places the kernel has taken, or not */
+	int begin_error;       /* lock: why not */
+	void *mem;	       /* of all places */
 	size_t bytes;
 	struct place *places;
 	unsigned int nr_rings; /* const */
@@ -144,7 +146,7 @@ static int send_command(struct place *p, enum proto_ring_cmd op)
 	return cmdring_send(p->ring->cmds, &cmd);
 }
 
-/* A place that cannot be used again: the kernel takes no more commands. */
+/* A place that cannot be used again. That it is so at the end of the connection is no error. */
 static void lose(struct ring *r, int error)
 {
 	r->nr_live--;
@@ -181,6 +183,7 @@ static void answered(struct place *p)
 {
 	struct ring *r = p->ring;
 
+	to_kernel(r->u->dev);
 	if (mine == r) {
 		commit(p);
 		return;
@@ -265,6 +268,7 @@ static void uring_reply(struct request *rq, struct iovec *iov, int nr)
 		if (to != iov[i].iov_base)
 			memmove(to, iov[i].iov_base, iov[i].iov_len);
 		to += iov[i].iov_len;
+		assert(to <= payload_of(p) + PROTO_MAX_IO);
 	}
 	p->payload_bytes = (uint32_t)(to - payload_of(p));
 	answered(p);
@@ -275,6 +279,7 @@ static int uring_reply_packed(struct request *rq, const void *msg, size_t len)
 	struct place *p = place_of(rq);
 	const struct fuse_out_header *out = msg;
 
+	assert(len >= sizeof(*out) && len - sizeof(*out) <= PROTO_MAX_IO);
 	head_of(p)->out = *out;
 	p->payload_bytes = (uint32_t)(len - sizeof(*out));
 	memmove(payload_of(p), out + 1, p->payload_bytes);
@@ -291,42 +296,35 @@ static int uring_notify(struct transport *t, struct iovec *iov, int nr)
 
 /* ---------------------------------------------------------------- workers */
 
-static void stay(struct ring *r)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET((unsigned int)r->cpu, &one);
-	/* It may not be one of ours: then anywhere. */
-	r->is_free = pthread_setaffinity_np(pthread_self(), sizeof(one), &one) != 0;
-}
-
-static void look_for_crowd(struct ring *r)
-{
-	unsigned int each = r->nr_got * 16 / CROWD_WAITS;
-
-	r->nr_waits = r->nr_got = 0;
-	if (!r->is_free && each >= CROWD_BEGINS)
-		r->is_free = pthread_setaffinity_np(pthread_self(), sizeof(r->allowed),
-						    &r->allowed) == 0;
-	else if (r->is_free && each <= CROWD_ENDS)
-		stay(r);
-}
-
 static int begin(struct ring *r)
 {
 	int error = cmdring_begin(r->cmds);
 
 	mine = r;
 	r->has_begun = true;
-	if (pthread_getaffinity_np(pthread_self(), sizeof(r->allowed), &r->allowed) == 0)
-		stay(r);
+	cpustay_begin(&r->stay, r->cpu);
 	for (unsigned int i = 0; i < r->nr_places && !error; i++) {
 		error = send_command(&r->places[i], PROTO_RING_REGISTER);
 		if (!error)
 			r->nr_live++;
 	}
-	return error;
+	/* What the kernel does not take comes back at once. */
+	return error ? error : cmdring_submit(r->cmds);
+}
+
+/* How registering went, once. */
+static void tell_ready(struct ring *r, int error)
+{
+	struct uring *u = r->u;
+
+	if (r->is_ready)
+		return;
+	r->is_ready = true;
+	LOCK_SCOPE(&u->lock);
+	u->nr_began++;
+	if (error && !u->begin_error)
+		u->begin_error = error;
+	cond_broadcast(&u->began);
 }
 
 /* What came back. NULL: no request, but something else about the place. */
@@ -335,7 +333,7 @@ static struct request *take(struct ring *r, struct place *p, int result)
 	struct request *rq;
 	int error;
 
-	if (result == -ENOENT) { /* the request went away: the place is not registered any more */
+	if (result == -ENOENT) { /* the request went away, and the registration with it */
 		error = send_command(p, PROTO_RING_REGISTER);
 		if (error)
 			lose(r, error);
@@ -345,8 +343,13 @@ static struct request *take(struct ring *r, struct place *p, int result)
 		lose(r, result);
 		return NULL;
 	}
+	if (atomic_load(&r->u->is_stopping)) {
+		lose(r, -ECANCELED);
+		return NULL;
+	}
+	from_kernel(r->u->dev);
 	r->nr_out++;
-	r->nr_got++;
+	cpustay_got(&r->stay);
 	rq = request_of(p);
 	if (!rq) {
 		p->commit_id = head_of(p)->commit_id;
@@ -358,7 +361,12 @@ static struct request *take(struct ring *r, struct place *p, int result)
 /* Nobody would serve that processor: then the others do not, either. */
 static int give_up(struct ring *r, int error)
 {
-	msg_err("/dev/fuse: io_uring of processor %d: %s", r->cpu, strerror(-error));
+	if (r->is_ready)
+		msg_err("/dev/fuse: io_uring of processor %u: %s: the mount ends; mount without "
+			"transport=uring",
+			r->cpu, strerror(-error));
+	tell_ready(r, error);
+	(void)!cmdring_submit(r->cmds);
 	mutex_lock(&r->lock);
 	r->is_dead = true;
 	while (!list_is_empty(&r->answered)) {
@@ -368,6 +376,14 @@ static int give_up(struct ring *r, int error)
 	mutex_unlock(&r->lock);
 	transport_stop(&r->u->t);
 	return error;
+}
+
+/* All is answered: the last answers have not been sent yet. */
+static int end_by_stop(struct ring *r)
+{
+	int error = cmdring_submit(r->cmds);
+
+	return error ? give_up(r, error) : -EINTR;
 }
 
 static int ring_next(struct ring *r, struct request **rq)
@@ -382,15 +398,17 @@ static int ring_next(struct ring *r, struct request **rq)
 				return 0;
 		}
 		commit_answered(r);
-		if (r->nr_live == 0)
-			return r->error ? give_up(r, r->error) : -ENODEV;
+		if (r->error)
+			break;
+		tell_ready(r, 0);
 		if (atomic_load(&r->u->is_stopping) && r->nr_out == 0)
-			return -EINTR;
-		if (++r->nr_waits == CROWD_WAITS)
-			look_for_crowd(r);
+			return end_by_stop(r);
+		if (r->nr_live == 0)
+			return -ENODEV;
+		cpustay_wait(&r->stay);
 		error = cmdring_wait(r->cmds);
 	}
-	return give_up(r, error);
+	return give_up(r, error ? error : r->error);
 }
 
 static int uring_next(struct transport *t, unsigned int worker, struct request **rq)
@@ -398,6 +416,16 @@ static int uring_next(struct transport *t, unsigned int worker, struct request *
 	struct uring *u = uring_of(t);
 
 	return worker ? ring_next(&u->rings[worker - 1], rq) : transport_next(u->dev, 0, rq);
+}
+
+static int uring_wait_ready(struct transport *t)
+{
+	struct uring *u = uring_of(t);
+
+	LOCK_SCOPE(&u->lock);
+	while (u->nr_began < u->nr_rings && !u->begin_error)
+		cond_wait(&u->began, &u->lock);
+	return u->begin_error;
 }
 
 static void uring_stop(struct transport *t)
@@ -436,6 +464,8 @@ static void free_rings(struct uring *u)
 	}
 	if (u->mem)
 		munmap(u->mem, u->bytes);
+	cond_destroy(&u->began);
+	mutex_destroy(&u->lock);
 	free(u->places);
 	free(u);
 }
@@ -450,6 +480,7 @@ static void uring_close(struct transport *t)
 
 static const struct transport_ops uring_ops = {
 	.next = uring_next,
+	.wait_ready = uring_wait_ready,
 	.keep = uring_keep,
 	.copy = uring_copy,
 	.reply = uring_reply,
@@ -496,7 +527,7 @@ static int make_places(struct uring *u, const cpu_set_t *online, unsigned int nr
 
 		r->places = next;
 		for (unsigned int n = 0; n < each; n++)
-			add_place(u, r, (unsigned int)r->cpu);
+			add_place(u, r, r->cpu);
 		for (unsigned int q = 0; i == 0 && q < nr_queues; q++)
 			if (!CPU_ISSET(q, online))
 				add_place(u, r, q);
@@ -513,7 +544,7 @@ static void make_rings(struct uring *u, const cpu_set_t *online, unsigned int nr
 		if (!CPU_ISSET(cpu, online))
 			continue;
 		r->u = u;
-		r->cpu = (int)cpu;
+		r->cpu = cpu;
 		list_init(&r->answered);
 		mutex_init(&r->lock, RANK_TRANSPORT, "ring");
 		cond_init(&r->drained);
@@ -551,6 +582,9 @@ int transport_uring_open(struct transport **t, struct session *session, int main
 		return -ENOMEM;
 	u->session = session;
 	u->t.ops = &uring_ops;
+	u->dev = *t;
+	mutex_init(&u->lock, RANK_TRANSPORT, "uring");
+	cond_init(&u->began);
 	error = make_all(u, &online, (unsigned int)nr_queues, main_fd);
 	if (error) {
 		free_rings(u);
@@ -558,7 +592,6 @@ int transport_uring_open(struct transport **t, struct session *session, int main
 	}
 	u->t.nr_workers = 1 + u->nr_rings;
 	u->t.lock_error = (*t)->lock_error;
-	u->dev = *t;
 	*t = &u->t;
 	return 0;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Commands to a driver, each kept until it has something to say. */
 #include "lcfs/io/cmdring.h"
 
 #include <errno.h>
@@ -114,6 +115,17 @@ void *cmdring_next(struct cmdring *r, int *result)
 		r->is_wake_armed = false;
 	}
 	return NULL;
+}
+
+int cmdring_submit(struct cmdring *r)
+{
+	while (io_uring_sq_ready(&r->ring)) {
+		int n = io_uring_submit(&r->ring);
+
+		if (n < 0 && n != -EINTR)
+			return n;
+	}
+	return 0;
 }
 
 static int arm_wake(struct cmdring *r)

@@ -38,8 +38,10 @@ void cmdring_close(struct cmdring *r);
 
 /* The calling thread is the owner from now on. Once. 0 or -errno. */
 int cmdring_begin(struct cmdring *r) must_check;
-/* Queues a command for the next wait. 0; -errno: the kernel does not take what is queued. */
+/* Queues a command for the next submission. 0; -errno: the kernel does not take what is queued. */
 int cmdring_send(struct cmdring *r, const struct cmdring_cmd *cmd) must_check;
+/* Submits what is queued: what the driver refuses has its answer when this returns. 0 or -errno. */
+int cmdring_submit(struct cmdring *r) must_check;
 /* What has been answered: its owner, with *result; NULL: nothing. */
 void *cmdring_next(struct cmdring *r, int *result);
 /* Submits what is queued, and waits for an answer or cmdring_wake(). 0 or -errno. */
