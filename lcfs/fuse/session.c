@@ -281,9 +281,6 @@ static int start_all(struct session *s, char *text, size_t size)
 	error = open_transport(s);
 	if (error)
 		return fail(text, size, error, "no memory for requests: %s", strerror(-error));
-	if (s->transport->lock_error)
-		msg_warn("memory for requests is not locked (%s): raise RLIMIT_MEMLOCK",
-			 strerror(-s->transport->lock_error));
 	error = meta_start(s, s->conf.meta_threads);
 	if (error)
 		return fail(text, size, error, "metadata threads cannot start: %s",
@@ -291,6 +288,9 @@ static int start_all(struct session *s, char *text, size_t size)
 	error = negotiate(s, text, size);
 	if (error)
 		return error;
+	if (s->transport->lock_error)
+		msg_warn("memory for requests is not locked (%s): raise RLIMIT_MEMLOCK",
+			 strerror(-s->transport->lock_error));
 	ctl_start(s);
 	error = start_workers(s);
 	if (error)

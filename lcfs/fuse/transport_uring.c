@@ -26,7 +26,9 @@
  * Whatever the kernel cannot send that way (FORGET, INTERRUPT) comes by /dev/fuse, to the first
  * worker, which is that of transport_dev.c; notifications go there, too.
  *
- * Memory is not locked: a daemon that dies takes the requests in its places with it in any case.
+ * Memory is locked from its first use on. That of small requests is there from the beginning, and
+ * that of large ones in some places, which are those that the kernel uses first: so that who
+ * writes back to free memory does not wait for some.
  */
 #include <assert.h>
 #include <errno.h>
@@ -44,6 +46,7 @@
 #include "lcfs/fuse/ranks.h"
 #include "lcfs/fuse/transport.h"
 #include "lcfs/io/cmdring.h"
+#include "lcfs/io/iobuf.h"
 
 #define POSSIBLE "/sys/devices/system/cpu/possible"
 #define ONLINE "/sys/devices/system/cpu/online"
@@ -61,6 +64,10 @@
 #define MSG_PAGE 4096u
 #define PAYLOAD (PROTO_MAX_IO + 2 * 4096)
 #define PLACE_BYTES (HEAD + MSG_PAGE + PAYLOAD)
+#define PLACE_BYTES_SMALL (HEAD + MSG_PAGE + 3 * 4096)
+
+/* One place of so many of a processor, those registered last, is there as a whole. */
+#define WHOLE_OF 8u
 
 struct place {
 	struct ring *ring;	/* const */
@@ -492,7 +499,7 @@ static const struct transport_ops uring_ops = {
 	.close = uring_close,
 };
 
-static void add_place(struct uring *u, struct ring *r, unsigned int queue)
+static void add_place(struct uring *u, struct ring *r, unsigned int queue, bool is_whole)
 {
 	struct place *p = &r->places[r->nr_places++];
 	char *mem = (char *)u->mem + (size_t)(p - u->places) * PLACE_BYTES;
@@ -503,6 +510,7 @@ static void add_place(struct uring *u, struct ring *r, unsigned int queue)
 	p->iov[0] = (struct iovec){ mem + HEAD, sizeof(struct proto_ring_head) };
 	p->iov[1] = (struct iovec){ mem + HEAD + MSG_PAGE, PROTO_MAX_IO };
 	list_init(&p->node);
+	iobuf_populate(mem, is_whole ? PLACE_BYTES : PLACE_BYTES_SMALL);
 }
 
 /* Each ring's places one after the other: those of its own queue, the first one's of all others. */
@@ -514,23 +522,17 @@ static int make_places(struct uring *u, const cpu_set_t *online, unsigned int nr
 
 	u->bytes = nr * PLACE_BYTES;
 	u->places = next = calloc(nr, sizeof(*u->places));
-	u->mem = mmap(NULL, u->bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (u->mem == MAP_FAILED)
-		u->mem = NULL;
-	if (!u->places || !u->mem)
+	if (!u->places || iobuf_reserve(&u->mem, u->bytes, &u->t.lock_error))
 		return -ENOMEM;
-	/* A place of which only the first pages are used is to stay that small. */
-	(void)madvise(u->mem, u->bytes, MADV_NOHUGEPAGE);
 	for (unsigned int i = 0; i < u->nr_rings; i++) {
 		struct ring *r = &u->rings[i];
 
 		r->places = next;
 		for (unsigned int n = 0; n < each; n++)
-			add_place(u, r, r->cpu);
+			add_place(u, r, r->cpu, n >= each - each / WHOLE_OF);
 		for (unsigned int q = 0; i == 0 && q < nr_queues; q++)
 			if (!CPU_ISSET(q, online))
-				add_place(u, r, q);
+				add_place(u, r, q, false);
 		next += r->nr_places;
 	}
 	return 0;
@@ -591,7 +593,8 @@ int transport_uring_open(struct transport **t, struct session *session, int main
 		return error;
 	}
 	u->t.nr_workers = 1 + u->nr_rings;
-	u->t.lock_error = (*t)->lock_error;
+	if ((*t)->lock_error)
+		u->t.lock_error = (*t)->lock_error;
 	*t = &u->t;
 	return 0;
 }
