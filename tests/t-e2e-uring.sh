@@ -3,7 +3,7 @@
 # transport=uring: refused where the kernel has it switched off; everything that was acknowledged
 # outlives a killed daemon, a lazy unmount and a stop under load, and nobody hangs.
 # The limit has room for other tests that have the switch.
-test_limit=200
+test_limit=300
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/uring_lib.sh"
 set -eu

@@ -3,6 +3,8 @@
 # Who writes for others must not wait for memory that is cleaned by writing through himself: the RAM
 # buffers of a serving daemon are locked, and each of its threads is an I/O flusher, or it warns.
 # By io_uring, too; what the kernel copies to is locked from its first use on.
+# The limit has room for other tests that have the switch of that.
+test_limit=300
 . "${top_srcdir:?}/tests/functions.sh"
 . "$top_srcdir/tests/uring_lib.sh"
 set -eu
