@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The transport by io_uring, with a kernel that the test plays: all of cmdring.h is here. Each
- * processor's ring has a worker, as in a session.
+ * The transport by io_uring, with a kernel that the test plays: all of cmdring.h is here, and a
+ * machine of six processors of which 1, 2 and 4 are online. Each ring has a worker, as in a
+ * session.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -11,14 +12,18 @@
 #include <unistd.h>
 
 #include "common/align.h"
+#include "common/cpulist.h"
 #include "lcfs/fuse/transport.h"
 #include "lcfs/io/cmdring.h"
 #include "tests/check_main.h"
 
 /* ---------------------------------------------------------------- the kernel */
 
-#define PLACES_MAX 4096u
-#define RINGS_MAX 1024u
+#define PLACES_MAX 1024u
+#define POSSIBLE 6u
+#define RINGS_MAX POSSIBLE
+
+static const unsigned int online[] = { 1, 2, 4 };
 
 struct kplace {
 	void *owner;
@@ -53,6 +58,8 @@ static struct {
 	int committed;	/* what the next commit is answered, once */
 	uint64_t next_unique;
 	unsigned int nr_sent, nr_answers, nr_registered, nr_bad;
+	unsigned int nr_of[POSSIBLE];	   /* places registered, of a queue */
+	struct cmdring *ring_of[POSSIBLE]; /* and by whom */
 	int32_t last_error; /* of an answer */
 } k;
 
@@ -88,13 +95,17 @@ static void free_locked(struct cmdring *r, struct kplace *p)
 		send_locked(r, p, GETATTR_LEN);
 }
 
-static void register_locked(struct cmdring *r, const struct cmdring_cmd *cmd)
+static void register_locked(struct cmdring *r, const struct cmdring_cmd *cmd, unsigned int queue)
 {
 	const struct iovec *iov = cmd->addr;
 
 	ck_assert_uint_eq(cmd->len, 2);
 	ck_assert_uint_ge(iov[0].iov_len, sizeof(struct proto_ring_head));
 	ck_assert_uint_ge(iov[1].iov_len, PROTO_MAX_IO);
+	ck_assert_uint_lt(queue, POSSIBLE);
+	ck_assert(!k.ring_of[queue] || k.ring_of[queue] == r);
+	k.ring_of[queue] = r;
+	k.nr_of[queue]++;
 	k.nr_registered++;
 	r->place[r->nr_places] = (struct kplace){ cmd->owner, iov[0].iov_base, false };
 	free_locked(r, &r->place[r->nr_places++]);
@@ -168,7 +179,7 @@ int cmdring_submit(struct cmdring *r)
 		else if (is_refused_locked(r, i))
 			done_locked(r, cmd->owner, k.refused);
 		else
-			register_locked(r, cmd);
+			register_locked(r, cmd, r->arg[i].queue);
 	}
 	r->nr_queued = 0;
 	pthread_mutex_unlock(&k.lock);
@@ -205,6 +216,20 @@ void cmdring_wake(struct cmdring *r)
 	r->is_awake = true;
 	pthread_cond_broadcast(&k.changed);
 	pthread_mutex_unlock(&k.lock);
+}
+
+int __wrap_cpulist_read(const char *path, cpu_set_t *set);
+
+int __wrap_cpulist_read(const char *path, cpu_set_t *set)
+{
+	bool is_online = strstr(path, "online");
+
+	CPU_ZERO(set);
+	for (unsigned int i = 0; i < POSSIBLE && !is_online; i++)
+		CPU_SET(i, set);
+	for (unsigned int i = 0; i < array_size(online); i++)
+		CPU_SET(online[i], set);
+	return CPU_COUNT(set);
 }
 
 /* A request to each place that takes one, of each ring. How many. */
@@ -391,6 +416,23 @@ START_TEST(answers_go_back_whoever_gives_them)
 }
 END_TEST
 
+START_TEST(each_possible_processor_is_served)
+{
+	start();
+	ck_assert_uint_eq(k.nr_rings, array_size(online));
+	ck_assert_int_eq(transport_wait_ready(s.t), 0);
+	for (unsigned int q = 0; q < POSSIBLE; q++)
+		ck_assert_uint_ge(k.nr_of[q], 1);
+	for (unsigned int i = 0; i < array_size(online); i++) {
+		ck_assert_uint_ge(k.nr_of[online[i]], 32);
+		ck_assert_ptr_eq(k.ring_of[online[i]], k.ring[i]);
+	}
+	ck_assert_uint_ge(send_to_all(GETATTR_LEN), POSSIBLE);
+	wait_for_answers(k.nr_registered);
+	stop_and_finish();
+}
+END_TEST
+
 START_TEST(a_place_that_is_not_taken_is_an_error_of_the_mount)
 {
 	k.refused = -ENOMEM;
@@ -516,7 +558,8 @@ static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("fuse_uring");
 
-	CHECK_CASE(suite, "requests", answers_go_back_whoever_gives_them,
+	CHECK_CASE(suite, "requests", each_possible_processor_is_served,
+		   answers_go_back_whoever_gives_them,
 		   a_place_whose_request_went_away_is_registered_anew,
 		   what_is_no_request_is_answered);
 	CHECK_CASE(suite, "ends", a_place_that_is_not_taken_is_an_error_of_the_mount,
