@@ -18,9 +18,9 @@ for how in uring uring,async=31 uring,writeback; do
 	[ "$how" != uring,async=31 ] || timeout 300 "$bin/fs_posix" "$mnt" || fail "with $how"
 	[ -z "$(ls -A "$back")" ] || fail "something is left in the backing directory"
 	for seed in 1 0; do
-		timeout 300 "$bin/fsx" -n "${FSX_OPS:-500}" -s $seed "$mnt/cached" ||
+		timeout 300 "$bin/fsx" -n "${FSX_OPS:-300}" -s $seed "$mnt/cached" ||
 			fail "cached, with $how"
-		timeout 300 "$bin/fsx" -n "${FSX_OPS:-500}" -s $seed -d "$mnt/direct" ||
+		timeout 300 "$bin/fsx" -n "${FSX_OPS:-300}" -s $seed -d "$mnt/direct" ||
 			fail "direct, with $how"
 	done
 	cmp "$mnt/cached" "$back/cached"
