@@ -88,6 +88,10 @@ fault 'rot a read from=12290 to=12291'
 io read a 3
 [ "$(cmp -l "$stand/a" "$tmp/store/a" 2>/dev/null | wc -l)" -le 1 ] || fail "rot spreads"
 ! is_data 3 || fail "no rot"
+fault 'rot a read from=16385 to=16386'
+dd if="$stand/a" of="$tmp/read" iflag=direct,skip_bytes bs=8192 skip=12288 count=1 2>"$tmp/err"
+[ "$(cmp -l -i 0:12288 -n 8192 "$tmp/read" "$tmp/store/a" | wc -l)" = 2 ] ||
+	fail "not two rotten bytes in one read"
 fault clear
 io read a 3
 is_data 3 || fail "the rot stays"

@@ -98,8 +98,9 @@ static void carry_out_read(const struct job *j)
 
 	if (buf && !j->fate.error)
 		n = pread(stores[j->file], buf, bytes, (off_t)j->off);
-	if (n > 0 && j->fate.is_rotten && j->fate.rot_at - j->off < (uint64_t)n)
-		buf[j->fate.rot_at - j->off] ^= 1;
+	for (unsigned int i = 0; n > 0 && i < j->fate.nr_rotten; i++)
+		if (j->fate.rotten[i] - j->off < (uint64_t)n)
+			buf[j->fate.rotten[i] - j->off] ^= 1;
 	if (n < 0)
 		fuse_reply_err(j->req, j->fate.error ? j->fate.error : EIO);
 	else

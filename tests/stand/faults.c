@@ -278,10 +278,8 @@ void faults_decide(struct faults *f, unsigned int file, enum fault_op op, uint64
 		fate->is_hanging |= r->action == FAULT_HANG;
 		if (r->action == FAULT_SLOW)
 			fate->us += r->is_random && r->us ? next_random(f) % r->us : r->us;
-		if (r->action == FAULT_ROT) {
-			fate->is_rotten = true;
-			fate->rot_at = max(r->from, off);
-		}
+		if (r->action == FAULT_ROT)
+			fate->rotten[fate->nr_rotten++] = max(r->from, off);
 	}
 	pthread_mutex_unlock(&f->lock);
 }

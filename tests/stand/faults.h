@@ -77,9 +77,11 @@ struct faults {
 
 /* What is to happen to one request. */
 struct fault_fate {
-	bool is_hanging, is_torn, is_short, is_lost, is_rotten;
+	bool is_hanging, is_torn, is_short, is_lost;
 	int error; /* 0: none */
-	uint64_t us, rot_at;
+	uint64_t us;
+	unsigned int nr_rotten;
+	uint64_t rotten[FAULT_RULES]; /* bytes of the file */
 	uint64_t bytes; /* of the file, now */
 };
 
