@@ -36,6 +36,16 @@ uring_rows()
 	pairwise "uring-$1" "$pairs" uring_lcfs uring_null
 }
 
+# Of the kernel it may be asked for less by one than by the other.
+uring_probe()
+{
+	fresh_back "$tmp/back"
+	format_cache
+	try_serve "$tmp/mnt" "$LCFS" -f -o "config=none,cache=$cache$lcfs_transport" "$tmp/back" \
+		"$tmp/mnt" || uring_missing="not here: $(head -n 1 "$tmp/log")"
+	leave_to $((nr_undo - 1))
+}
+
 # Whether lcfs has it is what its options say; whether the kernel has, a mount.
 bar_uring()
 {
@@ -48,6 +58,7 @@ bar_uring()
 	fi
 	null_pid=${server:-}
 	use_transport uring
+	[ -n "$uring_missing" ] || uring_probe
 	uring_undo=$nr_undo
 	uring_rows qd1 0.90
 	! is_long || uring_rows qd32 0.80
