@@ -8,7 +8,7 @@
 read_files()
 {
 	rm -rf --one-file-system "$tmp"/back/.lcfs "$tmp"/back/image*
-	dd if=/dev/urandom of="$tmp/back/image" bs=1M count="$image_mb" oflag=direct \
+	dd if=/dev/zero of="$tmp/back/image" bs=1M count="$image_mb" oflag=direct \
 		conv=fsync 2>/dev/null || die "$dir has no room"
 	: >"$tmp/pass"
 }
