@@ -25,9 +25,11 @@ def of_store(names, error):
 
 
 def of_full_store(is_fuse):
-    """FUSE's page cache says EIO of a write that is carried out in part."""
+    """FUSE's page cache says EIO of a write that is carried out in part. A cache cannot come: that
+    would be noted there."""
     error = errors(28, 5) if is_fuse else errors(28)
-    return of_store('*', error) + [CLOCK % error]
+    return of_store('*', error) + [CLOCK % error, '\\.lcfs: cannot be written: %s' % error,
+                                   CANNOT_JOIN[1] % '' + error]
 
 
 def of_device(path, error):
