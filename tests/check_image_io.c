@@ -2,11 +2,15 @@
 /* Reads, writes and syncs of images, cached and uncached, on a real core and engine. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/mutex.h"
+#include "lcfs/image/image_private.h"
 #include "tests/check_main.h"
 #include "tests/fake/imagebed.h"
 
@@ -253,7 +257,7 @@ START_TEST(stat_shows_size_time_and_blocks_of_what_is_cached)
 	ck_assert_int_eq(bed_fill(img, 'a', 100000, 0), 100000);
 	ck_assert_int_eq(fstat(image_fd(img), &later), 0);
 	ck_assert_int_eq(later.st_blocks, 0);
-	image_overlay_stat(img, &later);
+	ck_assert_int_eq(image_stat(img, image_fd(img), &later), 0);
 	ck_assert_int_eq(later.st_size, 100000);
 	ck_assert_int_ge(later.st_blocks, 100000 / 512);
 	ck_assert_int_le(later.st_blocks, 100000 / 512 + 8);
@@ -274,14 +278,64 @@ START_TEST(migration_does_not_move_the_ctime_that_is_shown)
 	bed_must_mount(b);
 	img = bed_open(b, "a");
 	ck_assert_int_eq(bed_fill(img, 'a', 100000, 0), 100000);
-	ck_assert_int_eq(fstat(image_fd(img), &st), 0);
-	image_overlay_stat(img, &st);
+	ck_assert_int_eq(image_stat(img, image_fd(img), &st), 0);
 	bed_drain(b, img);
-	ck_assert_int_eq(fstat(image_fd(img), &later), 0);
-	image_overlay_stat(img, &later);
+	ck_assert_int_eq(image_stat(img, image_fd(img), &later), 0);
 	ck_assert_mem_eq(&st.st_ctim, &later.st_ctim, sizeof(st.st_ctim));
 	ck_assert_mem_eq(&st.st_mtim, &later.st_mtim, sizeof(st.st_mtim));
 	bed_close(img);
+	bed_free(b);
+}
+END_TEST
+
+static struct {
+	struct bed *bed;
+	struct image *img;
+	int fd;
+	unsigned int nr_seen;
+} asked;
+
+/*
+ * In place of libc's: just after this file was asked all of its image is migrated, so that the
+ * answer is of before that. Under the image's lock it cannot be.
+ */
+int fstatat(int fd, const char *restrict path, struct stat *restrict st, int flags)
+{
+	int r = (int)syscall(SYS_newfstatat, fd, path, st, flags);
+
+	if (!asked.img || fd != asked.fd)
+		return r;
+	asked.nr_seen++;
+	if (atomic_load(&asked.img->lock.owner) != &mutex_thread_key)
+		bed_drain(asked.bed, asked.img);
+	return r;
+}
+
+START_TEST(a_size_of_the_file_before_it_was_migrated_to_is_not_shown)
+{
+	struct bed *b = bed_new();
+	struct image *img;
+	struct stat st;
+	int fd;
+
+	bed_make_file(b, "a", 'x', 1000);
+	bed_must_mount(b);
+	img = bed_open(b, "a");
+	ck_assert_int_eq(bed_fill(img, 'g', 5000, 1000), 5000);
+	bed_close(img);
+	bed_unmount(b);
+	bed_must_mount(b);
+	img = bed_get(b, "a");
+	fd = openat(b->fd, "a", O_RDONLY);
+	asked.bed = b;
+	asked.fd = fd;
+	asked.img = img;
+	ck_assert_int_eq(image_stat(img, fd, &st), 0);
+	asked.img = NULL;
+	ck_assert_uint_eq(asked.nr_seen, 1);
+	ck_assert_int_eq(st.st_size, 6000);
+	close(fd);
+	image_put(img);
 	bed_free(b);
 }
 END_TEST
@@ -355,7 +409,8 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "uncached", without_a_cache_files_are_served_as_they_are,
 		   a_file_that_the_cache_cannot_take_is_served_uncached);
 	CHECK_CASE(s, "stat", stat_shows_size_time_and_blocks_of_what_is_cached,
-		   migration_does_not_move_the_ctime_that_is_shown);
+		   migration_does_not_move_the_ctime_that_is_shown,
+		   a_size_of_the_file_before_it_was_migrated_to_is_not_shown);
 	return s;
 }
 

@@ -103,21 +103,28 @@ static void mix_device(struct session *s, struct stat *st)
 		st->st_ino ^= (uint64_t)(minor(st->st_dev) * 31 + major(st->st_dev) + 1) << 40;
 }
 
-static void overlay(struct session *s, const struct ops_use *u, struct stat *st)
+/* present: what the file just said, NULL: it has not been asked. That of an image may have been in
+ * the midst of migration, and is not used. */
+static int lay_over(struct session *s, const struct ops_use *u, const struct stat *present,
+		    struct stat *st)
 {
 	struct image *img = ops_image(u);
+	int r = 0;
 
 	if (img)
-		image_overlay_stat(img, st);
-	mix_device(s, st);
+		r = image_stat(img, u->fd, st);
+	else if (present)
+		*st = *present;
+	else if (fstatat(u->fd, "", st, AT_EMPTY_PATH) < 0)
+		r = -errno;
+	if (r == 0)
+		mix_device(s, st);
+	return r;
 }
 
 int ops_stat(struct session *s, const struct ops_use *u, struct stat *st)
 {
-	if (fstatat(u->fd, "", st, AT_EMPTY_PATH) < 0)
-		return -errno;
-	overlay(s, u, st);
-	return 0;
+	return lay_over(s, u, NULL, st);
 }
 
 void ops_forget(struct session *s, const struct ops_use *u, int64_t off)
@@ -153,16 +160,14 @@ int ops_enter_fd(struct session *s, const struct ops_use *parent, const char *na
 		return error;
 	memset(e, 0, sizeof(*e));
 	e->ino = atomic_load(&node->id);
-	e->attr = *st;
 	e->attr_timeout = ops_timeout(s);
 	e->entry_timeout = ops_timeout(s);
 	error = ops_use(s, e->ino, u);
-	if (error) {
+	if (!error)
+		error = lay_over(s, u, st, &e->attr);
+	if (error)
 		nodes_forget(s->nodes, e->ino, 1);
-		return error;
-	}
-	overlay(s, u, &e->attr);
-	return 0;
+	return error;
 }
 
 int ops_enter(struct session *s, const struct ops_use *parent, const char *name,

@@ -166,8 +166,9 @@ void image_release(struct image *img, bool for_write);
 /* Changes whenever the content was found changed behind our back: what was cached above is stale.
  */
 uint64_t image_version(struct image *img);
-/* Lays what lcfs owns (size, mtime, blocks) over the backing file's attributes. */
-void image_overlay_stat(struct image *img, struct stat *st);
+/* As fstat() of fd, which leads to the image's file, with what lcfs owns (size, times, blocks) laid
+ * over it. 0 or -errno. */
+int image_stat(struct image *img, int fd, struct stat *st) must_check;
 /* Bytes, as lcfs shows it, of an image that is open. Any thread; does not block if the image is
  * cached. */
 uint64_t image_size(struct image *img);

@@ -6,6 +6,7 @@
  * write), the last release of one that was never written lets go of it again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -298,26 +299,37 @@ static void overlay_ctime(struct image *img, struct stat *st, const struct cache
 	st->st_ctim = timespec_of(img->shown_ctime_ns);
 }
 
-void image_overlay_stat(struct image *img, struct stat *st)
+static void overlay(struct image *img, struct stat *st, const struct cache_image_info *info)
 {
-	struct cache_image_info info;
+	st->st_size = (off_t)info->size;
+	overlay_blocks(st, info);
+	if (info->mtime_ns)
+		st->st_mtim = timespec_of(info->mtime_ns);
+	overlay_ctime(img, st, info);
+}
+
+/*
+ * The file is asked after the core, and under the lock, without which a clean image becomes no
+ * other: what the file said while it was migrated to, of its size above all, is never shown.
+ */
+int image_stat(struct image *img, int fd, struct stat *st)
+{
+	struct cache_image_info info = { 0 };
 
 	LOCK_SCOPE(&img->lock);
+	if (img->cached)
+		image_core_info(img, &info);
+	if (fstatat(fd, "", st, AT_EMPTY_PATH) < 0)
+		return -errno;
 	if (!img->cached)
-		return;
-	image_core_info(img, &info);
-	if (!is_overlaid(img, &info)) {
-		if (img->openers == 0)
-			img->shown_ctime_ns = 0;
-		else if (img->shown_ctime_ns)
-			st->st_ctim = timespec_of(img->shown_ctime_ns);
-		return;
-	}
-	st->st_size = (off_t)info.size;
-	overlay_blocks(st, &info);
-	if (info.mtime_ns)
-		st->st_mtim = timespec_of(info.mtime_ns);
-	overlay_ctime(img, st, &info);
+		return 0;
+	if (is_overlaid(img, &info))
+		overlay(img, st, &info);
+	else if (img->openers == 0)
+		img->shown_ctime_ns = 0;
+	else if (img->shown_ctime_ns)
+		st->st_ctim = timespec_of(img->shown_ctime_ns);
+	return 0;
 }
 
 uint64_t image_size_inside(struct image *img)

@@ -258,7 +258,10 @@ static uint64_t seek_cached(struct image *img, uint64_t off, uint64_t end, bool 
 
 static uint64_t seek_data(struct image *img, int fd, uint64_t off, uint64_t end)
 {
-	return min(seek_cached(img, off, end, true), seek_backing(fd, off, SEEK_DATA, end));
+	/* in this order: what is cached no more by then is in the file */
+	uint64_t cached = seek_cached(img, off, end, true);
+
+	return min(cached, seek_backing(fd, off, SEEK_DATA, end));
 }
 
 static uint64_t seek_hole(struct image *img, int fd, uint64_t off, uint64_t end)

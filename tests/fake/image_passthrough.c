@@ -266,8 +266,9 @@ uint64_t image_version(struct image *img)
 	return version;
 }
 
-void image_overlay_stat(struct image *img unused_, struct stat *st unused_)
+int image_stat(struct image *img unused_, int fd, struct stat *st)
 {
+	return fstatat(fd, "", st, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 uint64_t image_size(struct image *img)
