@@ -51,6 +51,7 @@ static must_check int start_session(struct session **out, const struct daemon *d
 		.nr_clones = d->nr_clones,
 		.writeback_cache = options_flag(o, OPT_WRITEBACK_CACHE, false),
 		.ctl_visible = options_number(o, OPT_CTLDIR) == CTLDIR_VISIBLE,
+		.over_uring = options_number(o, OPT_TRANSPORT) == OPTION_TRANSPORT_URING,
 		.timeout_ms = ATTR_TIMEOUT_MS,
 	};
 	char text[512];
@@ -103,7 +104,8 @@ static must_check int mount_and_serve(struct daemon *d, const struct stack *s,
 				      const struct options *o, const struct places *p,
 				      struct stopper *stopper)
 {
-	unsigned int workers = (unsigned int)options_number(o, OPT_WORKERS);
+	bool over_uring = options_number(o, OPT_TRANSPORT) == OPTION_TRANSPORT_URING;
+	unsigned int workers = over_uring ? 1 : (unsigned int)options_number(o, OPT_WORKERS);
 	struct session *session = NULL;
 	int err = daemon_mount(d, workers ? workers : fuse_nr_workers());
 

@@ -18,6 +18,7 @@
 #include "lcfs/cache/cache.h"
 
 #define OPTION_AUTO UINT64_MAX
+#define OPTION_TRANSPORT_URING 1 /* its place in "dev|uring" */
 #define OPTIONS_MOUNT_FLAGS (MS_NOSUID | MS_NODEV) /* unless somebody decides */
 
 enum option_type {

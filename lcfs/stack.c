@@ -264,6 +264,7 @@ static const struct ctl_caches_ops caches_ops = { .add = add_cache, .remove = re
 
 static must_check int open_ctl(struct stack *s, const struct places *p, const struct options *o)
 {
+	bool over_uring = options_number(o, OPT_TRANSPORT) == OPTION_TRANSPORT_URING;
 	CLEANUP_FREE char *config = options_config(o);
 	struct ctlfs_conf conf = {
 		.dir = s->dir,
@@ -272,6 +273,7 @@ static must_check int open_ctl(struct stack *s, const struct places *p, const st
 		.mount = p->mnt,
 		.config = config,
 		.version = PACKAGE_VERSION,
+		.transport = over_uring ? "uring" : "dev",
 		.caches = &caches_ops,
 		.ctx = s,
 		.uid = geteuid(),

@@ -359,9 +359,10 @@ START_TEST(status_and_stat_have_dm_lc_s_form)
 }
 END_TEST
 
-START_TEST(version_is_the_program_s)
+START_TEST(version_and_transport_are_the_program_s)
 {
 	assert_reads("version", "1.2.3\n");
+	assert_reads("transport", "dev\n");
 }
 END_TEST
 
@@ -472,7 +473,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, resolve_takes_its_words_and_no_others);
 	tcase_add_test(tc, numbers_are_the_core_s);
 	tcase_add_test(tc, status_and_stat_have_dm_lc_s_form);
-	tcase_add_test(tc, version_is_the_program_s);
+	tcase_add_test(tc, version_and_transport_are_the_program_s);
 	tcase_add_test(tc, a_device_tells_of_its_image);
 	tcase_add_test(tc, caches_come_and_go_and_it_is_told_why_not);
 	tcase_add_test(tc, cache_id_takes_only_what_it_has);

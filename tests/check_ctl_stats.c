@@ -179,8 +179,8 @@ END_TEST
 
 START_TEST(status_says_what_is_wrong)
 {
-	assert_has("status", "state: ok\nmount: /mnt/lc\nsource: /srv/images\ncache 1: ok: "
-			     "/dev/cache: ");
+	assert_has("status", "state: ok\nmount: /mnt/lc\nsource: /srv/images\n"
+			     "transport: dev\ncache 1: ok: /dev/cache: ");
 	assert_has("status", "images: 2, 1 clean, 1 dirty\n");
 	stub.image[0].info.state = IMAGE_CONFLICT;
 	stub.image[0].reason = "its size";

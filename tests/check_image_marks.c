@@ -147,6 +147,30 @@ START_TEST(a_cache_that_ended_in_order_is_remembered_when_counting_begins_anew)
 }
 END_TEST
 
+/* All of it is in the file, which is still marked. */
+static void drain_and_die(struct bed *b)
+{
+	struct image *img = bed_open(b, "a");
+
+	must(bed_fill(img, 'n', BYTES, 0) == BYTES);
+	bed_drain(b, img);
+	must(bed_is_marked(b, "a"));
+}
+
+START_TEST(a_mark_of_an_image_that_was_clean_at_death_goes)
+{
+	struct bed *b = bed_new();
+
+	bed_make_file(b, "a", 'o', BYTES);
+	bed_die(b, drain_and_die);
+	bed_must_mount(b);
+	bed_unmount(b);
+	ck_assert(!bed_is_marked(b, "a"));
+	ck_assert(bed_plain_is(b, "a", 'n', BYTES));
+	bed_free(b);
+}
+END_TEST
+
 /* An image of the second of two caches, clean, whose file says that the first one has newer data:
  * the daemon died before the image had left that one altogether. */
 static struct bed *moved_bed(void)
@@ -204,6 +228,7 @@ static Suite *make_suite(void)
 		   a_mark_of_a_file_that_its_cache_does_not_know_goes_when_it_is_opened,
 		   a_mark_of_a_cache_that_ended_with_nothing_dirty_is_old,
 		   a_cache_that_ended_in_order_is_remembered_when_counting_begins_anew,
+		   a_mark_of_an_image_that_was_clean_at_death_goes,
 		   a_mark_of_another_cache_that_has_nothing_of_the_file_goes);
 	CHECK_CASE(s, "true", a_mark_of_a_cache_that_is_not_there_and_did_not_end_is_true,
 		   a_mark_of_a_cache_that_misses_a_file_is_kept,

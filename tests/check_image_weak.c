@@ -48,6 +48,18 @@ static void log_rename_and_die(struct bed *b)
 	must(corecall_log(image_host(img), atomic_load(&img->cached), &op, true) == 0);
 }
 
+/* A file of holes with the size and time of what nothing was migrated to yet. */
+static void keep_likeness(struct bed *b, const char *path)
+{
+	int fd = openat(b->root_fd, "kept", O_CREAT | O_EXCL | O_WRONLY, 0600);
+	struct stat st;
+
+	must(fd >= 0 && fstatat(b->fd, path, &st, 0) == 0);
+	must(ftruncate(fd, st.st_size) == 0);
+	must(futimens(fd, (struct timespec[2]){ st.st_atim, st.st_mtim }) == 0);
+	close(fd);
+}
+
 START_TEST(a_weak_image_is_found_under_its_old_name)
 {
 	struct bed *b = bed_new();
@@ -74,6 +86,34 @@ START_TEST(a_weak_image_is_not_what_it_was_to_be_renamed_over)
 	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
 	expect(b, "z", 'z');
 	expect(b, "a", 'a');
+	bed_free(b);
+}
+END_TEST
+
+static void log_rename_with_two_and_die(struct bed *b)
+{
+	log_rename_and_die(b);
+	keep_likeness(b, "a");
+	must(renameat(b->root_fd, "kept", b->fd, "z") == 0);
+}
+
+static bool begins_with(struct bed *b, const char *path, char fill)
+{
+	char c;
+
+	return bed_plain_read(b, path, &c, 1, 0) == 1 && c == fill;
+}
+
+START_TEST(a_weak_image_that_two_names_may_be_of_is_a_conflict)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, log_rename_with_two_and_die);
+	bed_must_mount(b);
+	ck_assert(bed_said(b, "either of two names may be it"));
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	bed_unmount(b);
+	ck_assert(!begins_with(b, "a", 'a') && !begins_with(b, "z", 'a'));
 	bed_free(b);
 }
 END_TEST
@@ -158,6 +198,7 @@ START_TEST(a_weak_image_that_was_removed_is_not_written_to_a_file_of_its_name)
 
 	bed_die(b, unlink_weak_make_plain_and_die);
 	bed_must_mount(b);
+	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
 	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
 	bed_unmount(b);
 	ck_assert(bed_plain_is(b, "a", 'p', 10));
@@ -230,13 +271,34 @@ START_TEST(a_file_that_is_neither_of_two_weak_images_is_a_conflict)
 }
 END_TEST
 
+static void remove_unnoticed_make_plain_and_die(struct bed *b)
+{
+	log_intent(make_weak(b, "a", 'a'));
+	must(unlinkat(b->fd, "a", 0) == 0);
+	bed_make_file(b, "a", 'p', 10);
+}
+
+/* By its times alone, it could be the image's, which lcfs was changing. */
+START_TEST(a_file_in_the_place_of_a_weak_image_that_was_to_be_removed_is_a_conflict)
+{
+	struct bed *b = bed_new();
+
+	bed_die(b, remove_unnoticed_make_plain_and_die);
+	bed_must_mount(b);
+	ck_assert(bed_said(b, "conflict"));
+	bed_knob(b, KNOB_FORCE_MIGRATE, 1);
+	bed_unmount(b);
+	ck_assert(bed_plain_is(b, "a", 'p', 10));
+	bed_free(b);
+}
+END_TEST
+
 static void unlink_weak_and_die(struct bed *b)
 {
-	struct image *img = make_weak(b, "a", 'a');
-
-	must(linkat(b->fd, "a", b->root_fd, "kept", 0) == 0);
+	make_weak(b, "a", 'a');
+	keep_likeness(b, "a"); /* a second name of it would make its unlink another one */
 	must(imagedir_unlink(b->dir, b->fd, "a") == 0);
-	must(bed_sync(img) == 0);
+	make_weak(b, "b", 'b'); /* whose sync makes durable that a is gone */
 }
 
 /* The removal was not durable in the backing filesystem. */
@@ -250,6 +312,7 @@ START_TEST(a_weak_image_that_a_power_cut_brings_back_has_its_data)
 	bed_must_mount(b);
 	ck_assert(!bed_said(b, "missing") && !bed_said(b, "conflict"));
 	expect(b, "a", 'a');
+	expect(b, "b", 'b');
 	bed_free(b);
 }
 END_TEST
@@ -261,12 +324,14 @@ static Suite *make_suite(void)
 	CHECK_CASE(s, "renamed", a_weak_image_is_found_under_its_old_name,
 		   a_weak_image_is_not_what_it_was_to_be_renamed_over,
 		   a_weak_image_is_found_under_its_new_name_though_the_old_one_is_used_again,
-		   weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart);
+		   weak_images_of_which_one_has_the_other_ones_old_name_are_told_apart,
+		   a_weak_image_that_two_names_may_be_of_is_a_conflict);
 	CHECK_CASE(s, "removed", a_weak_image_that_was_removed_is_not_the_new_one_of_its_name,
 		   a_weak_image_that_was_removed_is_not_written_to_a_file_of_its_name,
 		   a_weak_image_that_was_to_be_removed_is_there,
 		   a_name_is_of_the_weak_image_that_was_bound_last,
 		   a_file_that_is_neither_of_two_weak_images_is_a_conflict,
+		   a_file_in_the_place_of_a_weak_image_that_was_to_be_removed_is_a_conflict,
 		   a_weak_image_that_a_power_cut_brings_back_has_its_data);
 	return s;
 }

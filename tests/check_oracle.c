@@ -136,6 +136,80 @@ START_TEST(test_block_mixes_old_and_new)
 }
 END_TEST
 
+START_TEST(test_straight_write_shows_by_sectors_until_it_is_answered)
+{
+	uint8_t a[4096];
+	struct oracle_event *e = start(img, 0, sizeof(a), a);
+
+	oracle_straight(e);
+	memcpy(now + 512, a + 512, 512);
+	ck_assert(read_is_good(oracle_now(o)));
+	memcpy(now + 1024, a + 1024, 3072);
+	ck_assert(read_is_good(oracle_now(o)));
+	oracle_end(img, e, sizeof(a), false);
+	ck_assert(!read_is_good(oracle_now(o)));
+	memcpy(now, a, sizeof(a));
+	ck_assert(read_is_good(oracle_now(o)));
+}
+END_TEST
+
+START_TEST(test_sector_of_a_straight_write_does_not_go_away)
+{
+	uint8_t a[4096], before[BYTES];
+
+	memcpy(before, now, BYTES);
+	oracle_straight(start(img, 0, sizeof(a), a));
+	memcpy(now, a, 512);
+	ck_assert(read_is_good(oracle_now(o)));
+	memcpy(now, before, BYTES);
+	ck_assert(!read_is_good(oracle_now(o)));
+}
+END_TEST
+
+START_TEST(test_straight_write_beyond_the_end_shows_up_to_it)
+{
+	uint8_t a[4096];
+	struct oracle_event *e;
+
+	/* an image that ends at byte 1000 of its first block, and writes beyond */
+	oracle_end(img, oracle_truncate(img, 1000), 1, false);
+	memset(now + 1000, 0, BYTES - 1000);
+	e = start(img, 0, sizeof(a), a);
+	oracle_straight(e);
+	memcpy(now, a, 1000);
+	ck_assert(read_is_good(oracle_now(o)));
+	ck_assert(read_is_good(oracle_now(o)));
+	oracle_end(img, e, sizeof(a), false);
+	ck_assert(!read_is_good(oracle_now(o)));
+}
+END_TEST
+
+START_TEST(test_straight_write_that_failed_may_be_there_in_part)
+{
+	uint8_t a[4096];
+	struct oracle_event *e = start(img, 0, sizeof(a), a);
+
+	oracle_straight(e);
+	oracle_end(img, e, 0, false);
+	memcpy(now, a, 2048);
+	ck_assert(read_is_good(oracle_now(o)));
+}
+END_TEST
+
+START_TEST(test_write_before_a_straight_one_is_whole)
+{
+	uint8_t a[4096], b[4096];
+
+	write_done(img, 0, sizeof(a), a);
+	oracle_straight(start(img, 0, sizeof(b), b));
+	memcpy(now, b, 512);
+	memcpy(now + 512, a + 512, 2048);
+	ck_assert(!read_is_good(oracle_now(o))); /* 1536 bytes are older than a */
+	memcpy(now + 2560, a + 2560, 1536);
+	ck_assert(read_is_good(oracle_now(o)));
+}
+END_TEST
+
 START_TEST(test_order_shown_by_a_read_is_remembered)
 {
 	uint8_t a[4096], b[4096];
@@ -348,6 +422,11 @@ static Suite *make_suite(void)
 		test_read_that_began_before_the_answer_may_be_old,
 		test_block_mixes_two_concurrent_writes,
 		test_block_mixes_old_and_new,
+		test_straight_write_shows_by_sectors_until_it_is_answered,
+		test_sector_of_a_straight_write_does_not_go_away,
+		test_straight_write_beyond_the_end_shows_up_to_it,
+		test_straight_write_that_failed_may_be_there_in_part,
+		test_write_before_a_straight_one_is_whole,
 		test_order_shown_by_a_read_is_remembered,
 		test_lost_update_within_a_sector,
 		test_punched_bytes_come_back,

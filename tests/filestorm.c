@@ -67,7 +67,7 @@ static bool is_death(const struct worker *w, int err)
 			err = errno;
 		nanosleep(&pause, NULL);
 	}
-	return err == ENOTCONN || err == ECONNABORTED;
+	return err == ENOTCONN || err == ECONNABORTED || err == ECANCELED;
 }
 
 static enum outcome failed(struct worker *w, int slot, const char *what)

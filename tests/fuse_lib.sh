@@ -5,6 +5,7 @@
 
 bin=${top_builddir:-.}/tests
 . "${top_srcdir:-.}/tests/child.sh"
+. "${top_srcdir:-.}/tests/uring_lib.sh"
 
 skip()
 {
@@ -38,6 +39,7 @@ at_end()
 	for m in $mounts; do
 		umount -l "$m" 2>/dev/null
 	done
+	restore_uring
 	[ -z "$server" ] || ! is_child "$server" || kill "$server"
 	if [ "$status" != 0 ] && [ "$status" != 77 ] && [ -s "$tmp/log" ]; then
 		echo "the server said:"

@@ -27,7 +27,7 @@
 
 static struct {
 	struct passthrough_conf images;
-	bool writeback, ctl, ctl_visible, ro, noother;
+	bool writeback, ctl, ctl_visible, ro, noother, over_uring;
 	unsigned int workers, fds;
 	const char *pidfile, *dir, *mnt;
 } opt;
@@ -50,6 +50,7 @@ static void parse_words(char *words)
 		WORKERS,
 		NOOTHER,
 		FDS,
+		URING,
 		DEBUG
 	};
 	char *const names[] = { (char *)"async",
@@ -61,6 +62,7 @@ static void parse_words(char *words)
 				(char *)"workers",
 				(char *)"noother",
 				(char *)"fds",
+				(char *)"uring",
 				(char *)"debug",
 				NULL };
 	char *value;
@@ -97,6 +99,9 @@ static void parse_words(char *words)
 		case FDS:
 			opt.fds = number;
 			break;
+		case URING:
+			opt.over_uring = true;
+			break;
 		case DEBUG:
 			msg_set_level(MSG_DEBUG);
 			break;
@@ -119,6 +124,7 @@ static int serve(struct session_conf *conf, int dirfd, int ready)
 	conf->ctl = opt.ctl ? ctl_fake() : NULL;
 	conf->ctl_visible = opt.ctl_visible;
 	conf->writeback_cache = opt.writeback;
+	conf->over_uring = opt.over_uring;
 	error = session_start(&s, conf, text, sizeof(text));
 	if (error)
 		die(opt.mnt, text);

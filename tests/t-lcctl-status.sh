@@ -16,6 +16,7 @@ echo never >"$dir/never.img"
 
 matches 'mount +'"$mnt" "$LCCTL" status
 matches 'source +'"$dir" "$LCCTL" status
+matches 'transport +dev' "$LCCTL" status
 matches 'cache 1 +'"$cache" "$LCCTL" status
 matches '  state +ok' "$LCCTL" status
 matches '  dirty +9[0-9]{2}K.*' "$LCCTL" status

@@ -216,7 +216,8 @@ static bool is_death(const struct run *r, int err)
 		if (fdatasync(r->fd) < 0)
 			err = errno;
 	}
-	return !r->is_strict && (err == ENOTCONN || err == ECONNABORTED);
+	return !r->is_strict &&
+	       (err == ENOTCONN || err == ECONNABORTED || err == ECANCELED);
 }
 
 static void note(const struct run *r, const char *what, uint64_t first, uint64_t count,

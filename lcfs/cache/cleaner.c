@@ -34,6 +34,7 @@
  */
 #include "lcfs/cache/cleaner.h"
 #include "lcfs/cache/migration.h"
+#include "lcfs/cache/op.h"
 
 #include <stdlib.h>
 
@@ -298,12 +299,13 @@ static bool may_move(struct cache *c, const struct cleaner_item *it)
 
 static void publish(struct cache *c, struct cleaner_item *it, uint64_t now, struct outbox *ob)
 {
-	uint64_t block = entry_key_block(it->key);
+	uint32_t cbn = log_entry_cbn(c, it->rec, it->entry);
 
 	if (is_current(c, it) && c->index.mask[it->cbn] == it->mask) {
 		log_publish(c, it->rec, it->entry, it->mask, ENTRY_RELOCATED);
-		blocks_insert(c, it->img, block, log_entry_cbn(c, it->rec, it->entry), it->mask,
+		blocks_insert(c, it->img, entry_key_block(it->key), cbn, it->mask,
 			      c->info.real_ns + (int64_t)now);
+		op_drain_moved(it->img, log_position(c, cbn) >> 16);
 		it->img->last_lsn = max(it->img->last_lsn, it->rec->lsn);
 		c->cleaner->round_moved++;
 	}

@@ -60,5 +60,7 @@ void op_release_edges(struct cache *c, struct cache_op *op, struct outbox *ob);
 
 /* CACHE_OP_CLEAN */
 void op_start_drain(struct cache *c, struct cache_op *op, uint64_t now, struct outbox *ob);
+/* The cleaner has moved a dirty block of the image to that segment: it is as old as it was. */
+void op_drain_moved(struct cache_image *img, uint64_t segment_id);
 
 #endif

@@ -5,7 +5,8 @@
  * not answered for stall_timeout, or all that is left is poisoned: that goes to no backing file.
  * An image that is written to all the time may never be clean: whoever asks for no more than what
  * was dirty then (CACHE_AS_OF_NOW) is told so when no segment that there was then has a dirty block
- * of it. None of these gets one any more, so each is looked through once.
+ * of it. None of these gets one any more, so each is looked through once; but the cleaner moves
+ * what is old, and where it goes counts, too, with whatever else is there.
  * Without the cache device it ends when all that can be read is saved and synced; what could not be
  * read before is tried once more.
  */
@@ -62,6 +63,18 @@ static bool is_all_newer(struct cache *c, struct cache_op *op)
 		id++;
 	op->s.cursor = id;
 	return id >= op->s.position;
+}
+
+void op_drain_moved(struct cache_image *img, uint64_t segment_id)
+{
+	struct cache_op *op;
+
+	list_for_each_entry(op, &img->ops, s.node) {
+		if (op->type != CACHE_OP_CLEAN || op->s.phase == PHASE_DRAIN)
+			continue;
+		op->s.cursor = min(op->s.cursor, segment_id);
+		op->s.position = max(op->s.position, segment_id + 1);
+	}
 }
 
 /* Does anybody still wait for more of it to be migrated? */

@@ -109,6 +109,7 @@ static void put_mount(struct json *j, const struct ctlfs *t, const struct ctl_sn
 	json_text(j, "version", t->version);
 	json_text(j, "mount", t->mount);
 	json_text(j, "source", t->source);
+	json_text(j, "transport", t->transport);
 	json_text(j, "state", s->state);
 	json_open(j, "caches", '[');
 	for (size_t i = 0; i < s->nr_caches; i++)

@@ -247,6 +247,8 @@ int ctl_root_show_metrics(const struct ctl_place *p, const struct ctl_item *item
 	put_label(out, "source", t->source);
 	ctl_text_put(out, ",");
 	put_label(out, "version", t->version);
+	ctl_text_put(out, ",");
+	put_label(out, "transport", t->transport);
 	ctl_text_put(out, "} 1\n");
 	put_cache_info(out, t, &s);
 	put_cache_numbers(out, t, &s);

@@ -16,6 +16,13 @@ int ctl_root_show_version(const struct ctl_place *p, const struct ctl_item *item
 	return ctl_text_printf(out, "%s\n", p->tree->version);
 }
 
+int ctl_root_show_transport(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out)
+{
+	(void)item;
+	return ctl_text_printf(out, "%s\n", p->tree->transport);
+}
+
 static void put_images(struct ctl_text *out, const struct ctl_snapshot *s)
 {
 	ctl_text_put(out, "images: %zu", s->nr_images);
@@ -53,7 +60,7 @@ int ctl_root_show_status(const struct ctl_place *p, const struct ctl_item *item,
 	ctl_text_quote(out, CTL_QUOTE_PLAIN, p->tree->mount);
 	ctl_text_put(out, "\nsource: ");
 	ctl_text_quote(out, CTL_QUOTE_PLAIN, p->tree->source);
-	ctl_text_put(out, "\n");
+	ctl_text_put(out, "\ntransport: %s\n", p->tree->transport);
 	for (size_t i = 0; i < s.nr_caches; i++) {
 		const struct ctl_cache_data *c = &s.cache[i];
 

@@ -37,6 +37,8 @@
 
 const struct ctl_item ctl_table[] = {
 	READ_ONLY(CTL_IN_ROOT, "version", "", ctl_root_show_version, 0, "the version of lcfs"),
+	READ_ONLY(CTL_IN_ROOT, "transport", "", ctl_root_show_transport, 0,
+		  "how the kernel's requests come: dev or uring"),
 	READ_ONLY(CTL_IN_ROOT, "status", "", ctl_root_show_status, 0,
 		  "a summary of the mount, its caches and its images, and what is wrong with any"),
 	READ_ONLY(CTL_IN_ROOT, "stats.json", "", ctl_root_show_json, 0,

@@ -39,7 +39,7 @@ struct ctlfs {
 	char *cache_path; /* where a cache does not say it */
 	char *mount;
 	char *config;
-	char *version;
+	char *version, *transport;
 	uid_t uid;
 	gid_t gid;
 	struct ctl_watch watch;
@@ -104,6 +104,8 @@ extern const size_t ctl_table_rows;
 /* of the root */
 int ctl_root_show_version(const struct ctl_place *p, const struct ctl_item *item,
 			  struct ctl_text *out) must_check;
+int ctl_root_show_transport(const struct ctl_place *p, const struct ctl_item *item,
+			    struct ctl_text *out) must_check;
 int ctl_root_show_status(const struct ctl_place *p, const struct ctl_item *item,
 			 struct ctl_text *out) must_check;
 int ctl_root_show_config(const struct ctl_place *p, const struct ctl_item *item,

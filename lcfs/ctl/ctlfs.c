@@ -101,9 +101,11 @@ int ctlfs_new(struct ctlfs **out, const struct ctlfs_conf *conf)
 	t->mount = strdup(conf->mount);
 	t->config = strdup(conf->config);
 	t->version = strdup(conf->version);
+	t->transport = strdup(conf->transport);
 	t->uid = conf->uid;
 	t->gid = conf->gid;
-	if (!t->source || !t->cache_path || !t->mount || !t->config || !t->version) {
+	if (!t->source || !t->cache_path || !t->mount || !t->config || !t->version ||
+	    !t->transport) {
 		ctlfs_free(t);
 		return -ENOMEM;
 	}
@@ -122,6 +124,7 @@ void ctlfs_free(struct ctlfs *t)
 	free(t->mount);
 	free(t->config);
 	free(t->version);
+	free(t->transport);
 	free(t);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The control tree: `.lcctl` in the root of the mount, as a table of files. No FUSE in it.
  *
- *	version status stats.json metrics config flush drain add_cache remove_cache
+ *	version transport status stats.json metrics config flush drain add_cache remove_cache
  *	caches/<id>/    knobs and numbers of a cache
  *	devices/<id>/   of an image that is open or that a cache knows
  *
@@ -50,6 +50,7 @@ struct ctlfs_conf {
 	const char *cache_path;		     /* of the cache device, absolute; copied */
 	const char *mount;		     /* where it is mounted, absolute; copied */
 	const char *version;		     /* of the program; copied */
+	const char *transport;		     /* how requests come, as -o has it; copied */
 	const char *config;		     /* lines "option = value" of what is no knob; copied */
 	const struct ctl_caches_ops *caches; /* NULL: they are those of the mount */
 	void *ctx;			     /* for them */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/align.h"
+
 /* The replies of older kernels have another shape. */
 #define MINOR_MIN 23
 
@@ -36,20 +38,40 @@ static uint64_t offered(const struct fuse_init_in *in, size_t len)
 	return flags;
 }
 
+/* Older kernels' argument is shorter. Bytes that there are, or 0: it is no INIT. */
+static size_t get_arg(const void *msg, size_t len, struct fuse_init_in *in)
+{
+	const struct fuse_in_header *head = msg;
+	size_t arg = len - sizeof(*head);
+
+	if (proto_check(msg, len, false) || head->opcode != FUSE_INIT)
+		return 0;
+	memcpy(in, proto_arg(msg), min(arg, sizeof(*in)));
+	return arg;
+}
+
+bool init_offers_uring(const void *msg, size_t len)
+{
+	struct fuse_init_in in = { 0 };
+	size_t arg = get_arg(msg, len, &in);
+
+	return offered(&in, arg) & PROTO_OVER_IO_URING;
+}
+
 int init_answer(const void *msg, size_t len, const struct init_conf *conf, struct init_result *r)
 {
 	const struct fuse_in_header *head = msg;
 	struct fuse_init_in in = { 0 };
-	size_t arg = len - sizeof(*head);
+	size_t arg = get_arg(msg, len, &in);
 
 	memset(r, 0, sizeof(*r));
-	if (proto_check(msg, len, false) || head->opcode != FUSE_INIT)
+	if (!arg)
 		return -EPROTO;
-	memcpy(&in, proto_arg(msg), arg < sizeof(in) ? arg : sizeof(in));
 	if (in.major != FUSE_KERNEL_VERSION || in.minor < MINOR_MIN)
 		return -EPROTO;
 	r->flags = offered(&in, arg) &
-		   (WANTED | (conf->writeback_cache ? FUSE_WRITEBACK_CACHE : 0));
+		   (WANTED | (conf->writeback_cache ? FUSE_WRITEBACK_CACHE : 0) |
+		    (conf->over_uring ? PROTO_OVER_IO_URING : 0));
 	r->head = (struct fuse_out_header){
 		.len = sizeof(r->head) + sizeof(r->out),
 		.unique = head->unique,

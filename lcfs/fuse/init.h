@@ -16,6 +16,7 @@
 
 struct init_conf {
 	bool writeback_cache;
+	bool over_uring; /* asked for, if init_offers_uring() */
 	uint16_t max_background;
 };
 
@@ -24,6 +25,9 @@ struct init_result {
 	struct fuse_init_out out;
 	uint64_t flags; /* agreed on */
 };
+
+/* Does the kernel offer FUSE over io_uring? False, too, where msg is no INIT. */
+bool init_offers_uring(const void *msg, size_t len);
 
 /*
  * The reply to the INIT request of len bytes at msg. 0; -EPROTO: a kernel of another major version

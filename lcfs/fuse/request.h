@@ -28,6 +28,7 @@ struct request {
 	uint64_t unique;      /* as received; the reply carries it */
 	int channel;	      /* the transport's: where it came from and its reply must go */
 	unsigned char origin; /* the transport's: whose memory this is */
+	void *place;	      /* the transport's: where in a ring */
 	unsigned int worker;  /* which one has read it; only where it is still the worker's */
 	struct list node;     /* in a queue of the metadata threads */
 	void (*run)(struct request *rq); /* metadata threads: instead of libfuse */

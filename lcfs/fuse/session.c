@@ -28,6 +28,7 @@
 #define DEFAULT_TIMEOUT_MS 1000
 #define FEWEST_FDS 64u
 #define LEFT_POLL_NS (100 * NSEC_PER_MSEC)
+#define ENABLE_URING "/sys/module/fuse/parameters/enable_uring"
 
 static bool wants_no_reply(uint32_t opcode)
 {
@@ -110,7 +111,7 @@ static void *worker_main(void *arg)
 			return NULL;
 	}
 	mutex_lock(&s->lock);
-	w->has_ended = true;
+	atomic_store(&w->has_ended, true);
 	cond_signal(&s->ended);
 	mutex_unlock(&s->lock);
 	return NULL;
@@ -164,11 +165,46 @@ static int fail(char *text, size_t size, int error, const char *format, ...)
 	return error;
 }
 
+/* The kernel does not offer it: why, and what can be done. */
+static int fail_offer(char *text, size_t size)
+{
+	if (access(ENABLE_URING, F_OK) < 0)
+		return fail(text, size, -EOPNOTSUPP,
+			    "transport=uring: this kernel has no FUSE over io_uring, which Linux "
+			    "6.14 brought (CONFIG_FUSE_IO_URING): mount without it");
+	return fail(text, size, -EOPNOTSUPP,
+		    "transport=uring: FUSE over io_uring is switched off in the kernel: switch it "
+		    "on (echo Y >" ENABLE_URING "; at boot: fuse.enable_uring=1), or mount without "
+		    "it");
+}
+
+/* By io_uring from now on. */
+static int go_over_uring(struct session *s, const struct request *init, char *text, size_t size)
+{
+	int error;
+
+	if (!init_offers_uring(init->msg, init->msg_len))
+		return fail_offer(text, size);
+	error = transport_uring_open(&s->transport, s, s->conf.fd);
+	if (error == -ERANGE)
+		return fail(text, size, error,
+			    "transport=uring: more processors than it can serve (1024): mount "
+			    "without it");
+	if (error)
+		return fail(text, size, error,
+			    "transport=uring: io_uring cannot be used (%s): see sysctl "
+			    "kernel.io_uring_disabled and what a container forbids, or mount "
+			    "without it",
+			    strerror(-error));
+	return 0;
+}
+
 /* Reads INIT, the first request, and agrees. */
 static int negotiate(struct session *s, char *text, size_t size)
 {
 	const struct init_conf conf = {
 		.writeback_cache = s->conf.writeback_cache,
+		.over_uring = s->conf.over_uring,
 		.max_background = (uint16_t)s->conf.max_background,
 	};
 	struct init_result r;
@@ -179,6 +215,13 @@ static int negotiate(struct session *s, char *text, size_t size)
 		return fail(text, size, error,
 			    "/dev/fuse: cannot read the kernel's first request: %s",
 			    strerror(-error));
+	if (conf.over_uring) {
+		error = go_over_uring(s, rq, text, size);
+		if (error) {
+			request_reply(rq, error, NULL, 0);
+			return error;
+		}
+	}
 	error = init_answer(rq->msg, rq->msg_len, &conf, &r);
 	if (error) {
 		request_reply(rq, error, NULL, 0);
@@ -199,13 +242,20 @@ static int open_transport(struct session *s)
 {
 	const int shared[] = { s->conf.fd, s->conf.fd };
 	bool has_clones = s->conf.nr_clones > 0;
+	unsigned int nr = has_clones ? s->conf.nr_clones : array_size(shared);
 
-	s->nr_workers = has_clones ? s->conf.nr_clones : array_size(shared);
-	s->workers = calloc(s->nr_workers, sizeof(s->workers[0]));
-	if (!s->workers)
-		return -ENOMEM;
 	return transport_dev_open(&s->transport, s, s->conf.fd,
-				  has_clones ? s->conf.clones : shared, s->nr_workers, STOP_SIGNAL);
+				  has_clones ? s->conf.clones : shared,
+				  s->conf.over_uring ? 1 : nr, STOP_SIGNAL);
+}
+
+/* The first nr workers, of a session that does not come to serve. */
+static void end_workers(struct session *s, unsigned int nr)
+{
+	transport_stop(s->transport);
+	while (nr-- > 0)
+		pthread_join(s->workers[nr].thread, NULL);
+	s->nr_workers = 0;
 }
 
 static int start_workers(struct session *s)
@@ -213,17 +263,17 @@ static int start_workers(struct session *s)
 	sigset_t set, before;
 	int error = 0;
 
+	s->nr_workers = s->transport->nr_workers;
+	s->workers = calloc(s->nr_workers, sizeof(s->workers[0]));
+	if (!s->workers)
+		return -ENOMEM;
 	sigemptyset(&set);
 	sigaddset(&set, STOP_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, &before);
 	for (unsigned int i = 0; i < s->nr_workers && !error; i++) {
 		error = start_worker(s, i);
-		if (error) {
-			transport_stop(s->transport);
-			while (i-- > 0)
-				pthread_join(s->workers[i].thread, NULL);
-			s->nr_workers = 0;
-		}
+		if (error)
+			end_workers(s, i);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
@@ -244,9 +294,6 @@ static int start_all(struct session *s, char *text, size_t size)
 	error = open_transport(s);
 	if (error)
 		return fail(text, size, error, "no memory for requests: %s", strerror(-error));
-	if (s->transport->lock_error)
-		msg_warn("memory for requests is not locked (%s): raise RLIMIT_MEMLOCK",
-			 strerror(-s->transport->lock_error));
 	error = meta_start(s, s->conf.meta_threads);
 	if (error)
 		return fail(text, size, error, "metadata threads cannot start: %s",
@@ -254,10 +301,21 @@ static int start_all(struct session *s, char *text, size_t size)
 	error = negotiate(s, text, size);
 	if (error)
 		return error;
+	if (s->transport->lock_error)
+		msg_warn("memory for requests is not locked (%s): raise RLIMIT_MEMLOCK",
+			 strerror(-s->transport->lock_error));
 	ctl_start(s);
 	error = start_workers(s);
 	if (error)
 		return fail(text, size, error, "workers cannot start: %s", strerror(-error));
+	error = transport_wait_ready(s->transport);
+	if (error) {
+		end_workers(s, s->nr_workers);
+		return fail(text, size, error,
+			    "transport=uring: the kernel has not taken all memory for requests: "
+			    "%s: mount without it",
+			    strerror(-error));
+	}
 	return 0;
 }
 
@@ -296,7 +354,7 @@ static unsigned int nr_there(const struct session *s, bool *all_away)
 
 	*all_away = true;
 	for (unsigned int i = 0; i < s->nr_workers; i++) {
-		if (s->workers[i].has_ended)
+		if (atomic_load(&s->workers[i].has_ended))
 			continue;
 		n++;
 		*all_away = *all_away && atomic_load(&s->workers[i].is_away);
@@ -336,7 +394,7 @@ int session_wait(struct session *s)
 	for (unsigned int i = 0; i < s->nr_workers; i++) {
 		int error;
 
-		if (!s->workers[i].has_ended)
+		if (!atomic_load(&s->workers[i].has_ended))
 			continue;
 		pthread_join(s->workers[i].thread, NULL);
 		error = s->workers[i].result;

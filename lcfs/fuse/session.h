@@ -30,6 +30,7 @@ struct session_conf {
 	bool ctl_visible;	/* `.lcctl` is listed, not only found */
 	unsigned int max_background; /* asynchronous requests at a time; 0: 128 */
 	unsigned int meta_threads;   /* 0: 8 */
+	bool over_uring; /* requests by io_uring; an error where the kernel does not offer it */
 	unsigned int timeout_ms; /* how long the kernel may believe names and attributes; 0: 1000 */
 };
 

@@ -22,7 +22,7 @@ struct session_worker {
 	pthread_t thread;
 	int result;
 	_Atomic bool is_away; /* lent to a cache device */
-	bool has_ended;	      /* session->lock */
+	_Atomic bool has_ended; /* set under session->lock */
 };
 
 struct session {

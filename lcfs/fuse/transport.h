@@ -4,7 +4,7 @@
  *
  * A worker is a thread that calls transport_next() and hands what it gets to the dispatcher; each
  * has its own way to the kernel, and a reply goes the way its request came. Back ends:
- * transport_dev.c.
+ * transport_dev.c, transport_uring.c.
  *
  * All memory that the kernel copies from or to is locked: a page fault in the middle of a copy can
  * end a request with EIO when the daemon is killed at that moment.
@@ -25,6 +25,7 @@ struct transport;
 struct transport_ops {
 	/* See the functions below, which are the only callers. */
 	int (*next)(struct transport *t, unsigned int worker, struct request **rq);
+	int (*wait_ready)(struct transport *t); /* NULL: nothing to wait for */
 	struct request *(*keep)(struct request *rq, size_t room);
 	struct request *(*copy)(struct request *rq);
 	void (*reply)(struct request *rq, struct iovec *iov, int nr);
@@ -52,6 +53,15 @@ static inline int must_check transport_next(struct transport *t, unsigned int wo
 					    struct request **rq)
 {
 	return t->ops->next(t, worker, rq);
+}
+
+/*
+ * Waits until all workers, which have been started, can get requests. 0, or -errno: the kernel has
+ * not taken what it needs for that, and they end; some have the reason.
+ */
+static inline int must_check transport_wait_ready(struct transport *t)
+{
+	return t->ops->wait_ready ? t->ops->wait_ready(t) : 0;
 }
 
 /*
@@ -124,5 +134,14 @@ static inline void transport_close(struct transport *t)
  */
 int transport_dev_open(struct transport **out, struct session *session, int main_fd, const int *fds,
 		       unsigned int nr, int stop_signal) must_check;
+
+/*
+ * FUSE over io_uring: a ring a processor, and the first worker of `dev` for what the kernel never
+ * sends there (FORGET) or has sent before. main_fd stays the caller's. All memory is there when
+ * this returns, so that INIT can be answered with PROTO_OVER_IO_URING; the workers register with
+ * the kernel when they begin. 0: *t, which was dev, is both, and closes both. -errno: *t is as it
+ * was; -ENOSYS, -EINVAL, -EPERM: io_uring is not to be had; -ERANGE: there are too many processors.
+ */
+int transport_uring_open(struct transport **t, struct session *session, int main_fd) must_check;
 
 #endif

@@ -66,10 +66,9 @@ int iobuf_map(void **mem, size_t bytes, int prot, int fd)
 	return 0;
 }
 
-int iobuf_lock(void *mem, size_t bytes)
+/* 0 or -errno. */
+static int populate(void *mem, size_t bytes)
 {
-	if (bytes == 0)
-		return 0;
 	errno = 0;
 #ifdef MADV_POPULATE_WRITE
 	if (madvise(mem, bytes, MADV_POPULATE_WRITE) < 0 && errno != EINVAL)
@@ -77,8 +76,35 @@ int iobuf_lock(void *mem, size_t bytes)
 	if (errno == EINVAL)
 #endif
 		touch(mem, bytes);
+	return 0;
+}
+
+int iobuf_lock(void *mem, size_t bytes)
+{
+	int err = bytes ? populate(mem, bytes) : 0;
+
+	if (err || bytes == 0)
+		return err;
 	use_huge_pages(mem, bytes);
 	return mlock(mem, bytes) < 0 ? -errno : 0;
+}
+
+int iobuf_reserve(void **mem, size_t bytes, int *lock_error)
+{
+	*mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (*mem == MAP_FAILED) {
+		*mem = NULL;
+		return -ENOMEM;
+	}
+	(void)madvise(*mem, bytes, MADV_NOHUGEPAGE);
+	*lock_error = mlock2(*mem, bytes, MLOCK_ONFAULT) < 0 ? -errno : 0;
+	return 0;
+}
+
+void iobuf_populate(void *mem, size_t bytes)
+{
+	(void)populate(mem, bytes);
 }
 
 int iobuf_region_alloc(struct iobuf_region *r, size_t bytes)

@@ -26,6 +26,15 @@ int iobuf_map(void **mem, size_t bytes, int prot, int fd) must_check;
  */
 int iobuf_lock(void *mem, size_t bytes) must_check;
 
+/*
+ * Address space for what is rarely used as a whole: a page is there, and locked, from its first use
+ * on; zero, in small pages, aligned to 4096. *lock_error is 0, or why it does not get locked. 0 or
+ * -ENOMEM; to be unmapped.
+ */
+int iobuf_reserve(void **mem, size_t bytes, int *lock_error) must_check;
+/* The first use of a part of it. */
+void iobuf_populate(void *mem, size_t bytes);
+
 /* A piece of anonymous memory. */
 struct iobuf_region {
 	void *mem;	/* aligned to 4096 and zero */

@@ -159,7 +159,7 @@ struct report {
 	struct cache_facts *cache;
 	size_t nr_caches;
 	struct census census;
-	char version[64];
+	char version[64], transport[16];
 };
 
 static bool report_load(struct report *r)
@@ -167,6 +167,7 @@ static bool report_load(struct report *r)
 	CLEANUP_FREE uint32_t *ids = NULL;
 
 	(void)tree_text(&r->tree, r->version, sizeof(r->version), "version");
+	(void)tree_text(&r->tree, r->transport, sizeof(r->transport), "transport");
 	if (!tree_ids(&r->tree, "caches", &ids, &r->nr_caches))
 		return false;
 	r->cache = calloc(r->nr_caches + 1, sizeof(*r->cache));
@@ -238,6 +239,8 @@ static bool print_report(const struct lcctl *c, const struct report *r)
 	printf("source     %s\n", cell_escape(text, sizeof(text), r->tree.source));
 	printf("version    %s\n",
 	       *r->version ? cell_escape(text, sizeof(text), r->version) : "-");
+	printf("transport  %s\n",
+	       *r->transport ? cell_escape(text, sizeof(text), r->transport) : "-");
 	for (size_t i = 0; i < r->nr_caches; i++)
 		print_cache(&r->cache[i]);
 	print_census(&r->census);
@@ -255,6 +258,7 @@ static bool print_rows(const struct lcctl *c, const struct table *table, bool as
 	json_text(&j, "mount", r->tree.where);
 	json_text(&j, "source", r->tree.source);
 	json_text(&j, "version", *r->version ? r->version : NULL);
+	json_text(&j, "transport", *r->transport ? r->transport : NULL);
 	json_open(&j, "caches", '[');
 	table_json(table, &j);
 	json_close(&j, ']');

@@ -2,10 +2,11 @@
 /*
  * The limit that benchmarks are measured against: a filesystem on the very transport, dispatch and
  * metadata of lcfs, whose reads and writes are one copy in memory. Usage: null_fuse [-w WORKERS]
- * [-b] DIR MNT
+ * [-b] [-u] DIR MNT
  *
  * Shows the tree of DIR at MNT (make a file there, of the size wanted, as holes); -b: with the
- * kernel's write-back cache. Says "serving" when it serves, ends when it is unmounted.
+ * kernel's write-back cache; -u: by io_uring. Says "serving" when it serves, ends when it is
+ * unmounted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,16 +67,18 @@ int main(int argc, char **argv)
 	int clones[WORKERS_MAX], c;
 	char text[256];
 
-	while ((c = getopt(argc, argv, "w:b")) != -1) {
+	while ((c = getopt(argc, argv, "w:bu")) != -1) {
 		if (c == 'w')
 			conf.nr_clones = (unsigned int)atoi(optarg);
 		else if (c == 'b')
 			conf.writeback_cache = true;
+		else if (c == 'u')
+			conf.over_uring = true;
 		else
 			return 2;
 	}
 	if (argc - optind != 2 || conf.nr_clones > WORKERS_MAX)
-		die("usage", "null_fuse [-w WORKERS] [-b] DIR MNT");
+		die("usage", "null_fuse [-w WORKERS] [-b] [-u] DIR MNT");
 	conf.images = open_dir(argv[optind]);
 	mount_conf.fsname = argv[optind];
 	mount_conf.mnt = argv[optind + 1];

@@ -23,6 +23,7 @@ const struct ctlfs_conf *tree_conf(void)
 		.mount = "/mnt/lc",
 		.config = "ctldir = hidden\n",
 		.version = "1.2.3",
+		.transport = "dev",
 		.caches = &stub_caches,
 		.ctx = &stub,
 		.uid = 12,

@@ -88,9 +88,9 @@ void cache_image_path(unused_ struct cache *c, unused_ struct cache_image *img, 
 	strcpy(path, "paper");
 }
 
-bool cache_is_lost(unused_ const struct cache *c)
+bool cache_is_lost(const struct cache *c)
 {
-	return false;
+	return atomic_load(&c->is_lost);
 }
 
 void cache_status(unused_ struct cache *c, struct cache_status *st)

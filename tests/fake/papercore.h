@@ -25,6 +25,7 @@ struct cache {
 	unsigned int nr_samples;    /* lock */
 	int last_sample;	    /* lock */
 	int shutdown_error;	    /* by the test */
+	_Atomic bool is_lost;	    /* by the test */
 };
 
 void papercore_init(struct cache *c);

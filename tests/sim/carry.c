@@ -52,6 +52,15 @@ static bool is_backing(enum action_type type)
 
 /* ---- issue ---- */
 
+/* A request's own write to its file, not migration's. */
+static void note_straight(struct sim_world *w, const struct action *a)
+{
+	const struct sim_request *r = sim_find_request(w, a);
+
+	if (r)
+		oracle_straight(r->event);
+}
+
 static void issue_backing(struct sim_world *w, struct sim_action *sa)
 {
 	struct action *a = sa->action;
@@ -63,6 +72,7 @@ static void issue_backing(struct sim_world *w, struct sim_action *sa)
 		return; /* not now: see carry_well() */
 	sa->file = img->file;
 	if (a->type == ACTION_BACK_WRITE) {
+		note_straight(w, a);
 		sa->change = simfile_write_issue(sa->file, a->iov, a->nr_iov, a->off);
 	} else if (a->type == ACTION_BACK_GROW) {
 		if (sa->file->view.stamp.size < a->off)
@@ -82,6 +92,8 @@ static void issue(struct sim_world *w, struct action *a)
 
 	if (!sa)
 		abort();
+	if (w->has_ended && !w->is_lease_asked)
+		sim_fail(w, "an action of type %d behind the orderly end", (int)a->type);
 	sa->action = a;
 	sa->id = w->next_id++;
 	sa->turn = w->turn;
@@ -400,9 +412,7 @@ void sim_carry(struct sim_world *w, struct sim_action *sa, struct rng *rng)
 		TRACE(w, "part of #%", sa->id);
 		return;
 	}
-	/* A straight write that is read while it runs shows as a plain file's does. */
-	if (rng && sa->action->type == ACTION_BACK_WRITE && !cache_is_lost(w->cache) &&
-	    rng_chance(rng, 1, 3)) {
+	if (rng && sa->action->type == ACTION_BACK_WRITE && rng_chance(rng, 1, 3)) {
 		simfile_apply(sa->file, sa->change, rng);
 		TRACE(w, "part of #%", sa->id);
 		return;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The oracle's memory: images, their events and pieces. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +56,28 @@ void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo,
 
 		buf[i - lo] = (uint8_t)(1 + (v >= 255 ? v - 255 : v));
 	}
+}
+
+void oracle_find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
+			size_t size)
+{
+	const struct oracle_image *img;
+	uint8_t content[ORACLE_BLOCK];
+
+	snprintf(buf, size, "of no version of any block (%02x %02x %02x %02x ...)", bytes[0],
+		 bytes[hi - lo > 1], bytes[hi - lo > 2 ? 2 : 0], bytes[hi - lo > 3 ? 3 : 0]);
+	if (hi - lo < 4)
+		return;
+	list_for_each_entry(img, &o->images, node)
+		for (uint64_t b = 0; b < img->nr_blocks; b++)
+			for (uint32_t v = 0; v <= img->block[b].version; v++) {
+				oracle_content(img, b, lo, hi, v, content);
+				if (memcmp(content, bytes, hi - lo))
+					continue;
+				snprintf(buf, size, "version %u of image %u block %" PRIu64, v,
+					 img->index, b);
+				return;
+			}
 }
 
 /* ---- pieces ---- */
@@ -186,6 +210,11 @@ void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_by
 	e->is_vague = e->kind == ORACLE_WRITE ? ok_bytes < e->len : !ok_bytes;
 	e->ok_end = e->kind == ORACLE_WRITE ? e->off + ok_bytes : ORACLE_NEVER;
 	e->is_durable = e->is_ok && is_durable;
+}
+
+void oracle_straight(struct oracle_event *e)
+{
+	e->is_straight = true;
 }
 
 void oracle_synced(struct oracle *o, struct oracle_image *img, uint64_t since)

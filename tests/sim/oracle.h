@@ -13,7 +13,10 @@
  * order" means). A byte may show piece a only if no piece b that covers it, with a < b, must be
  * there. What is visible of one piece of a write makes the whole of it visible in its block: no
  * block mixes versions. (Operations that zero bytes take effect sector by sector while they run,
- * but after a crash they are there as a whole or not at all.)
+ * but after a crash they are there as a whole or not at all.) A write that goes straight to the
+ * plain file, as there is no log any more, shows as that file does: while it runs, or if it was cut
+ * off, sector by sector, and of a sector that the end of the image cuts the part before the end;
+ * it is whole for each read that begins after its answer.
  *
  * A block may get *lost*: rot has destroyed what was in it. From then on reads of it may fail, and
  * must, until something has been put there; and they must not when all of it was written again
@@ -54,6 +57,7 @@ struct oracle_event {
 	bool is_base;	     /* it was there before all else, past the log */
 	bool is_nothing;     /* there was nothing to be done: it has no place in the log */
 	bool is_vague;	     /* it failed: it may show, or not, for ever */
+	bool is_straight;    /* a write past the log: a plain file's, sector by sector */
 	bool is_observed;    /* while recovery is judged */
 };
 
@@ -118,6 +122,8 @@ struct oracle_event *oracle_punch(struct oracle_image *img, uint64_t off, uint64
 /* It was answered; ok_bytes of it succeeded (operations: 0 or all). */
 void oracle_end(struct oracle_image *img, struct oracle_event *e, uint64_t ok_bytes,
 		bool is_durable);
+/* A write goes on, or starts, straight to the plain file. */
+void oracle_straight(struct oracle_event *e);
 /* A sync that began at `since` has succeeded: img NULL: of all. */
 void oracle_synced(struct oracle *o, struct oracle_image *img, uint64_t since);
 /* Somebody wrote the plain file, past the cache; nothing else was going on. */
@@ -137,6 +143,9 @@ bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blo
 		       const uint8_t *data, uint64_t since) must_check;
 /* A plain file after a drain: as a read, without consequences. data has room to whole blocks. */
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
+/* After one of what was dirty at `since` alone: not of blocks that were written to then or since.
+ */
+bool oracle_check_drained(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
 /* The same of one that goes on without its cache: where blocks are lost it has what it had. */
 bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since) must_check;
 /* May the size be this, at or after `since`? */
@@ -177,6 +186,9 @@ uint64_t oracle_certain_since(uint64_t block, const struct oracle_piece *p, uint
 /* Content of [lo, hi) of a block in a version, 0 = zeros. */
 void oracle_content(const struct oracle_image *img, uint64_t block, uint32_t lo, uint32_t hi,
 		    uint32_t version, uint8_t *buf);
+/* Where do these bytes come from? Only for messages. */
+void oracle_find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
+			size_t size);
 /* May the size be this when what was answered before the moment `before` must be there (in
  * recovery: and what is durable)? */
 bool oracle_size_is_possible(const struct oracle_image *img, uint64_t size, uint64_t before,

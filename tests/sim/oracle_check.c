@@ -55,29 +55,6 @@ static void piece_text(const struct oracle_piece *p, char *buf, size_t size)
 		 e->is_base ? " base" : "", is_seen ? " seen" : "");
 }
 
-/* Where do these bytes come from? Only for messages. */
-static void find_source(struct oracle *o, const uint8_t *bytes, uint32_t lo, uint32_t hi, char *buf,
-			size_t size)
-{
-	const struct oracle_image *img;
-	uint8_t content[ORACLE_BLOCK];
-
-	snprintf(buf, size, "of no version of any block (%02x %02x %02x %02x ...)", bytes[0],
-		 bytes[hi - lo > 1], bytes[hi - lo > 2 ? 2 : 0], bytes[hi - lo > 3 ? 3 : 0]);
-	if (hi - lo < 4)
-		return;
-	list_for_each_entry(img, &o->images, node)
-		for (uint64_t b = 0; b < img->nr_blocks; b++)
-			for (uint32_t v = 0; v <= img->block[b].version; v++) {
-				oracle_content(img, b, lo, hi, v, content);
-				if (memcmp(content, bytes, hi - lo))
-					continue;
-				snprintf(buf, size, "version %u of image %u block %" PRIu64, v,
-					 img->index, b);
-				return;
-			}
-}
-
 static bool covers(const struct oracle_piece *p, const struct segment *s)
 {
 	return p->lo <= s->lo && s->hi <= p->hi;
@@ -91,7 +68,7 @@ static bool complain_unknown(struct oracle_image *img, uint64_t block, const str
 	char source[120];
 	int n;
 
-	find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
+	oracle_find_source(o, data + s->lo, s->lo, s->hi, source, sizeof(source));
 	n = snprintf(o->text, sizeof(o->text),
 		     "image %u block %" PRIu64 " bytes [%u,%u): content is %s, not one of:",
 		     img->index, block, s->lo, s->hi, source);
@@ -122,10 +99,15 @@ static int compare_edges(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-/* A truncate or punch, which may take effect sector by sector. */
 static bool is_operation(const struct oracle_piece *p)
 {
 	return p->event->kind != ORACLE_WRITE;
+}
+
+/* What may take effect sector by sector. */
+static bool is_gradual(const struct oracle_piece *p)
+{
+	return is_operation(p) || p->event->is_straight;
 }
 
 static uint32_t sector_of(const struct segment *s)
@@ -136,17 +118,17 @@ static uint32_t sector_of(const struct segment *s)
 static void cut_segments(const struct oracle_block *b, struct shown *sh)
 {
 	uint16_t edge[SEGMENTS_MAX + 2];
-	bool has_operation = false;
+	bool has_gradual = false;
 	uint32_t n = 0;
 
 	if (b->nr > ORACLE_PIECES_MAX)
 		abort();
 	for (uint32_t i = 0; i < b->nr; i++) {
-		has_operation = has_operation || is_operation(b->piece[i]);
+		has_gradual = has_gradual || is_gradual(b->piece[i]);
 		edge[n++] = b->piece[i]->lo;
 		edge[n++] = b->piece[i]->hi;
 	}
-	for (uint16_t at = 512; has_operation && at < ORACLE_BLOCK; at += 512)
+	for (uint16_t at = 512; has_gradual && at < ORACLE_BLOCK; at += 512)
 		edge[n++] = at;
 	qsort(edge, n, sizeof(edge[0]), compare_edges);
 	sh->nr = 0;
@@ -249,8 +231,14 @@ static bool choose(const struct shown *sh, const struct judge *j, struct segment
 			"this is newer and must be there");
 }
 
+/* A straight write that had not been answered by then, or never will be: a part of it may show. */
+static bool is_partial(const struct judge *j, const struct oracle_piece *p)
+{
+	return p->event->is_straight && (p->event->is_vague || p->event->end > j->before);
+}
+
 /* No two segments of a block may each show a piece that the other one's should have replaced. */
-static bool check_mixture(const struct shown *sh)
+static bool check_mixture(const struct shown *sh, const struct judge *j)
 {
 	for (uint32_t i = 0; i < sh->nr; i++) {
 		const struct segment *s = &sh->segment[i];
@@ -260,12 +248,13 @@ static bool check_mixture(const struct shown *sh)
 			const struct segment *t = &sh->segment[k];
 			const struct oracle_piece *b = shown_piece(sh, t);
 
-			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b))
+			if (!b || a == b || !covers(b, s) || is_operation(a) || is_operation(b) ||
+			    is_partial(j, b))
 				continue;
 			if (oracle_is_before(a, b, sector_of(s)))
 				return complain(sh->img, sh->block, s, a, b,
 						"the block also shows this newer one");
-			if (covers(a, t))
+			if (covers(a, t) && !is_partial(j, a))
 				return complain(sh->img, sh->block, s, a, b,
 						"the block mixes it with");
 		}
@@ -278,15 +267,18 @@ static bool judge_block(struct shown *sh, const struct judge *j)
 	for (uint32_t i = 0; i < sh->nr; i++)
 		if (!choose(sh, j, &sh->segment[i]))
 			return false;
-	return check_mixture(sh);
+	return check_mixture(sh, j);
 }
 
 /* ---- reads ---- */
 
 static void see(struct oracle_piece *p, const struct segment *s, uint64_t now)
 {
+	/* The part of a sector that is before the end of the image says nothing of the rest. */
+	if (p->event->is_straight && s->hi - s->lo < 512)
+		return;
 	for (uint32_t i = 0; i < ORACLE_SECTORS; i++)
-		if (!is_operation(p) || i == sector_of(s))
+		if (!is_gradual(p) || i == sector_of(s))
 			p->seen[i] = min(p->seen[i], now);
 }
 
@@ -322,8 +314,23 @@ static bool complain_lost(struct oracle_image *img, uint64_t block, const char *
 	return false;
 }
 
+enum source {
+	SOURCE_READ,
+	SOURCE_FILE,
+	SOURCE_DRAINED, /* a file that has not all that was written since */
+	SOURCE_LEFT	/* one without its cache */
+};
+
+static bool is_written_since(const struct oracle_block *b, uint64_t since)
+{
+	for (uint32_t i = 0; i < b->nr; i++)
+		if (b->piece[i]->event->end > since)
+			return true;
+	return false;
+}
+
 static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
-			 const uint8_t *data, uint64_t since, bool is_read, bool is_plain)
+			 const uint8_t *data, uint64_t since, enum source source)
 {
 	struct judge j = { .before = since };
 	struct shown sh;
@@ -332,7 +339,9 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 	for (uint32_t i = 0; i < nr_blocks; i++) {
 		const struct oracle_block *b = &img->block[block + i];
 
-		if (b->lost && is_plain && !oracle_is_rewritten(b, block + i, since))
+		if (source == SOURCE_DRAINED && is_written_since(b, since))
+			continue;
+		if (b->lost && source == SOURCE_LEFT && !oracle_is_rewritten(b, block + i, since))
 			continue; /* whatever the file had before */
 		if (b->lost && !oracle_is_touched(b))
 			return complain_lost(img, block + i, "shows something");
@@ -343,7 +352,7 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 		if (!match_block(img, block + i, data + (size_t)i * ORACLE_BLOCK, &sh) ||
 		    !judge_block(&sh, &j))
 			return false;
-		if (is_read)
+		if (source == SOURCE_READ)
 			learn_order(&sh, &j);
 	}
 	return true;
@@ -352,17 +361,22 @@ static bool check_blocks(struct oracle_image *img, uint64_t block, uint32_t nr_b
 bool oracle_check_read(struct oracle_image *img, uint64_t block, uint32_t nr_blocks,
 		       const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, block, nr_blocks, data, since, true, false);
+	return check_blocks(img, block, nr_blocks, data, since, SOURCE_READ);
 }
 
 bool oracle_check_file(struct oracle_image *img, const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, 0, img->nr_blocks, data, since, false, false);
+	return check_blocks(img, 0, img->nr_blocks, data, since, SOURCE_FILE);
+}
+
+bool oracle_check_drained(struct oracle_image *img, const uint8_t *data, uint64_t since)
+{
+	return check_blocks(img, 0, img->nr_blocks, data, since, SOURCE_DRAINED);
 }
 
 bool oracle_check_left(struct oracle_image *img, const uint8_t *data, uint64_t since)
 {
-	return check_blocks(img, 0, img->nr_blocks, data, since, false, true);
+	return check_blocks(img, 0, img->nr_blocks, data, since, SOURCE_LEFT);
 }
 
 /* ---- recovery ---- */

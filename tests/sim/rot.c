@@ -28,8 +28,9 @@ static void destroy(struct sim_world *w, struct sim_image *img, const struct owe
 	uint64_t at = b->offset + rng_below(&w->rng, ORACLE_BLOCK);
 
 	TRACE(w, "rot in image % block % at byte %", img->index, entry_key_block(b->key), at);
-	w->dev->view[at] ^= 0x40;
-	w->dev->stable[at] ^= 0x40;
+	/* not by ^: the same byte may be hit once more, and would be right again */
+	w->dev->view[at] = (uint8_t)(w->dev->view[at] + 0x40);
+	w->dev->stable[at] = (uint8_t)(w->dev->stable[at] + 0x40);
 	oracle_lose(img->model, entry_key_block(b->key));
 }
 

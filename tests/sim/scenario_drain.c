@@ -63,6 +63,58 @@ START_TEST(test_a_drain_of_an_image_that_is_written_to_ends)
 }
 END_TEST
 
+/* It ends when all of that is in the file, not when a part of it is; the oracle compares. */
+START_TEST(test_a_drain_of_what_was_dirty_is_of_all_of_it)
+{
+	struct sim_world *w = begin();
+	struct sim_image *x = &w->image[0];
+	struct sim_request *drain;
+
+	x->may_fail = true;
+	sim_knob(w, KNOB_NR_MAX_BATCHED_MIGRATION, 1);
+	for (uint64_t i = 0; i < 8; i++) {
+		scenario_write_block(w, x, i);
+		sim_do_sync(w, x);
+	}
+	drain = sim_start_op(w, x, CACHE_OP_CLEAN);
+	drain->u.op.len = CACHE_AS_OF_NOW;
+	drain->is_kept = true;
+	ck_assert(ends_while_written(w, x, drain, 9));
+	ck_assert_int_eq(drain->result, -EINPROGRESS);
+	x->may_fail = false;
+	sim_free_request(w, drain);
+	scenario_end(w);
+}
+END_TEST
+
+/* What was dirty is that, too, when the cleaner has moved it to the head of the log meanwhile. */
+START_TEST(test_a_drain_of_what_was_dirty_is_of_what_has_moved)
+{
+	struct sim_world *w = scenario_begin_images(3, 64);
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+	struct sim_request *drain;
+	struct cache_status st;
+
+	sim_knob(w, KNOB_STALL_TIMEOUT, 0);
+	scenario_write_blocks(w, x, 0, 4);
+	x->is_hanging = x->may_fail = true;
+	x->hangs_in = ACTION_BACK_CHECK;
+	drain = sim_start_op(w, x, CACHE_OP_CLEAN);
+	drain->u.op.len = CACHE_AS_OF_NOW;
+	drain->is_kept = true;
+	scenario_run(w, 8 * NSEC_PER_SEC);
+	for (int lap = 0; lap < 2; lap++)
+		scenario_wrap(w, y, 0, 64);
+	cache_status(w->cache, &st);
+	ck_assert_uint_ge(st.relocated_blocks, 4);
+	ck_assert_int_ne(drain->phase, SIM_ENDED);
+	x->is_hanging = false;
+	ck_assert_int_eq(sim_wait(w, drain), 0);
+	x->may_fail = false;
+	scenario_end(w);
+}
+END_TEST
+
 /* Who waits for all of it goes on waiting when who does not is done. */
 START_TEST(test_a_drain_of_all_of_it_goes_on_behind_one_of_what_was_dirty)
 {
@@ -118,5 +170,7 @@ START_TEST(test_a_drain_of_an_image_that_goes_ends)
 END_TEST
 
 SCENARIO_SUITE("drain", test_a_drain_of_an_image_that_is_written_to_ends,
+	       test_a_drain_of_what_was_dirty_is_of_all_of_it,
+	       test_a_drain_of_what_was_dirty_is_of_what_has_moved,
 	       test_a_drain_of_all_of_it_goes_on_behind_one_of_what_was_dirty,
 	       test_a_drain_of_an_image_that_goes_ends)

@@ -224,7 +224,33 @@ START_TEST(test_records_share_a_segment)
 }
 END_TEST
 
+static int ask_for_super_block(struct sim_world *w, const struct action *a)
+{
+	if (w->is_ending && a->type == ACTION_DEV_WRITE)
+		sim_knob(w, KNOB_COMMIT_SUPER_BLOCK, 1);
+	return 0;
+}
+
+/* Somebody asks for a super block while the one of the orderly end is written: that is the last;
+ * the world looks that nothing is out when the end is told. */
+START_TEST(test_no_super_block_is_begun_behind_the_orderly_end)
+{
+	struct sim_world *w = scenario_begin(NULL);
+
+	scenario_write_block(w, &w->image[0], 1);
+	sim_do_sync(w, NULL);
+	w->fault = ask_for_super_block;
+	sim_shutdown(w);
+	w->fault = NULL;
+	sim_power_cut(w, CUT_DROP_ALL);
+	scenario_mount(w);
+	ck_assert(w->report.was_clean);
+	scenario_end(w);
+}
+END_TEST
+
 SCENARIO_SUITE("log", test_a3_abandoned_tail_does_not_come_back, test_a5_damage_is_refused,
 	       test_e6_an_unknown_image_is_damage, test_a5_torn_end_is_accepted,
 	       test_a6_cut_in_every_superblock_write,
-	       test_log_goes_round, test_records_share_a_segment)
+	       test_log_goes_round, test_records_share_a_segment,
+	       test_no_super_block_is_begun_behind_the_orderly_end)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The scrub: what of the log is read, what is done about damage (F4, A5). */
+#include "common/align.h"
 #include "lcfs/cache/scrub_status.h"
 #include "lcfs/ondisk/segment_format.h"
 #include "tests/sim/scenario.h"
@@ -245,8 +246,17 @@ START_TEST(test_f4_scrub_excuses_a_read_that_works_again)
 }
 END_TEST
 
+static uint32_t most_reads; /* of one block, out at the same time */
+
+static int fail_and_count_reads(struct sim_world *w, const struct action *a)
+{
+	if (a->type == ACTION_DEV_READ && a->iov1.iov_len == ORACLE_BLOCK)
+		most_reads = max(most_reads, sim_count_actions(w, ACTION_DEV_READ));
+	return fail_reads(w, a);
+}
+
 /* F4. Whoever reads several blocks, one of which cannot be read, again and again: that one alone is
- * given up. */
+ * given up. They are read one after the other: the device may make one request of neighbours. */
 START_TEST(test_f4_reads_beside_a_bad_place_lose_nothing)
 {
 	struct sim_world *w = scenario_begin(NULL);
@@ -260,10 +270,12 @@ START_TEST(test_f4_reads_beside_a_bad_place_lose_nothing)
 	scenario_mount(w);
 	bad_place.off = (uint64_t)(find_copy(w, x, 3) - w->dev->view);
 	bad_place.left = UINT64_MAX;
-	w->fault = fail_reads;
+	w->fault = fail_and_count_reads;
 	x->may_fail = true;
+	most_reads = 0;
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(sim_wait(w, sim_start_read(w, x, 0, 6)), -EIO);
+		ck_assert_uint_eq(most_reads, 1);
 		scenario_run(w, 2000 * SIM_MS);
 	}
 	cache_image_info(w->cache, x->cached, &info);

@@ -321,7 +321,7 @@ static void turn_start(struct sim_world *w, const struct plan *p)
 		start_punch(w, p, img);
 		break;
 	case PLAN_CLEAN:
-		sim_start_clean(w, img);
+		sim_start_clean(w, img)->u.op.len = w->next_id % 2 ? CACHE_AS_OF_NOW : 0;
 		break;
 	case PLAN_RENAME:
 		start_name(w, img, false);

@@ -2,4 +2,4 @@
 # F1: a batch reads a slot that was given away since it was collected, and takes its present sum for good.
 #@ lcfs/cache/migrate_io.c
 s/it->is_failed = it->img->batch_failed \|\| !migrate_item_is_current\(c, it\);/it->is_failed = it->img->batch_failed;/
-s/^\taction_start_work\(&m->work, verify, .*$/\tfor (uint32_t i = 0; i < m->nr_items; i++)\n\t\tm->item[i].sum = c->index.sum[m->item[i].cbn];\n&/
+s/^\taction_start_work\(&b->work, verify, .*$/\tfor (uint32_t i = 0; i < b->nr_items; i++)\n\t\tb->item[i].sum = c->index.sum[b->item[i].cbn];\n&/
