@@ -89,8 +89,8 @@ int engine_stop(struct engine *e) must_check;
 /* Has the cache device been given up with requests under way that hang? engine_stop() would leave
  * threads and memory behind for the process to end with. */
 bool engine_is_hanging(struct engine *e);
-/* Is the device given up, and does it hang? Then a thread that is lent may be left in there for good:
- * engine_stop() leaves it the engine. */
+/* Is the device given up, and does it hang? Then a thread that is lent may be left in there for
+ * good: engine_stop() leaves it the engine. */
 bool engine_leave_lent(struct engine *e);
 /* Ends the threads without a word to the core (tests: as if killed). */
 void engine_abandon(struct engine *e);
