@@ -13,6 +13,7 @@ enum {
 	RANK_META = 830,
 	RANK_ROOTATTR = 835,
 	RANK_TRANSPORT = 840,
+	RANK_SESSION = 845,
 };
 
 #endif

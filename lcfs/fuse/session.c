@@ -11,10 +11,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/messages.h"
+#include "common/nsec.h"
 #include "lcfs/fuse/init.h"
 #include "lcfs/fuse/meta.h"
 #include "lcfs/fuse/ops.h"
+#include "lcfs/fuse/ranks.h"
 #include "lcfs/fuse/rootattr.h"
 #include "lcfs/fuse/session_impl.h"
 
@@ -24,6 +27,7 @@
 #define DEFAULT_META_THREADS 8
 #define DEFAULT_TIMEOUT_MS 1000
 #define FEWEST_FDS 64u
+#define LEFT_POLL_NS (100 * NSEC_PER_MSEC)
 #define ENABLE_URING "/sys/module/fuse/parameters/enable_uring"
 
 static bool wants_no_reply(uint32_t opcode)
@@ -99,8 +103,17 @@ static void *worker_main(void *arg)
 	struct session *s = w->session;
 	struct request *rq;
 
-	while ((w->result = transport_next(s->transport, w->index, &rq)) == 0)
+	if (s->transport->lends_workers && s->nr_workers > 1)
+		image_thread_lend(&w->is_away);
+	while ((w->result = transport_next(s->transport, w->index, &rq)) == 0) {
 		session_dispatch(s, rq);
+		if (atomic_load_explicit(&s->has_left, memory_order_relaxed))
+			return NULL;
+	}
+	mutex_lock(&s->lock);
+	atomic_store(&w->has_ended, true);
+	cond_signal(&s->ended);
+	mutex_unlock(&s->lock);
 	return NULL;
 }
 
@@ -322,6 +335,8 @@ int session_start(struct session **out, const struct session_conf *conf, char *t
 	if (s->conf.timeout_ms == 0)
 		s->conf.timeout_ms = DEFAULT_TIMEOUT_MS;
 	handles_init(&s->handles);
+	mutex_init(&s->lock, RANK_SESSION, "session");
+	cond_init(&s->ended);
 	error = start_all(s, text, size);
 	if (error) {
 		meta_stop(s);
@@ -332,13 +347,55 @@ int session_start(struct session **out, const struct session_conf *conf, char *t
 	return 0;
 }
 
+/* How many workers have not ended; *all_away: these are lent to a device. */
+static unsigned int nr_there(const struct session *s, bool *all_away)
+{
+	unsigned int n = 0;
+
+	*all_away = true;
+	for (unsigned int i = 0; i < s->nr_workers; i++) {
+		if (atomic_load(&s->workers[i].has_ended))
+			continue;
+		n++;
+		*all_away = *all_away && atomic_load(&s->workers[i].is_away);
+	}
+	return n;
+}
+
+/* Waits until another worker has ended, for a moment if one has. As nr_there(). */
+static unsigned int wait_worker(struct session *s, bool *all_away)
+{
+	unsigned int n;
+	LOCK_SCOPE(&s->lock);
+
+	n = nr_there(s, all_away);
+	if (n == s->nr_workers)
+		cond_wait(&s->ended, &s->lock);
+	else if (n)
+		(void)cond_timedwait_ns(&s->ended, &s->lock, clock_mono_ns() + LEFT_POLL_NS);
+	return nr_there(s, all_away);
+}
+
+/* Until all workers have ended, but for one that is lent to a device which hangs. */
+static void wait_workers(struct session *s)
+{
+	bool all_away;
+
+	while (wait_worker(s, &all_away) && !atomic_load(&s->has_left))
+		if (all_away && imagedir_leave_lent(s->conf.images))
+			atomic_store(&s->has_left, true);
+}
+
 int session_wait(struct session *s)
 {
 	int result = 0;
 
+	wait_workers(s);
 	for (unsigned int i = 0; i < s->nr_workers; i++) {
 		int error;
 
+		if (!atomic_load(&s->workers[i].has_ended))
+			continue;
 		pthread_join(s->workers[i].thread, NULL);
 		error = s->workers[i].result;
 		if (error != -ENODEV && (result == 0 || result == -EINTR))
@@ -354,6 +411,9 @@ void session_stop(struct session *s)
 	transport_stop(s->transport);
 }
 
+/* For tools that look for memory that nobody has any more. */
+static struct session *left_behind;
+
 void session_free(struct session *s)
 {
 	if (!s)
@@ -361,6 +421,12 @@ void session_free(struct session *s)
 	rootattr_stop(s->rootattr);
 	dirs_close(s);
 	ctl_close(s);
+	if (atomic_load(&s->has_left)) {
+		left_behind = s;
+		return;
+	}
+	mutex_destroy(&s->lock);
+	cond_destroy(&s->ended);
 	transport_close(s->transport);
 	nodes_close(s->nodes);
 	handles_free(&s->handles);

@@ -42,7 +42,8 @@ int session_start(struct session **out, const struct session_conf *conf, char *t
 		  size_t size) must_check;
 
 /*
- * Blocks until the session has ended and every request is answered: 0: unmounted, -ECONNABORTED:
+ * Blocks until the session has ended and every request is answered (a thread may still hang on a
+ * cache device that has been given up, see imagedir_leave_lent()): 0: unmounted, -ECONNABORTED:
  * the connection was aborted, -EINTR: session_stop() was called; or -errno. Once, by one thread.
  */
 int session_wait(struct session *s) must_check;

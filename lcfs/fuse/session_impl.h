@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "common/mutex.h"
 #include "lcfs/fuse/handle.h"
 #include "lcfs/fuse/node.h"
 #include "lcfs/fuse/session.h"
@@ -20,6 +21,8 @@ struct session_worker {
 	unsigned int index;
 	pthread_t thread;
 	int result;
+	_Atomic bool is_away; /* lent to a cache device */
+	_Atomic bool has_ended; /* set under session->lock */
 };
 
 struct session {
@@ -34,6 +37,9 @@ struct session {
 	bool setxattr_ext; /* SETXATTR has its longer argument */
 	unsigned int nr_workers;
 	struct session_worker *workers;
+	struct mutex lock;
+	struct cond ended;     /* a worker has */
+	_Atomic bool has_left; /* a worker to a device that hangs, which ends when it comes back */
 };
 
 /* What a worker does with a request: answers it or hands it on. */

@@ -12,6 +12,7 @@
 #ifndef LCFS_FUSE_TRANSPORT_H
 #define LCFS_FUSE_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -40,6 +41,7 @@ struct transport {
 	const struct transport_ops *ops;
 	unsigned int nr_workers; /* const */
 	int lock_error;		 /* const: 0, or why not all memory is locked (-errno) */
+	bool lends_workers;	 /* const: one that blocks keeps nothing from the others */
 };
 
 /*

@@ -352,6 +352,7 @@ int transport_dev_open(struct transport **out, struct session *session, int main
 		return -ENOMEM;
 	d->t.ops = &dev_ops;
 	d->t.nr_workers = nr;
+	d->t.lends_workers = true;
 	d->session = session;
 	d->main_fd = main_fd;
 	d->stop_signal = stop_signal;

@@ -39,6 +39,7 @@ struct carry {
 
 static _Thread_local struct carry *carrying;
 _Thread_local const void *engine_thread_part;
+_Thread_local struct engine_lent engine_lent;
 
 uint64_t engine_now(unused_ struct engine *e)
 {
@@ -82,14 +83,11 @@ static enum part part_of(const struct action *a)
 	return PART_REQUEST;
 }
 
-/* Hands all actions to their threads; requests stay, in order. */
-static void sort_out(struct engine *e, struct list *actions)
+static void sort_once(struct engine *e, struct list *actions, struct list *requests)
 {
 	struct list to[NR_PARTS];
 	struct action *a;
 
-	if (list_is_empty(actions))
-		return;
 	for (int i = 0; i < NR_PARTS; i++)
 		list_init(&to[i]);
 	while ((a = list_pop_head(actions, struct action, node))) {
@@ -99,7 +97,15 @@ static void sort_out(struct engine *e, struct list *actions)
 	engine_log_post(e, &to[PART_LOG]);
 	engine_io_post(e, &to[PART_IO]);
 	engine_back_post(e, &to[PART_BACK]);
-	list_splice_tail(actions, &to[PART_REQUEST]);
+	list_splice_tail(requests, &to[PART_REQUEST]);
+}
+
+/* Hands all actions to their threads, and gives the requests, in order. A thread that is lent does
+ * some of it at once, which may bring up more. */
+static void sort_out(struct engine *e, struct list *actions, struct list *requests)
+{
+	while (!list_is_empty(actions))
+		sort_once(e, actions, requests);
 }
 
 static void note_shutdown(struct engine *e)
@@ -131,8 +137,7 @@ static void carry_all(struct engine *e, struct list *actions)
 		struct list requests;
 
 		list_init(&requests);
-		sort_out(e, &c.actions);
-		list_splice_tail(&requests, &c.actions);
+		sort_out(e, &c.actions, &requests);
 		if (engine_log_let_tell(e, &requests))
 			continue;
 		/*
@@ -141,8 +146,7 @@ static void carry_all(struct engine *e, struct list *actions)
 		 */
 		while ((a = list_pop_head(&requests, struct action, node))) {
 			hand_over(e, a);
-			sort_out(e, &c.actions);
-			list_splice_tail(&requests, &c.actions);
+			sort_out(e, &c.actions, &requests);
 		}
 	}
 	carrying = outer;
@@ -161,6 +165,20 @@ void engine_carry(struct engine *e, struct outbox *ob)
 	if (!list_is_empty(&ob->actions))
 		carry_all(e, &ob->actions);
 	engine_io_check_deadline(e);
+}
+
+void engine_carry_lent(struct engine *e, struct outbox *ob)
+{
+	static atomic_flag is_one_lent = ATOMIC_FLAG_INIT;
+	bool lends = !carrying && !atomic_flag_test_and_set(&is_one_lent);
+
+	if (lends)
+		engine_lent = (struct engine_lent){ .engine = e };
+	engine_carry(e, ob);
+	if (!lends)
+		return;
+	engine_lent.engine = NULL;
+	atomic_flag_clear(&is_one_lent);
 }
 
 /* Not those that are tried again for reasons of our own. */
@@ -306,7 +324,7 @@ static bool leave_hanging(struct engine *e)
 {
 	const struct timespec moment = { .tv_nsec = 10 * (long)NSEC_PER_MSEC };
 
-	if (!engine_is_hanging(e))
+	if (!atomic_load(&e->is_left) && !engine_is_hanging(e))
 		return false;
 	msg_warn("%s: a request still hangs: the process cannot end before it does", e->conf.name);
 	atomic_store(&e->is_abandoned, true);
@@ -411,6 +429,13 @@ static int wait_shut_down(struct engine *e)
 void engine_keep(struct engine *e)
 {
 	atomic_fetch_add(&e->on_files, 1);
+}
+
+bool engine_leave_lent(struct engine *e)
+{
+	if (engine_is_hanging(e))
+		atomic_store(&e->is_left, true);
+	return atomic_load(&e->is_left);
 }
 
 int engine_stop(struct engine *e)

@@ -68,6 +68,12 @@ int engine_start(struct engine **out, const struct engine_conf *conf) must_check
  * DONE.
  */
 void engine_carry(struct engine *e, struct outbox *ob);
+/*
+ * The same for a sync that this thread has brought up and waits for, if it may block as long as the
+ * cache device takes for that: it may do itself what the log thread would do. One thread at a time
+ * is lent so, of all engines: where a device hangs, there are others.
+ */
+void engine_carry_lent(struct engine *e, struct outbox *ob);
 /* Monotonic now, as the core wants it. */
 uint64_t engine_now(struct engine *e);
 /*
@@ -83,6 +89,9 @@ int engine_stop(struct engine *e) must_check;
 /* Has the cache device been given up with requests under way that hang? engine_stop() would leave
  * threads and memory behind for the process to end with. */
 bool engine_is_hanging(struct engine *e);
+/* Is the device given up, and does it hang? Then a thread that is lent may be left in there for
+ * good: engine_stop() leaves it the engine. */
+bool engine_leave_lent(struct engine *e);
 /* Ends the threads without a word to the core (tests: as if killed). */
 void engine_abandon(struct engine *e);
 

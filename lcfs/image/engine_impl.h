@@ -11,6 +11,7 @@
 #include "lcfs/io/loop.h"
 
 /* Below them nothing is taken; above them, nothing is held by who carries. */
+#define ENGINE_TURN_RANK 10 /* the log thread has it while it works */
 #define ENGINE_RANK 800
 #define ENGINE_COMMIT_RANK 801
 #define ENGINE_BACK_RANK 802
@@ -56,8 +57,10 @@ struct engine_log {
 	bool has_committer;
 	struct mutex lock;
 	struct cond has_work;
-	/* when the plain call of the log thread, the flush of the committer began; 0: none */
-	_Atomic uint64_t call_since_ns, commit_since_ns;
+	/* when the plain call of whose turn it is, the flush of the committer, that of a lent
+	 * thread began; 0: none */
+	_Atomic uint64_t call_since_ns, commit_since_ns, lent_since_ns;
+	struct mutex turn; /* who has it is the log thread: its lists, the lane, the plain call */
 	struct list committing; /* lock: flushes */
 	struct list telling;	/* lock: requests whose owners are to be told */
 	bool is_ending;		/* lock */
@@ -96,6 +99,7 @@ struct engine {
 	_Atomic bool is_ending;	       /* threads end as soon as nothing is in flight */
 	_Atomic bool is_abandoned;     /* and nothing more reaches the core */
 	_Atomic bool has_failed;       /* the cache device, which has been said */
+	_Atomic bool is_left;	       /* to a thread that hangs */
 	_Atomic unsigned int on_files; /* requests and calls on backing files that are out */
 	struct mutex lock;
 	struct cond changed;
@@ -117,6 +121,13 @@ extern _Thread_local const void *engine_thread_part;
 
 /* The device may have been given up just now. */
 void engine_tell_lost(struct engine *e);
+/* What this thread is lent to; done: bits of the action types that it has done. */
+struct engine_lent {
+	struct engine *engine;
+	unsigned int done;
+};
+extern _Thread_local struct engine_lent engine_lent;
+
 /* Tells the core, and carries what it answers. Any thread, no lock held. */
 void engine_complete(struct engine *e, struct action *a, int result);
 /* The action goes out to a backing file, or has come back from there. */

@@ -14,6 +14,11 @@
  * another image never waits for a flush. Flushes that have gathered are answered by one call,
  * since each began after they were asked for.
  *
+ * A thread that is lent (engine_carry_lent()) does for its sync what the log thread would do, one
+ * record, its write and its flush, if that one sleeps and has nothing to do. That saves waking it,
+ * which costs as much as a small write. Whose turn it is says a lock, which the log thread lets go
+ * of when it goes to sleep with nothing in flight; a flush needs no turn.
+ *
  * A commit of many syncs has many owners to tell, which takes as long as a small write. If the next
  * record waits already, the committer tells them, and the log thread goes on.
  */
@@ -48,7 +53,8 @@ uint64_t engine_device_oldest(struct engine *e)
 {
 	uint64_t at = min(engine_lane_oldest(&e->log.lane), engine_lane_oldest(&e->io.dev));
 
-	return oldest(&e->log.call_since_ns, oldest(&e->log.commit_since_ns, at));
+	at = oldest(&e->log.call_since_ns, oldest(&e->log.commit_since_ns, at));
+	return oldest(&e->log.lent_since_ns, at);
 }
 
 static void complete_all(struct engine *e, struct list *actions, int result)
@@ -154,7 +160,8 @@ static uint64_t bytes_of(const struct action *a)
 	return sum;
 }
 
-static void write_plainly(struct engine *e, struct action *a)
+/* Has the turn. */
+static int write_plainly(struct engine *e, const struct action *a)
 {
 	struct loop_op op = {
 		.fd = e->conf.log_fd,
@@ -163,14 +170,12 @@ static void write_plainly(struct engine *e, struct action *a)
 		.nr_iov = a->nr_iov,
 		.off = a->off,
 	};
-
 	int result;
 
-	list_del(&a->node);
 	atomic_store_explicit(&e->log.call_since_ns, engine_now(e), memory_order_relaxed);
 	result = loop_op_now(&op);
 	atomic_store_explicit(&e->log.call_since_ns, 0, memory_order_relaxed);
-	engine_complete(e, a, result);
+	return result;
 }
 
 static void do_writes(struct engine *e)
@@ -179,7 +184,8 @@ static void do_writes(struct engine *e)
 	struct action *a = list_first_entry(&log->writes, struct action, node);
 
 	if (is_lone(&log->writes) && bytes_of(a) <= PLAIN_WRITE_MAX && is_quiet(log)) {
-		write_plainly(e, a);
+		list_del(&a->node);
+		engine_complete(e, a, write_plainly(e, a));
 		return;
 	}
 	while ((a = list_pop_head(&log->writes, struct action, node)))
@@ -224,9 +230,18 @@ static bool do_one(struct engine *e)
 	return true;
 }
 
+/* Waits for something to do; a thread that is lent may have the turn meanwhile. */
+static void sleep_lightly(struct engine_log *log)
+{
+	mutex_unlock(&log->turn);
+	loop_run(log->loop, UINT64_MAX);
+	mutex_lock(&log->turn);
+}
+
 static void log_run(struct engine *e)
 {
 	struct engine_log *log = &e->log;
+	LOCK_SCOPE(&log->turn);
 
 	for (;;) {
 		bool is_ending = atomic_load(&e->is_ending);
@@ -236,8 +251,10 @@ static void log_run(struct engine *e)
 		is_busy = is_busy && do_one(e);
 		if (is_ending && !loop_in_flight(log->loop))
 			return;
-		if (!is_busy || loop_in_flight(log->loop))
+		if (loop_in_flight(log->loop))
 			loop_run(log->loop, is_busy ? 0 : UINT64_MAX);
+		else if (!is_busy)
+			sleep_lightly(log);
 		if (!is_ending)
 			engine_lane_start(&log->lane);
 	}
@@ -272,6 +289,7 @@ void engine_log_init(struct engine *e)
 	list_init(&log->flushes);
 	list_init(&log->committing);
 	list_init(&log->telling);
+	mutex_init(&log->turn, ENGINE_TURN_RANK, "turn of the log");
 	mutex_init(&log->lock, ENGINE_COMMIT_RANK, "committer");
 	cond_init(&log->has_work);
 }
@@ -318,14 +336,66 @@ void engine_log_free(struct engine *e)
 
 	loop_close(log->loop);
 	engine_lane_free(&log->lane);
+	mutex_destroy(&log->turn);
 	mutex_destroy(&log->lock);
 	cond_destroy(&log->has_work);
+}
+
+/* ------------------------------------------------------------------ lent threads */
+
+/* Nothing is under way or waits, and the log thread sleeps. */
+static bool take_turn(struct engine_log *log)
+{
+	if (!mutex_trylock(&log->turn))
+		return false;
+	if (is_quiet(log) && list_is_empty(&log->writes) && list_is_empty(&log->flushes))
+		return true;
+	mutex_unlock(&log->turn);
+	return false;
+}
+
+/* Has the turn, and gives it back. */
+static int do_lent(struct engine *e, struct action *a)
+{
+	struct engine_log *log = &e->log;
+	int result = 0;
+
+	if (a->type == ACTION_ENCODE)
+		cache_encode(e->conf.cache, a);
+	else if (a->type == ACTION_LOG_WRITE)
+		result = write_plainly(e, a);
+	mutex_unlock(&log->turn);
+	if (a->type == ACTION_FLUSH)
+		result = flush(e, &log->lent_since_ns);
+	return result;
+}
+
+/* Each step of a commit once: then its sync is answered, and the rest is not this thread's. */
+static bool may_lend(const struct engine *e, const struct list *actions)
+{
+	const struct action *a = list_first_entry(actions, struct action, node);
+
+	return engine_lent.engine == e && is_lone(actions) &&
+	       !(engine_lent.done & 1u << a->type) &&
+	       (a->type != ACTION_LOG_WRITE || bytes_of(a) <= PLAIN_WRITE_MAX);
+}
+
+static bool lend_hand(struct engine *e, struct list *actions)
+{
+	struct action *a;
+
+	if (!may_lend(e, actions) || !take_turn(&e->log))
+		return false;
+	a = list_pop_head(actions, struct action, node);
+	engine_lent.done |= 1u << a->type;
+	engine_complete(e, a, do_lent(e, a));
+	return true;
 }
 
 void engine_log_post(struct engine *e, struct list *actions)
 {
 	if (engine_thread_part == &e->log)
 		sort_in(&e->log, actions);
-	else
+	else if (!lend_hand(e, actions))
 		loop_post(e->log.loop, actions);
 }

@@ -132,6 +132,12 @@ int imagedir_flush(struct imagedir *d, uint32_t id) must_check;
  */
 #define IMAGEDIR_HANGS 1
 int imagedir_close(struct imagedir *d) must_check;
+/*
+ * Does a cache device hang that has been given up? Then a thread that is lent to it
+ * (image_thread_lend()) need not be waited for before imagedir_close(), which leaves it what it may
+ * come back to. By who closes.
+ */
+bool imagedir_leave_lent(struct imagedir *d);
 
 /* ---- images ---- */
 
@@ -212,6 +218,13 @@ struct image_io {
  * give it memory that lasts, call again with true).
  */
 enum cache_step image_io_start(struct image_io *io, bool may_wait);
+
+/*
+ * The calling thread may block for as long as a cache device takes: from now on it writes the log
+ * itself, and flushes it, where a sync that it starts finds nobody else at work, which is faster.
+ * Meanwhile *is_away is true.
+ */
+void image_thread_lend(_Atomic bool *is_away);
 
 /* ---- for metadata threads: these block ---- */
 

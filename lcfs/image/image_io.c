@@ -286,6 +286,24 @@ static enum cache_step start_write(struct image_io *io, bool may_wait)
 
 /* ---- syncs ---- */
 
+static _Thread_local _Atomic bool *is_lent_away; /* NULL: it is not lent */
+
+void image_thread_lend(_Atomic bool *is_away)
+{
+	is_lent_away = is_away;
+}
+
+static void carry_sync(struct cachehost *h, struct outbox *ob)
+{
+	if (!is_lent_away) {
+		engine_carry(h->engine, ob);
+		return;
+	}
+	atomic_store(is_lent_away, true);
+	engine_carry_lent(h->engine, ob);
+	atomic_store(is_lent_away, false);
+}
+
 static enum cache_step sync_core(struct image_io *io, uint64_t now)
 {
 	struct cachehost *h;
@@ -303,7 +321,7 @@ static enum cache_step sync_core(struct image_io *io, uint64_t now)
 	outbox_init(&ob);
 	cachehost_carry_begin(h);
 	step = cache_sync_start(h->cache, &io->csync, now, &ob);
-	engine_carry(h->engine, &ob);
+	carry_sync(h, &ob);
 	cachehost_carry_end(h);
 	if (step == CACHE_DONE)
 		io->result = io->csync.result;

@@ -146,6 +146,7 @@ struct imagedir {
 	char *root_path;	  /* as the kernel says it */
 	_Atomic uint64_t revived; /* how many times it was: the root is another one then */
 	bool read_only, force;
+	bool is_left; /* to a thread that hangs; owner: who ends it */
 	void (*looked)(void); /* imagedir_conf */
 	struct privdir priv;  /* its files: one thread; the list of caches is read by others, too */
 	struct taskpool *pool;

@@ -150,6 +150,18 @@ bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name)
 /* For tools that look for memory that nobody has any more. */
 static struct imagedir *left_behind;
 
+bool imagedir_leave_lent(struct imagedir *d)
+{
+	struct cachehost *list[IMAGEDIR_CACHES_MAX];
+	unsigned int nr = cachehost_hold_all(d, list);
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (list[i]->engine && engine_leave_lent(list[i]->engine))
+			d->is_left = true;
+	cachehost_release_all(list, nr);
+	return d->is_left;
+}
+
 int imagedir_close(struct imagedir *d)
 {
 	bool hangs = !maintain_stop(d);
@@ -167,7 +179,7 @@ int imagedir_close(struct imagedir *d)
 		hangs |= err == ENGINE_HANGS;
 		r = r ? r : err;
 	}
-	if (!hangs)
+	if (!hangs && !d->is_left)
 		destroy(d);
 	else
 		left_behind = d;

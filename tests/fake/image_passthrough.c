@@ -74,6 +74,15 @@ static void image_free(struct image *img)
 	free(img);
 }
 
+bool imagedir_leave_lent(unused_ struct imagedir *d)
+{
+	return false;
+}
+
+void image_thread_lend(unused_ _Atomic bool *is_away)
+{
+}
+
 int imagedir_close(struct imagedir *d)
 {
 	struct image *img;

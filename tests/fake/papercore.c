@@ -11,7 +11,7 @@
 void papercore_init(struct cache *c)
 {
 	memset(c, 0, sizeof(*c));
-	mutex_init(&c->lock, 10, "core");
+	mutex_init(&c->lock, 200, "core"); /* as the core's */
 	cond_init(&c->changed);
 	atomic_store(&c->deadline, UINT64_MAX);
 }
