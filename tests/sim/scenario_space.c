@@ -29,6 +29,27 @@ static struct sim_request *fill_log(struct sim_world *w, struct sim_image *img)
 	sim_fail(w, "the log is never full");
 }
 
+/* H1. User data has filled the log as far as it may, and nothing migrates: operations, which others
+ * wait for, find room all the same. */
+START_TEST(test_h1_user_data_leaves_room_for_operations)
+{
+	struct sim_world *w = scenario_begin_large();
+	struct sim_image *x = &w->image[0], *y = &w->image[1];
+	struct sim_request *waiting, *r;
+
+	scenario_write_block(w, y, 1);
+	sim_do_clean(w, y);
+	waiting = fill_log(w, x);
+	r = sim_start_unlink(w, y);
+	r->then = NULL;
+	ck_assert_int_eq(sim_wait(w, r), 0);
+	ck_assert_int_ne((int)waiting->phase, (int)SIM_ENDED);
+	scenario_release(w, ACTION_BACK_CHECK);
+	ck_assert_int_eq(sim_wait(w, waiting), (int)BLOCK);
+	scenario_end(w);
+}
+END_TEST
+
 static void touch(struct sim_world *w, struct sim_image *img, bool is_end)
 {
 	const struct simstamp *st = &img->file->view.stamp;
@@ -511,7 +532,8 @@ START_TEST(test_e6_poison_of_what_is_unbound_is_not_moved)
 }
 END_TEST
 
-SCENARIO_SUITE("space", test_h1_not_now_is_asked_again_with_pauses, test_h1_a_drain_ends_the_pause,
+SCENARIO_SUITE("space", test_h1_user_data_leaves_room_for_operations,
+	       test_h1_not_now_is_asked_again_with_pauses, test_h1_a_drain_ends_the_pause,
 	       test_h1_writers_are_slowed_down_smoothly,
 	       test_a_file_that_is_being_changed_is_left_alone, test_a_busy_store_is_left_alone,
 	       test_h2_an_image_in_conflict_does_not_keep_the_core_busy,
