@@ -412,7 +412,7 @@ void session_stop(struct session *s)
 }
 
 /* For tools that look for memory that nobody has any more. */
-static struct session *left_behind;
+static struct session *volatile left_behind;
 
 void session_free(struct session *s)
 {

@@ -148,7 +148,7 @@ bool imagedir_is_private(const struct imagedir *d, int dirfd, const char *name)
 }
 
 /* For tools that look for memory that nobody has any more. */
-static struct imagedir *left_behind;
+static struct imagedir *volatile left_behind;
 
 bool imagedir_leave_lent(struct imagedir *d)
 {
