@@ -166,10 +166,10 @@ works()
 # eventually SECONDS COMMAND...: polls until it succeeds.
 eventually()
 {
-	end=$(($(date +%s) + $1 * ${CK_TIMEOUT_MULTIPLIER:-1}))
+	eventually_end=$(($(date +%s) + $1 * ${CK_TIMEOUT_MULTIPLIER:-1}))
 	shift
 	until "$@"; do
-		[ "$(date +%s)" -lt $end ] || return 1
+		[ "$(date +%s)" -lt "$eventually_end" ] || return 1
 		sleep 0.05
 	done
 }
